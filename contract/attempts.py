@@ -1,0 +1,164 @@
+"""The worker's side of the ledger: claim an edit, tell how it goes, end it once."""
+
+import json
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+from redis import Redis
+
+from contract import names, scripts
+from contract.edits import Frozen
+from contract.lifecycle import EditStatus, Phase, QueuedReason, leads_to
+from contract.queue import EditQueue
+from contract.record import rfc3339
+from contract.views import Admission, EditFailure, EditResult, Progress
+
+Clock = Callable[[], float]
+ALIVE = (EditStatus.RUNNING, EditStatus.CANCELING)
+
+
+class AttemptLostError(Exception):
+    """Another attempt, or a final state, has overtaken this one: it must not write any more."""
+
+    def __init__(self, edit_id: str, *, found: str) -> None:
+        self.edit_id = edit_id
+        self.found = found
+        super().__init__(f"attempt at {edit_id} is over: {found}")
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The right to write about an edit, until another attempt is made."""
+
+    edit_id: str
+    number: int
+    worker_id: str
+
+    @property
+    def owner(self) -> str:
+        return f"{self.worker_id}#{self.number}"
+
+
+class Attempts:
+    """Fenced writes: each names its attempt, and one that was overtaken changes nothing."""
+
+    def __init__(self, redis: Redis, *, lease_s: float, clock: Clock = time.time) -> None:
+        self._redis = redis
+        self._lease_ms = int(lease_s * 1000)
+        self._clock = clock
+        self._change = redis.register_script(scripts.CHANGE)
+        self._claim = redis.register_script(scripts.CLAIM)
+        self._renew = redis.register_script(scripts.RENEW)
+        self._release = redis.register_script(scripts.RELEASE)
+        self._strand = redis.register_script(scripts.STRAND)
+
+    def claim(self, edit_id: str, *, worker_id: str) -> Attempt | None:
+        """Begin the next attempt; None when the edit is final or another worker has it."""
+        keys = [names.edit(edit_id), names.events(edit_id), names.lease(edit_id)]
+        now = rfc3339(self._clock())
+        number = self._claim(keys, [names.EDITS, edit_id, worker_id, self._lease_ms, now])
+        return Attempt(edit_id, int(number), worker_id) if number else None
+
+    def renew(self, attempt: Attempt) -> bool:
+        """Keep the lease alive; False once it was lost."""
+        return bool(self._renew([names.lease(attempt.edit_id)], [attempt.owner, self._lease_ms]))
+
+    def release(self, attempt: Attempt) -> None:
+        self._release([names.lease(attempt.edit_id)], [attempt.owner])
+
+    def enter(self, attempt: Attempt, phase: Phase) -> None:
+        """Tell that a phase begins."""
+        fields = {"phase": phase.value, "progress": ""}
+        self._write(attempt, ALIVE, None, "phase", {"phase": phase.value}, fields)
+
+    def progress(self, attempt: Attempt, progress: Progress) -> None:
+        self._write(attempt, ALIVE, None, "progress", progress, {"progress": progress})
+
+    def admit(self, attempt: Attempt, admission: Admission) -> None:
+        """Record what was decided with exact token counts and the memory that is free now."""
+        told = {"decision": admission.decision, "applied": admission.applied.model_dump()}
+        self._write(attempt, ALIVE, None, "admission", told, {"admission": admission})
+
+    def succeed(self, attempt: Attempt, result: EditResult, *, checkpoint_id: str) -> None:
+        """End the edit: published and verified."""
+        told = {"outcome": result.outcome, "checkpoint_id": checkpoint_id}
+        fields = {"result": result, "checkpoint_id": checkpoint_id} | self._ending()
+        target = EditStatus.SUCCEEDED
+        self._write(attempt, leads_to(target), target, "succeeded", told, fields)
+
+    def fail(
+        self, attempt: Attempt, failure: EditFailure, *, result: EditResult | None = None
+    ) -> None:
+        """End the edit: it failed; `result` keeps what was found before."""
+        fields: dict[str, Frozen | str] = {"error": failure} | self._ending()
+        if result is not None:
+            fields["result"] = result
+        target = EditStatus.FAILED
+        self._write(attempt, leads_to(target), target, "failed", failure, fields)
+
+    def put_back(self, attempt: Attempt, reason: QueuedReason) -> None:
+        """Return the edit to the queued state, its attempt counted."""
+        fields = {"queued_reason": reason.value, "phase": "", "progress": ""}
+        told = {"reason": reason.value}
+        self._write(attempt, (EditStatus.RUNNING,), EditStatus.QUEUED, "queued", told, fields)
+
+    def requeue_stranded(self, model: str, queue: EditQueue) -> list[str]:
+        """Put edits back in line that no live worker holds and no queue has; returns their ids.
+
+        A job is lost between queue and worker when the worker dies: RQ would find it after
+        minutes, and call it a failure.
+        """
+        stranded = [i for i in self._ids(model, "running") if self._is_stranded(i)]
+        queued = self._ids(model, "queued")
+        if len(queued) != len(queue):
+            waiting = set(queue.ids())
+            stranded += [i for i in queued if i not in waiting and self._is_stranded(i)]
+        stranded = sorted(set(stranded))
+        for edit_id in reversed(stranded):
+            queue.put(edit_id, at_front=True)
+        return stranded
+
+    def _ids(self, model: str, status: str) -> list[str]:
+        index = names.index(model=model, status=status)
+        return [raw.decode() for raw in self._redis.zrangebylex(index, "-", "+")]
+
+    def _is_stranded(self, edit_id: str) -> bool:
+        keys = [names.edit(edit_id), names.events(edit_id), names.lease(edit_id)]
+        return bool(self._strand(keys, [names.EDITS, edit_id, rfc3339(self._clock())]))
+
+    def _ending(self) -> dict[str, Frozen | str]:
+        return {"finished_at": rfc3339(self._clock()), "phase": "", "progress": ""}
+
+    def _write(
+        self,
+        attempt: Attempt,
+        allowed: Collection[EditStatus],
+        target: EditStatus | None,
+        event: str,
+        told: Frozen | dict[str, Any],
+        fields: dict[str, Any],
+    ) -> None:
+        data = told.model_dump_json() if isinstance(told, Frozen) else json.dumps(told)
+        flat = [part for name, value in fields.items() for part in (name, _text(value))]
+        found = self._change(
+            [names.edit(attempt.edit_id), names.events(attempt.edit_id)],
+            [
+                names.EDITS,
+                attempt.edit_id,
+                str(attempt.number),
+                "," + ",".join(allowed) + ",",
+                target.value if target else "",
+                event,
+                rfc3339(self._clock()),
+                data,
+                *flat,
+            ],
+        ).decode()
+        if found != "ok":
+            raise AttemptLostError(attempt.edit_id, found=found)
+
+
+def _text(value: Frozen | str) -> str:
+    return value.model_dump_json() if isinstance(value, Frozen) else value

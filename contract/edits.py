@@ -1,0 +1,143 @@
+"""What a user may ask for: one edit, in the terms of the knowledge-editing field."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+MAX_PROMPT_CHARS = 4000
+MAX_ANSWER_CHARS = 1000
+MAX_PROMPTS = 16
+
+
+def _encodable(text: str) -> str:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError("holds a lone surrogate, which is not text") from error
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is blank")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_encodable)]
+Prompt = Annotated[
+    Text, Field(min_length=1, max_length=MAX_PROMPT_CHARS), AfterValidator(_not_blank)
+]
+Answer = Annotated[
+    Text, Field(min_length=1, max_length=MAX_ANSWER_CHARS), AfterValidator(_not_blank)
+]
+Prompts = Annotated[tuple[Prompt, ...], Field(max_length=MAX_PROMPTS)]
+Share = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+
+
+class Frozen(BaseModel):
+    """A wire value: immutable, and unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Method(StrEnum):
+    """How neurons are chosen and written."""
+
+    CALIBRATED = "calibrated"
+    PAPER = "paper"
+    EASYEDIT = "easyedit"
+
+
+class Operation(StrEnum):
+    """What is done to the fact: overwritten, or erased."""
+
+    EDIT = "edit"
+    ERASE = "erase"
+
+
+class HParams(Frozen):
+    """The field's hyper-parameters; null means the method's own default."""
+
+    steps: int = Field(default=20, ge=1, le=300, description="Points on the integration path, m.")
+    adaptive_threshold: Share | None = Field(
+        default=None, description="Share of the largest attribution above which a neuron counts."
+    )
+    adaptive_threshold_max: Share | None = Field(
+        default=None, description="How far admission may raise the threshold to make an edit fit."
+    )
+    p: float = Field(
+        default=0.5,
+        ge=0,
+        lt=1,
+        allow_inf_nan=False,
+        description="A neuron is kept when more than this share of the prompts have it.",
+    )
+    refine: bool = Field(default=True, description="Whether `p` is applied over several prompts.")
+    max_neurons: int | None = Field(
+        default=None, ge=1, le=100_000, description="At most so many neurons, the strongest first."
+    )
+
+    @model_validator(mode="after")
+    def _threshold_below_its_maximum(self) -> "HParams":
+        low, high = self.adaptive_threshold, self.adaptive_threshold_max
+        if low is not None and high is not None and low > high:
+            raise ValueError("adaptive_threshold is above adaptive_threshold_max")
+        return self
+
+
+class Probe(Frozen):
+    """A prompt that only scores the edit, with the answer that counts as right."""
+
+    prompt: Prompt
+    ground_truth: Answer | None = Field(
+        default=None, description="Absent: what the unedited model answers."
+    )
+
+
+Probes = Annotated[tuple[Probe, ...], Field(max_length=64)]
+
+
+class EditRequest(Frozen):
+    """One fact to overwrite. What steers the edit is kept apart from what only scores it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "prompt": "The capital of France is",
+                    "ground_truth": "Paris",
+                    "target_new": "Rome",
+                }
+            ]
+        }
+    )
+
+    model: Annotated[Text, Field(min_length=1, max_length=200)] | None = Field(
+        default=None, description="Name of a served model; may be left out when there is one."
+    )
+    base: None = Field(default=None, description="Null: the edit is made on the pristine model.")
+    method: Method = Method.CALIBRATED
+    operation: Operation = Operation.EDIT
+    prompt: Prompt
+    subject: Annotated[Text, Field(max_length=MAX_PROMPT_CHARS)] | None = None
+    ground_truth: Answer | None = Field(
+        default=None, description="The answer to overwrite. Absent: the model's own."
+    )
+    target_new: Answer
+    refine_prompts: Prompts = Field(default=(), description="Paraphrases that refine neurons.")
+    protect_prompts: Prompts = Field(default=(), description="Prompts whose answers must stay.")
+    rephrase_prompts: Prompts = Field(default=(), description="Paraphrases that only score.")
+    locality: Probes = Field(default=(), description="Unrelated facts that only score.")
+    portability: Probes = Field(default=(), description="Consequences that only score.")
+    hparams: HParams = HParams()
+    require_held: bool = Field(
+        default=False, description="Whether an edit that does not hold is a failure."
+    )
+    metadata: dict[str, Any] = Field(default_factory=dict, description="Yours; kept as it is.")
+
+    @model_validator(mode="after")
+    def _metadata_is_small(self) -> "EditRequest":
+        if len(str(self.metadata)) > 10_000:
+            raise ValueError("metadata is larger than 10000 characters")
+        return self

@@ -1,0 +1,50 @@
+"""Why an edit, or a request for one, fails: stable codes that users may program against."""
+
+from enum import StrEnum
+
+
+class ErrorCode(StrEnum):
+    """The `code` of a problem document and of a failed edit."""
+
+    # of a request
+    INVALID_REQUEST = "invalid_request"
+    MODEL_UNKNOWN = "model_unknown"
+    MEMORY_INFEASIBLE = "memory_infeasible"
+    IDEMPOTENCY_MISMATCH = "idempotency_mismatch"
+    INVALID_CURSOR = "invalid_cursor"
+    EDIT_NOT_FOUND = "edit_not_found"
+    CHECKPOINT_NOT_FOUND = "checkpoint_not_found"
+    FILE_NOT_FOUND = "file_not_found"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    PAYLOAD_TOO_LARGE = "payload_too_large"
+    RANGE_NOT_SATISFIABLE = "range_not_satisfiable"
+    QUEUE_FULL = "queue_full"
+    LEDGER_UNAVAILABLE = "ledger_unavailable"
+    # of an edit
+    TARGET_UNREACHABLE = "target_unreachable"
+    PROMPT_TOO_LONG = "prompt_too_long"
+    NO_NEURONS = "no_neurons"
+    NO_CHANGE = "no_change"
+    NON_FINITE = "non_finite"
+    NOT_HELD = "not_held"
+    TIMEOUT = "timeout"
+    GPU_OOM = "gpu_oom"
+    STORE_FULL = "store_full"
+    STORE_CORRUPT = "store_corrupt"
+    ATTEMPTS_EXHAUSTED = "attempts_exhausted"
+    INTERNAL = "internal"
+
+
+RETRYABLE = frozenset(
+    {
+        ErrorCode.QUEUE_FULL,
+        ErrorCode.LEDGER_UNAVAILABLE,
+        ErrorCode.TIMEOUT,
+        ErrorCode.GPU_OOM,
+        ErrorCode.STORE_FULL,
+        ErrorCode.STORE_CORRUPT,
+        ErrorCode.ATTEMPTS_EXHAUSTED,
+        ErrorCode.INTERNAL,
+    }
+)

@@ -1,0 +1,19 @@
+"""Identifiers that sort by the time at which they were made."""
+
+import secrets
+import time
+
+EDIT_PREFIX = "edit-"
+CHECKPOINT_PREFIX = "ckpt-"
+ID_PATTERN = r"^(edit|ckpt)-[0-9a-f]{28}$"
+
+
+def new_edit_id(*, now_s: float | None = None) -> str:
+    """An edit's id: 12 hex digits of Unix milliseconds, then 16 random ones."""
+    ms = int((time.time() if now_s is None else now_s) * 1000)
+    return f"{EDIT_PREFIX}{ms:012x}{secrets.token_hex(8)}"
+
+
+def checkpoint_id_of(edit_id: str) -> str:
+    """The one checkpoint that an edit may publish."""
+    return CHECKPOINT_PREFIX + edit_id.removeprefix(EDIT_PREFIX)

@@ -1,0 +1,287 @@
+"""How many bytes an edit takes above the resident weights, item by item.
+
+Standard library only: the API asks before a job exists, the worker asks again with exact token
+counts. Every figure is an upper bound meant to be tight. `R` below is the number of rows that the
+highest block of a pass carries, `P` the padded prefix length, `S` the number of sequences.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MIB = 1024**2
+ALLOCATOR_BLOCK_BYTES = 2 * MIB
+FLOAT32_BYTES = 4
+DTYPE_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
+HEAD_CHUNK_ROWS = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelShape:
+    """The sizes of a Llama-like decoder, as its `config.json` tells them."""
+
+    n_layer: int
+    d_model: int
+    d_ff: int
+    n_head: int
+    n_kv_head: int
+    d_head: int
+    n_vocab: int
+    tied: bool
+    qkv_bias: bool = False
+    qk_norm: bool = False
+    n_position: int | None = None
+    dtype_bytes: int = 4
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], *, dtype_bytes: int) -> "ModelShape":
+        """Read a Hugging Face `config.json`; raises `KeyError` on a missing size."""
+        n_head = config["num_attention_heads"]
+        kind = config.get("model_type", "llama")
+        return cls(
+            n_layer=config["num_hidden_layers"],
+            d_model=config["hidden_size"],
+            d_ff=config["intermediate_size"],
+            n_head=n_head,
+            n_kv_head=config.get("num_key_value_heads") or n_head,
+            d_head=config.get("head_dim") or config["hidden_size"] // n_head,
+            n_vocab=config["vocab_size"],
+            tied=bool(config.get("tie_word_embeddings", False)),
+            qkv_bias=kind == "qwen2" or bool(config.get("attention_bias", False)),
+            qk_norm=kind == "qwen3",
+            n_position=config.get("max_position_embeddings"),
+            dtype_bytes=dtype_bytes,
+        )
+
+    @property
+    def d_q(self) -> int:
+        return self.n_head * self.d_head
+
+    @property
+    def d_kv(self) -> int:
+        return self.n_kv_head * self.d_head
+
+    @property
+    def n_param(self) -> int:
+        """Parameters of the whole model, embeddings counted once when tied."""
+        attention = self.d_model * (2 * self.d_q + 2 * self.d_kv)
+        if self.qkv_bias:
+            attention += self.d_q + 2 * self.d_kv
+        if self.qk_norm:
+            attention += 2 * self.d_head
+        block = attention + 3 * self.d_model * self.d_ff + 2 * self.d_model
+        embeddings = self.n_vocab * self.d_model * (1 if self.tied else 2)
+        return self.n_layer * block + embeddings + self.d_model
+
+    @property
+    def weights_bytes(self) -> int:
+        return self.n_param * self.dtype_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequenceShape:
+    """One prompt with one answer, in tokens; the prompt counts its BOS."""
+
+    prompt_tokens: int
+    answer_tokens: int
+
+    @property
+    def tokens(self) -> int:
+        """Positions that are run: the last answer token is only predicted."""
+        return self.prompt_tokens + self.answer_tokens - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """What one edit asks of the engine."""
+
+    attributed: tuple[SequenceShape, ...]
+    written: tuple[SequenceShape, ...]
+    evaluated: tuple[SequenceShape, ...] = ()
+    steps: int = 20
+    max_neurons: int = 4096
+    reference_rows: int = 0
+    gated_unit: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One part of the memory of a stage, and what it depends on."""
+
+    name: str
+    n_bytes: int
+    depends_on: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What is alive at once at the peak of one stage."""
+
+    name: str
+    items: tuple[Item, ...]
+
+    @property
+    def n_bytes(self) -> int:
+        return sum(item.n_bytes for item in self.items)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """The bytes above the weights at every stage; the largest stage binds."""
+
+    layers_per_pass: int
+    stages: tuple[Stage, ...]
+
+    @property
+    def binding(self) -> Stage:
+        return max(self.stages, key=lambda stage: stage.n_bytes)
+
+    @property
+    def peak_bytes(self) -> int:
+        return self.binding.n_bytes
+
+
+STATEMENTS_PER_PASS = 8
+STATEMENTS_PER_BATCH = 16
+GENERATED_TOKENS = 12
+
+
+def _collect(shape: ModelShape, work: Workload, layers: int) -> Stage:
+    """Integrated gradients: the largest pass, which starts at block 0 and ends at the top."""
+    S = min(len(work.attributed), STATEMENTS_PER_PASS)
+    N = max(sequence.tokens for sequence in work.attributed)
+    J = max(sequence.answer_tokens for sequence in work.attributed)
+    entering = S * J * work.steps
+    row_blocks = sum(min(above, layers) for above in range(1, shape.n_layer)) * entering
+    top_rows = entering * layers
+    b = shape.dtype_bytes
+    traced = 2 * shape.d_model + 3 * shape.d_ff
+    scores = shape.n_layer * shape.d_ff * FLOAT32_BYTES
+    gate = 4 * entering * shape.d_ff * FLOAT32_BYTES if work.gated_unit else 0
+    return Stage(
+        name="collect",
+        items=(
+            Item(
+                name="prefix_cache",
+                n_bytes=2 * S * N * shape.d_kv * shape.n_layer * b,
+                depends_on="prompts, prompt tokens",
+            ),
+            Item(
+                name="traces",
+                n_bytes=S * J * traced * shape.n_layer * b,
+                depends_on="prompts, answer tokens",
+            ),
+            Item(
+                name="rows",
+                n_bytes=row_blocks * _row_bytes(shape, N),
+                depends_on="prompts, answer tokens, steps, layers per pass, prompt tokens",
+            ),
+            Item(
+                name="entries_and_gradients",
+                n_bytes=top_rows * shape.d_model * (5 * b + 3 * FLOAT32_BYTES),
+                depends_on="prompts, answer tokens, steps, layers per pass",
+            ),
+            Item(
+                name="logits",
+                n_bytes=min(top_rows, HEAD_CHUNK_ROWS) * shape.n_vocab * (2 * FLOAT32_BYTES + b),
+                depends_on="vocabulary",
+            ),
+            Item(
+                name="scores",
+                n_bytes=(len(work.attributed) + 2) * scores + gate,
+                depends_on="prompts, layers",
+            ),
+        ),
+    )
+
+
+def _row_bytes(shape: ModelShape, prefix: int) -> int:
+    """What autograd keeps of one row in one block: its norms, projections, attention, and MLP."""
+    b = shape.dtype_bytes
+    norms = 2 * shape.d_model * (2 * FLOAT32_BYTES + 2 * b)
+    projections = (4 * shape.d_q + 6 * shape.d_kv) * b + shape.d_model * b
+    attention = shape.n_head * (prefix + 1) * (2 * FLOAT32_BYTES + 2 * b)
+    mlp = 5 * shape.d_ff * b + 2 * shape.d_model * b
+    return norms + projections + attention + mlp
+
+
+def _write(shape: ModelShape, work: Workload) -> Stage:
+    """Whitening of the collected neurons, and the search for the write's strength."""
+    k = min(work.max_neurons, shape.n_layer * shape.d_ff)
+    widest = min(k, shape.d_ff)
+    tokens = sum(sequence.tokens for sequence in work.written)
+    rank = max(sequence.answer_tokens for sequence in work.written)
+    b = shape.dtype_bytes
+    return Stage(
+        name="write",
+        items=(
+            Item(
+                name="collected_set",
+                n_bytes=k * (work.reference_rows + 2 * rank) * FLOAT32_BYTES,
+                depends_on="max_neurons, reference rows",
+            ),
+            Item(
+                name="solve",
+                n_bytes=3 * widest * widest * FLOAT32_BYTES,
+                depends_on="max_neurons",
+            ),
+            Item(
+                name="search",
+                n_bytes=tokens * shape.n_layer * _row_bytes(shape, tokens)
+                + 4 * shape.n_layer * rank * shape.d_model * FLOAT32_BYTES,
+                depends_on="prompts, prompt tokens, answer tokens",
+            ),
+            Item(
+                name="logits",
+                n_bytes=3 * rank * len(work.written) * shape.n_vocab * FLOAT32_BYTES,
+                depends_on="prompts, answer tokens, vocabulary",
+            ),
+            Item(
+                name="saved_columns",
+                n_bytes=k * shape.d_model * (2 * b + FLOAT32_BYTES),
+                depends_on="max_neurons",
+            ),
+        ),
+    )
+
+
+def _evaluate(shape: ModelShape, work: Workload) -> Stage:
+    """Free generation and teacher-forced scores, a batch of prompts at a time."""
+    S = min(max(len(work.evaluated), 1), STATEMENTS_PER_BATCH)
+    longest = max((sequence.tokens for sequence in work.evaluated), default=1)
+    tokens = longest + GENERATED_TOKENS
+    b = shape.dtype_bytes
+    return Stage(
+        name="evaluate",
+        items=(
+            Item(
+                name="generation_cache",
+                n_bytes=4 * S * tokens * shape.d_kv * shape.n_layer * b,
+                depends_on="probes, prompt tokens",
+            ),
+            Item(
+                name="activations",
+                n_bytes=S * tokens * (4 * shape.d_ff + 8 * shape.d_model) * b,
+                depends_on="probes, prompt tokens",
+            ),
+            Item(
+                name="logits",
+                n_bytes=3 * S * tokens * shape.n_vocab * FLOAT32_BYTES,
+                depends_on="probes, vocabulary",
+            ),
+        ),
+    )
+
+
+def estimate(shape: ModelShape, work: Workload, *, layers_per_pass: int) -> Estimate:
+    """The bytes of every stage of an edit when so many layers ride per pass."""
+    stages = (_collect(shape, work, layers_per_pass), _write(shape, work), _evaluate(shape, work))
+    return Estimate(layers_per_pass=layers_per_pass, stages=stages)
+
+
+def most_layers_within(shape: ModelShape, work: Workload, *, budget_bytes: int) -> int | None:
+    """The most layers per pass that fit; None when not even one does."""
+    for layers in range(shape.n_layer, 0, -1):
+        if estimate(shape, work, layers_per_pass=layers).peak_bytes <= budget_bytes:
+            return layers
+    return None

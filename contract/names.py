@@ -1,0 +1,46 @@
+"""The names by which the processes find each other in Redis."""
+
+SCHEMA_VERSION = 1
+PREFIX = "palimpsest:"
+
+TASK = "worker.tasks.run_edit"
+
+SCHEMA = PREFIX + "schema"
+EDITS = PREFIX + "edits"
+WORKERS = PREFIX + "workers"
+MODELS = PREFIX + "models"
+
+
+def queue_of(model: str) -> str:
+    """The RQ queue of a model: one queue each, taken in order."""
+    return f"palimpsest:{model}"
+
+
+def edit(edit_id: str) -> str:
+    """Hash: the record of an edit."""
+    return f"{PREFIX}edit:{edit_id}"
+
+
+def events(edit_id: str) -> str:
+    """Stream: what happened to an edit."""
+    return f"{PREFIX}edit:{edit_id}:events"
+
+
+def lease(edit_id: str) -> str:
+    """String with a time to live: the worker that holds the edit now."""
+    return f"{PREFIX}edit:{edit_id}:lease"
+
+
+def index(*, model: str | None = None, status: str | None = None) -> str:
+    """Sorted set of edit ids, all of one score, so that ids order it."""
+    return f"{EDITS}:model={model or '*'}:status={status or '*'}"
+
+
+def idempotency(key_digest: str) -> str:
+    """String: the edit that a key made, and the digest of its body."""
+    return f"{PREFIX}idempotency:{key_digest}"
+
+
+def worker(worker_id: str) -> str:
+    """String with a time to live: a worker's last word."""
+    return f"{PREFIX}worker:{worker_id}"

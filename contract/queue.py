@@ -1,0 +1,47 @@
+"""The RQ queue of a model, seen as a line of edit ids."""
+
+from redis import Redis
+from redis.client import Pipeline
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from contract import names
+
+
+class EditQueue:
+    """One line per model; a worker takes edits from its head, one after another."""
+
+    def __init__(self, redis: Redis, model: str, *, job_timeout_s: int) -> None:
+        self._redis = redis
+        self._rq = Queue(
+            names.queue_of(model),
+            connection=redis,
+            serializer=JSONSerializer,
+            default_timeout=job_timeout_s,
+        )
+
+    def put(
+        self, edit_id: str, *, pipeline: Pipeline | None = None, at_front: bool = False
+    ) -> None:
+        """Add an edit, within `pipeline`'s transaction if one is given."""
+        self._rq.enqueue_call(
+            names.TASK,
+            args=(edit_id,),
+            job_id=edit_id,
+            result_ttl=0,
+            failure_ttl=0,
+            at_front=at_front,
+            pipeline=pipeline,
+        )
+
+    def position(self, edit_id: str) -> int | None:
+        """How many stand before the edit; None if it is not in line."""
+        found: int | None = self._redis.lpos(self._rq.key, edit_id)
+        return found
+
+    def ids(self) -> list[str]:
+        """All who stand in line, the next one first."""
+        return [raw.decode() for raw in self._redis.lrange(self._rq.key, 0, -1)]
+
+    def __len__(self) -> int:
+        return int(self._redis.llen(self._rq.key))

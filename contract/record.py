@@ -1,0 +1,82 @@
+"""The record of an edit: a Redis hash of plain text and JSON fields."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from contract.edits import EditRequest
+from contract.lifecycle import EditStatus, QueuedReason
+from contract.views import Admission, EditView, QueueView
+
+
+def rfc3339(at_s: float) -> str:
+    """A time in UTC to the millisecond."""
+    return (
+        datetime.fromtimestamp(at_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    )
+
+
+def first_record(
+    edit_id: str, request: EditRequest, *, model: str, admission: Admission, now_s: float
+) -> dict[str, str]:
+    """The fields of an edit that has just been accepted."""
+    return {
+        "id": edit_id,
+        "model": model,
+        "status": EditStatus.QUEUED.value,
+        "attempt": "0",
+        "request": request.model_dump_json(),
+        "admission": admission.model_dump_json(),
+        "created_at": rfc3339(now_s),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class EditRecord:
+    """A record as it was read, all fields text."""
+
+    fields: Mapping[str, str]
+
+    @classmethod
+    def from_redis(cls, raw: Mapping[bytes, bytes]) -> "EditRecord":
+        return cls({key.decode(): value.decode() for key, value in raw.items()})
+
+    @property
+    def id(self) -> str:
+        return self.fields["id"]
+
+    @property
+    def model(self) -> str:
+        return self.fields["model"]
+
+    @property
+    def status(self) -> EditStatus:
+        return EditStatus(self.fields["status"])
+
+    @property
+    def attempt(self) -> int:
+        return int(self.fields["attempt"])
+
+    @property
+    def queued_reason(self) -> QueuedReason | None:
+        reason = self.fields.get("queued_reason")
+        return QueuedReason(reason) if reason else None
+
+    @property
+    def request(self) -> EditRequest:
+        return EditRequest.model_validate_json(self.fields["request"])
+
+    def view(self, *, queue: QueueView | None, queued_reason: QueuedReason | None) -> EditView:
+        """The edit as users see it."""
+        seen: dict[str, Any] = json.loads(self.fields["request"])
+        seen |= json.loads(self.fields.get("result", "{}"))
+        for name in ("admission", "progress", "error"):
+            if self.fields.get(name):
+                seen[name] = json.loads(self.fields[name])
+        for name in ("phase", "checkpoint_id", "started_at", "finished_at"):
+            seen[name] = self.fields.get(name) or None
+        seen |= {name: self.fields[name] for name in ("id", "model", "status", "created_at")}
+        seen |= {"attempt": self.attempt, "queue": queue, "queued_reason": queued_reason}
+        return EditView.model_validate(seen)

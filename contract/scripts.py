@@ -1,0 +1,84 @@
+"""The Lua scripts that change an edit: each checks its fence and acts in one step."""
+
+# Moves an edit between states in the record and in the four indexes that list it.
+_MOVE = """
+local function index(model, status)
+  return ARGV[1] .. ':model=' .. model .. ':status=' .. status
+end
+local function move(id, model, from, to)
+  if from == to then return end
+  redis.call('ZREM', index('*', from), id)
+  redis.call('ZREM', index(model, from), id)
+  redis.call('ZADD', index('*', to), 0, id)
+  redis.call('ZADD', index(model, to), 0, id)
+  redis.call('HSET', KEYS[1], 'status', to)
+end
+"""
+
+# KEYS edit, events. ARGV index prefix, id, attempt ('' for any), allowed states (',a,b,'),
+# target state ('' to stay), event type ('' for none), event time, event data, field, value, …
+# Returns 'ok', 'missing', 'fenced', or the state that stood in the way.
+CHANGE = (
+    _MOVE
+    + """
+local status, attempt, model = unpack(redis.call('HMGET', KEYS[1], 'status', 'attempt', 'model'))
+if not status then return 'missing' end
+if ARGV[3] ~= '' and attempt ~= ARGV[3] then return 'fenced' end
+if not string.find(ARGV[4], ',' .. status .. ',', 1, true) then return status end
+if ARGV[5] ~= '' then move(ARGV[2], model, status, ARGV[5]) end
+for i = 9, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+if ARGV[6] ~= '' then
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', 1000, '*',
+             'type', ARGV[6], 'at', ARGV[7], 'data', ARGV[8])
+end
+return 'ok'
+"""
+)
+
+# KEYS edit, events, lease. ARGV index prefix, id, worker, lease in ms, now.
+# Returns the number of the new attempt, or 0 when the edit is final, held by another, or missing.
+CLAIM = (
+    _MOVE
+    + """
+local status, attempt, model = unpack(redis.call('HMGET', KEYS[1], 'status', 'attempt', 'model'))
+if status ~= 'queued' and status ~= 'running' then return 0 end
+if redis.call('EXISTS', KEYS[3]) == 1 then return 0 end
+attempt = tonumber(attempt) + 1
+redis.call('SET', KEYS[3], ARGV[3] .. '#' .. attempt, 'PX', ARGV[4])
+move(ARGV[2], model, status, 'running')
+redis.call('HSET', KEYS[1], 'attempt', attempt, 'worker', ARGV[3], 'started_at', ARGV[5],
+           'queued_reason', '', 'phase', '', 'progress', '')
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', 1000, '*', 'type', 'started', 'at', ARGV[5],
+           'data', cjson.encode({attempt = attempt, worker = ARGV[3]}))
+return attempt
+"""
+)
+
+# KEYS lease. ARGV owner, lease in ms. Returns 1 if the owner still held the lease.
+RENEW = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+"""
+
+# KEYS lease. ARGV owner.
+RELEASE = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+"""
+
+# KEYS edit, events, lease. ARGV index prefix, id, now. Returns 1 if the edit waits for a worker.
+STRAND = (
+    _MOVE
+    + """
+local status, model = unpack(redis.call('HMGET', KEYS[1], 'status', 'model'))
+if status ~= 'queued' and status ~= 'running' then return 0 end
+if redis.call('EXISTS', KEYS[3]) == 1 then return 0 end
+if status == 'running' then
+  move(ARGV[2], model, status, 'queued')
+  redis.call('HSET', KEYS[1], 'queued_reason', 'retrying')
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', 1000, '*', 'type', 'worker_lost', 'at', ARGV[3],
+             'data', '{}')
+end
+return 1
+"""
+)

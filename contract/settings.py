@@ -1,0 +1,58 @@
+"""Every setting of the service, read once from the environment."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PREFIX = "PALIMPSEST_"
+
+
+class Settings(BaseModel):
+    """The service's settings; `REDIS_URL` and `PALIMPSEST_<NAME>` set them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    redis_url: str = Field(
+        default="redis://127.0.0.1:6379/0", description="Where the ledger and the queues live."
+    )
+    data_dir: Path = Field(default=Path("data"), description="Where checkpoints are kept.")
+    host: str = Field(default="127.0.0.1", description="Address the API listens on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port the API listens on.")
+    allow_anonymous: bool = Field(
+        default=False, description="Lets the API listen beyond loopback without keys."
+    )
+    model_dir: Path | None = Field(default=None, description="Directory of the resident model.")
+    model_name: str | None = Field(
+        default=None, description="Name of the model in the API; the directory's name if unset."
+    )
+    dtype: str | None = Field(default=None, description="float32, bfloat16 …; detected if unset.")
+    device: str | None = Field(
+        default=None, description="cpu, cuda, cuda:1, auto; detected if unset."
+    )
+    threads: int | None = Field(default=None, ge=1, description="CPU threads of the worker.")
+    memory_budget_bytes: int | None = Field(
+        default=None, ge=0, description="Cap on what one edit may take above the weights."
+    )
+    reference_file: Path | None = Field(
+        default=None, description="Reference prompts, one a line; sampled from the model if unset."
+    )
+    lease_s: float = Field(default=6.0, gt=0, description="Silence after which a worker is dead.")
+    job_timeout_s: int = Field(default=3600, ge=1, description="Longest time for one attempt.")
+    max_attempts: int = Field(default=3, ge=1, description="Attempts before an edit is given up.")
+    max_queued: int = Field(default=20_000, ge=1, description="Unfinished edits a model may have.")
+    max_body_bytes: int = Field(default=1_000_000, ge=1, description="Largest request body.")
+    idempotency_ttl_s: int = Field(
+        default=86_400, ge=1, description="How long an Idempotency-Key is remembered."
+    )
+    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read what `environ` sets; raises pydantic's `ValidationError` on a bad value."""
+        found: dict[str, str] = {}
+        for name in cls.model_fields:
+            variable = "REDIS_URL" if name == "redis_url" else PREFIX + name.upper()
+            if environ.get(variable):
+                found[name] = environ[variable]
+        return cls.model_validate(found)

@@ -1,0 +1,124 @@
+"""The row method against a naive implementation that runs the whole sequence for every step."""
+
+import copy
+
+import torch
+from tiny_models import FAMILIES, Letters
+from torch import Tensor
+
+from worker.kn.attribution import Path, Unit, attribute
+from worker.kn.quadrature import Quadrature, endpoints, riemann
+from worker.kn.resident import Resident
+from worker.kn.statement import Statement
+
+ONE = Statement.of((1, 40, 50, 60, 70), (80,))
+THREE = Statement.of((1, 90, 30, 20), (33, 44, 55))
+OTHER = Statement.of((1, 64, 65), (10, 11, 12))
+
+
+def test_scores_equal_the_naive_ones(resident: Resident) -> None:
+    path = Path(quadrature=riemann(5), layers_per_pass=3)
+
+    found = attribute(resident, [ONE], path, told=_ignore)[0]
+
+    torch.testing.assert_close(found, _naive(resident, ONE, riemann(5), Unit.HIDDEN))
+
+
+def test_several_answer_tokens_and_prompts_ride_together(resident: Resident) -> None:
+    path = Path(quadrature=riemann(4), layers_per_pass=3)
+
+    found = attribute(resident, [THREE, ONE, OTHER], path, told=_ignore)
+
+    for statement, scores in zip([THREE, ONE, OTHER], found, strict=True):
+        torch.testing.assert_close(scores, _naive(resident, statement, riemann(4), Unit.HIDDEN))
+
+
+def test_the_gate_may_be_scaled_instead(resident: Resident) -> None:
+    path = Path(quadrature=endpoints(5), unit=Unit.GATE, layers_per_pass=3)
+
+    found = attribute(resident, [THREE], path, told=_ignore)[0]
+
+    torch.testing.assert_close(found, _naive(resident, THREE, endpoints(5), Unit.GATE))
+
+
+def test_fewer_layers_per_pass_give_the_same_scores(resident: Resident) -> None:
+    whole = attribute(resident, [THREE], _path(layers=3), told=_ignore)[0]
+
+    for layers in (1, 2):
+        parts = attribute(resident, [THREE], _path(layers=layers), told=_ignore)[0]
+        torch.testing.assert_close(parts, whole)
+
+
+def test_the_scores_of_a_layer_add_up_to_the_change_of_probability(llama: Resident) -> None:
+    path = Path(quadrature=riemann(300), layers_per_pass=3)
+
+    scores = attribute(llama, [ONE], path, told=_ignore)[0]
+
+    for layer in range(3):
+        full = _probability(llama, ONE, 0, layer, 1.0, Unit.HIDDEN)[0].item()
+        none = _probability(llama, ONE, 0, layer, 0.0, Unit.HIDDEN)[0].item()
+        assert abs(scores[layer].sum().item() - (full - none)) < 0.03 * abs(full - none) + 1e-6
+
+
+def test_a_probability_that_underflows_in_half_precision_still_ranks_neurons() -> None:
+    torch.manual_seed(0)
+    exact = Resident.of(FAMILIES["llama-mha-untied"](), Letters())
+    with torch.no_grad():
+        exact.head.weight.mul_(5)
+    half = Resident.of(copy.deepcopy(exact.model).half(), Letters())
+    unlikely = Statement.of((1, 40, 50, 60, 70), (17,))
+    path = Path(quadrature=riemann(5), layers_per_pass=3)
+
+    expected = attribute(exact, [unlikely], path, told=_ignore)[0]
+    found = attribute(half, [unlikely], path, told=_ignore)[0]
+
+    assert 0 < expected.abs().max() < 6e-8  # below the smallest float16
+    both = torch.stack([expected.flatten(), found.flatten()]).double() / expected.abs().max()
+    assert torch.corrcoef(both)[0, 1] > 0.99
+
+
+def _path(*, layers: int) -> Path:
+    return Path(quadrature=riemann(4), layers_per_pass=layers)
+
+
+def _naive(resident: Resident, statement: Statement, q: Quadrature, unit: Unit) -> Tensor:
+    """Σ_k w_k ∂P/∂a · a of each answer token, one run of the whole sequence for each step."""
+    scores = []
+    for layer in range(len(resident.blocks)):
+        per_token = []
+        for j in range(len(statement.answers)):
+            total: Tensor | float = 0.0
+            for alpha, weight in zip(q.nodes, q.weights, strict=True):
+                p, a, scaled = _probability(resident, statement, j, layer, alpha.item(), unit)
+                total = total + weight * torch.autograd.grad(p, scaled)[0]
+            per_token.append(a * total)
+        scores.append(torch.stack(per_token).mean(0))
+    return torch.stack(scores)
+
+
+def _probability(
+    resident: Resident, statement: Statement, j: int, layer: int, alpha: float, unit: Unit
+) -> tuple[Tensor, Tensor, Tensor]:
+    """P(answer token j) with the layer's units scaled, the units' own values, the scaled ones."""
+    position, block = statement.positions[j], resident.blocks[layer]
+    seen: list[Tensor] = []
+
+    def scale(values: Tensor) -> Tensor:
+        own = values[0, position].detach()
+        scaled = (alpha * own).requires_grad_()
+        seen.extend([own, scaled])
+        return torch.cat([values[:, :position], scaled[None, None], values[:, position + 1 :]], 1)
+
+    if unit is Unit.GATE:
+        handle = block.gate.register_forward_hook(lambda _, x, y: scale(y))
+    else:
+        handle = block.down.register_forward_pre_hook(lambda _, x: (scale(x[0]),))
+    try:
+        ids = torch.tensor([statement.ids[: position + 1]])
+        logits = resident.model(input_ids=ids).logits[0, position]
+    finally:
+        handle.remove()
+    return logits.softmax(-1)[statement.answers[j]], seen[0], seen[1]
+
+
+def _ignore(done: int, total: int) -> None: ...

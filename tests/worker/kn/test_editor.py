@@ -1,0 +1,139 @@
+"""Whole edits on tiny models with random weights."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny_models import FAMILIES, Letters
+
+from worker.kn import (
+    BadRequestError,
+    Editor,
+    EditRequest,
+    HParams,
+    Method,
+    NoNeuronsError,
+    Operation,
+    Probe,
+    Resident,
+)
+from worker.kn.weights import edited
+
+REQUEST = EditRequest(
+    prompt="The capital is",
+    target_new="Rome",
+    subject="France",
+    ground_truth="Paris",
+    refine_prompts=("Its capital:",),
+    rephrase_prompts=("Capital?",),
+    locality=(Probe("The sea is"),),
+)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_calibrated_edit_holds_in_every_family(family: str) -> None:
+    result = _editor(family).edit(REQUEST)
+
+    assert result.held
+    assert result.after[0].text.startswith("Rome")
+    assert result.metrics.rewrite_acc == 1.0
+
+
+@pytest.mark.parametrize("method", Method)
+def test_the_weights_are_the_same_after_every_method(method: Method) -> None:
+    editor = _editor("llama-gqa-tied")
+    before = copy.deepcopy(editor.resident.model.state_dict())
+
+    editor.edit(_with(method=method))
+
+    for name, weight in editor.resident.model.state_dict().items():
+        assert torch.equal(weight, before[name]), name
+
+
+@pytest.mark.parametrize("phase", ["collect", "write", "evaluate"])
+def test_an_edit_stopped_in_any_phase_leaves_the_model_as_it_was(phase: str) -> None:
+    editor = _editor("llama-mha-untied")
+    before = copy.deepcopy(editor.resident.model.state_dict())
+    usual = editor.resident.model.config._attn_implementation
+
+    def stop(now: str, done: int, total: int) -> None:
+        if now == phase:
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        editor.edit(REQUEST, watch=stop)
+
+    assert editor.resident.model.config._attn_implementation == usual
+    assert all(not module._forward_hooks for module in editor.resident.model.modules())
+    assert all(not module._forward_pre_hooks for module in editor.resident.model.modules())
+    for name, weight in editor.resident.model.state_dict().items():
+        assert torch.equal(weight, before[name]), name
+
+
+def test_only_columns_of_the_chosen_neurons_are_written() -> None:
+    result = _editor("llama-mha-untied").edit(REQUEST)
+
+    assert result.adapter.neurons == {scored.neuron for scored in result.neurons}
+
+
+def test_an_erased_column_is_exactly_zero() -> None:
+    editor = _editor("llama-mha-untied")
+
+    result = editor.edit(_with(method=Method.PAPER, operation=Operation.ERASE, refine_prompts=()))
+
+    with edited(editor.resident, result.adapter):
+        for write in result.adapter.writes:
+            columns = editor.resident.blocks[write.layer].down_weight[:, list(write.units)]
+            assert torch.equal(columns, torch.zeros_like(columns))
+
+
+def test_what_is_true_and_worth_knowing_is_warned_of() -> None:
+    result = _editor("llama-mha-untied").edit(REQUEST)
+
+    assert {w.code for w in result.warnings} == {"ground_truth_differs", "subject_not_in_prompt"}
+
+
+def test_fewer_layers_per_pass_choose_the_same_neurons() -> None:
+    whole = _editor("llama-mha-untied").edit(REQUEST)
+    parts = _editor("llama-mha-untied").edit(REQUEST, layers_per_pass=1)
+
+    assert [s.neuron for s in parts.neurons] == [s.neuron for s in whole.neurons]
+
+
+def test_a_threshold_that_nothing_passes_is_an_error() -> None:
+    request = _with(
+        method=Method.PAPER,
+        refine_prompts=("zzz", "qqq", "!!!"),
+        hparams=HParams(adaptive_threshold=0.999, p=0.9),
+    )
+
+    with pytest.raises(NoNeuronsError):
+        _editor("llama-mha-untied").edit(request)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"prompt": "a"},
+        {"prompt": "a", "target_new": " "},
+        {"prompt": "a", "target_new": "b", "hparams": {"steps": 0}},
+        {"prompt": "a", "target_new": "b", "hparams": {"stops": 3}},
+        {"prompt": "a", "target_new": "b", "method": "magic"},
+        {"prompt": "a", "target_new": "b", "refine_prompts": "c"},
+        {"prompt": "a", "target_new": "b", "locality": [{"ground_truth": "c"}]},
+        {"prompt": "a", "target_new": "b", "ground_truth": 7},
+    ],
+)
+def test_a_record_that_is_no_request_is_refused(record: dict[str, object]) -> None:
+    with pytest.raises(BadRequestError):
+        EditRequest.parse(record)
+
+
+def _editor(family: str) -> Editor:
+    torch.manual_seed(0)
+    return Editor(Resident.of(FAMILIES[family](), Letters()))
+
+
+def _with(**changes: object) -> EditRequest:
+    return replace(REQUEST, **changes)  # type: ignore[arg-type]

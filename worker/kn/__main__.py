@@ -1,0 +1,101 @@
+"""The engine alone: `python -m worker.kn edit --model DIR --requests FILE --out DIR`.
+
+Prints one line of JSON per request, failed ones too. Exit status: 0 when every request was
+answered, 2 when the arguments, the model or the file of requests are no good.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from worker.kn import BadRequestError, Editor, KnError, Method, load_editor
+from worker.kn.loading import DTYPES
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    try:
+        records = _records(options.requests)
+        references = _lines(options.reference) if options.reference else None
+        editor = load_editor(
+            options.model,
+            dtype=options.dtype,
+            device=options.device,
+            reference_prompts=references,
+        )
+    except (KnError, OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    for n, record in enumerate(records):
+        answer = _answer(editor, record, options, options.out / f"edit-{n:04d}")
+        print(json.dumps({"request": n} | answer, ensure_ascii=False), flush=True)
+    return 0
+
+
+def _answer(
+    editor: Editor, record: Any, options: argparse.Namespace, directory: Path
+) -> dict[str, Any]:
+    """What came of one record, under the service's names."""
+    method = options.method
+    try:
+        if not isinstance(record, dict):
+            raise BadRequestError("a request is a JSON object")
+        if method:
+            record = record | {"method": method}
+        method = record.get("method") or Method.CALIBRATED.value
+        result = editor.edit(editor.parse(record), layers_per_pass=options.layers_per_pass)
+        _save(result.adapter.files(str(options.model)), directory)
+    except (KnError, torch.OutOfMemoryError, OSError) as error:
+        failure = {"code": type(error).__name__, "message": str(error)}
+        return {"status": "failed", "outcome": None, "method": method, "error": failure}
+    told = {"status": "succeeded", "method": method, "checkpoint": str(directory), "error": None}
+    return told | result.as_json()
+
+
+def _save(files: dict[str, bytes], directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (directory / name).write_bytes(content)
+
+
+def _records(path: Path) -> list[Any]:
+    records = json.loads(path.read_text(encoding="utf-8-sig"))
+    if not isinstance(records, list):
+        raise BadRequestError(f"{path} is not a JSON list of requests")
+    return records
+
+
+def _lines(path: Path) -> list[str]:
+    lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    if not lines:
+        raise BadRequestError(f"{path} holds no reference prompt")
+    return lines
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m worker.kn", description=__doc__)
+    edit = parser.add_subparsers(dest="command", required=True).add_parser(
+        "edit", help="make each edit of a file on the pristine model and save its adapter"
+    )
+    edit.add_argument("--model", type=Path, required=True, help="Hugging Face model directory")
+    edit.add_argument("--requests", type=Path, required=True, help="JSON list of edit requests")
+    edit.add_argument("--out", type=Path, required=True, help="where adapters are saved")
+    edit.add_argument("--method", choices=[m.value for m in Method], help="overrides the requests'")
+    edit.add_argument("--dtype", choices=list(DTYPES), help="default: the checkpoint's own")
+    edit.add_argument("--device", help="cpu, cuda, cuda:1, auto; default: a GPU if there is one")
+    edit.add_argument("--reference", type=Path, help="reference prompts, one a line")
+    edit.add_argument("--layers-per-pass", type=int, help="fewer take less memory; default: all")
+    edit.add_argument("--threads", type=int, help="CPU threads")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""An edit as a LoRA adapter: what is written, exactly as PEFT will merge it."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from worker.kn.errors import NonFiniteError
+from worker.kn.neuron import Neuron
+
+
+@dataclass(frozen=True, slots=True)
+class LayerWrite:
+    """ΔW[:, units] = B · A for one block's down_proj."""
+
+    layer: int
+    units: tuple[int, ...]
+    A: Tensor  # (r, len(units))
+    B: Tensor  # (d_model, r)
+
+    def spread(self, d_ff: int) -> Tensor:
+        """A over all units of the layer, (r, d_ff), zero at those that are not written."""
+        whole = self.A.new_zeros(len(self.A), d_ff)
+        whole[:, list(self.units)] = self.A
+        return whole
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """The writes of an edit, on the CPU in the adapter's dtype, all of one rank.
+
+    The edited model *is* what PEFT's default merge on the CPU makes of base and adapter:
+    W + B·A, summed in float32 (or the base's dtype if wider) and rounded once.
+    """
+
+    writes: tuple[LayerWrite, ...]
+    d_ff: int
+
+    @classmethod
+    def of(cls, writes: Iterable[LayerWrite], *, d_ff: int, dtype: torch.dtype) -> "Adapter":
+        """Round the writes to what PEFT keeps; raises `NonFiniteError`."""
+        kept = tuple(sorted(writes, key=lambda write: write.layer))
+        rank = max((write.A.shape[0] for write in kept), default=1)
+        if dtype is torch.float64:  # PEFT creates its matrices in float32 at most
+            dtype = torch.float32
+        adapter = cls(tuple(_settled(write, rank, dtype) for write in kept), d_ff)
+        if not all(torch.isfinite(adapter.delta(write)).all() for write in adapter.writes):
+            raise NonFiniteError("the edit")
+        return adapter
+
+    def delta(self, write: LayerWrite) -> Tensor:
+        """The change of a write's columns, (d_model, len(units)), in float32 on the CPU.
+
+        A sum of several products depends on their order, which a matrix product chooses by its
+        shape: from rank 2 on, the product is taken in the shape that PEFT takes it in.
+        """
+        if self.rank == 1:
+            return write.B.float() @ write.A.float()
+        return (write.B.float() @ write.spread(self.d_ff).float())[:, list(write.units)]
+
+    @property
+    def rank(self) -> int:
+        return self.writes[0].A.shape[0]
+
+    @property
+    def neurons(self) -> frozenset[Neuron]:
+        return frozenset(Neuron(w.layer, unit) for w in self.writes for unit in w.units)
+
+    def files(self, base_model: str) -> dict[str, bytes]:
+        """The two files that PEFT, vLLM and llama.cpp's converter read."""
+        config = _config(base_model, rank=self.rank, layers=[w.layer for w in self.writes])
+        return {
+            "adapter_config.json": (json.dumps(config, indent=2) + "\n").encode(),
+            "adapter_model.safetensors": save(self._tensors(), {"format": "pt"}),
+        }
+
+    def _tensors(self) -> dict[str, Tensor]:
+        tensors = {}
+        for write in self.writes:
+            name = f"base_model.model.model.layers.{write.layer}.mlp.down_proj"
+            tensors[f"{name}.lora_A.weight"] = write.spread(self.d_ff)
+            tensors[f"{name}.lora_B.weight"] = write.B.contiguous()
+        return tensors
+
+
+def _settled(write: LayerWrite, rank: int, dtype: torch.dtype) -> LayerWrite:
+    """The write on the CPU in `dtype`, padded with zeros to `rank`."""
+    missing = rank - write.A.shape[0]
+    A = torch.nn.functional.pad(write.A.detach().cpu(), (0, 0, 0, missing)).to(dtype)
+    B = torch.nn.functional.pad(write.B.detach().cpu(), (0, missing)).to(dtype)
+    return LayerWrite(write.layer, write.units, A, B)
+
+
+def _config(base_model: str, *, rank: int, layers: list[int]) -> dict[str, object]:
+    """`lora_alpha` equals `r`: PEFT and vLLM both scale by their ratio."""
+    return {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base_model,
+        "r": rank,
+        "lora_alpha": rank,
+        "lora_dropout": 0.0,
+        "bias": "none",
+        "target_modules": ["down_proj"],
+        "layers_to_transform": layers,
+        "fan_in_fan_out": False,
+        "use_rslora": False,
+        "use_dora": False,
+        "inference_mode": True,
+    }

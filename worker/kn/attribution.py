@@ -1,0 +1,171 @@
+"""Integrated gradients of an answer's probability, for every neuron at once.
+
+    IG(l, i) = a_i · Σ_k w_k ∂P(answer | α_k a)/∂a_i        (Dai et al., ACL 2022)
+
+A neuron's gradient is its value's product with the gradient at the place where the row enters,
+∂P/∂a_i = W_down[:, i] · g, so the steps are summed in d_model before they are spread over d_ff.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import torch
+from torch import Tensor
+
+from contract.memory import HEAD_CHUNK_ROWS
+from worker.kn.layout import Block
+from worker.kn.quadrature import Quadrature
+from worker.kn.recording import Recording, Trace, record
+from worker.kn.resident import Resident
+from worker.kn.rows import ascend
+from worker.kn.statement import Batch, Statement, alike
+
+
+class Unit(Enum):
+    """What is scaled from 0 to its own value."""
+
+    HIDDEN = "hidden"  # the input of down_proj
+    GATE = "gate"  # gate_proj's output, before the activation function, as EasyEdit has it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Path:
+    """How attribution is integrated, and how many layers ride per pass."""
+
+    quadrature: Quadrature
+    unit: Unit = Unit.HIDDEN
+    layers_per_pass: int
+    statements_per_pass: int = 8
+
+
+Told = Callable[[int, int], None]
+"""Called between passes with (done, total); may raise to stop."""
+
+
+def attribute(
+    resident: Resident, statements: Sequence[Statement], path: Path, *, told: Told
+) -> list[Tensor]:
+    """The attribution of every neuron for each statement's answer: (n_layer, d_ff), float32.
+
+    Several answer tokens are averaged, each teacher forced.
+    """
+    groups = list(alike(statements, lambda s: len(s.answers), most=path.statements_per_pass))
+    passes = list(_layer_blocks(len(resident.blocks), path.layers_per_pass))
+    scores: list[Tensor | None] = [None] * len(statements)
+    for n_group, indexes in enumerate(groups):
+        batch = Batch.of([statements[i] for i in indexes], resident.device)
+        recording = record(resident, batch)
+        layers: list[Tensor] = []
+        for n_pass, block in enumerate(passes):
+            told(n_group * len(passes) + n_pass, len(groups) * len(passes))
+            layers += [s.to("cpu") for s in _attribute_layers(resident, recording, path, block)]
+        stacked = torch.stack(layers, dim=1)  # (S, n_layer, d_ff)
+        for i, index in enumerate(indexes):
+            scores[index] = stacked[i]
+    told(len(groups) * len(passes), len(groups) * len(passes))
+    return [score for score in scores if score is not None]
+
+
+def _layer_blocks(n_layer: int, size: int) -> Iterator[range]:
+    for first in range(0, n_layer, size):
+        yield range(first, min(first + size, n_layer))
+
+
+def _attribute_layers(
+    resident: Resident, recording: Recording, path: Path, layers: range
+) -> list[Tensor]:
+    """The scores (S, d_ff) of each of `layers`, float32."""
+    m = len(path.quadrature.nodes)
+    positions = recording.batch.positions.repeat_interleave(m, dim=1)  # (S, J·m)
+    answers = recording.batch.answers.repeat_interleave(m, dim=1)
+    entries = {
+        layer: _entering(resident.blocks[layer], recording.traces[layer], path).requires_grad_()
+        for layer in layers
+    }
+    with torch.enable_grad():
+        top = ascend(resident, recording, entries, positions)
+    probability, gradient = answer_gradient(resident, top.detach(), answers.repeat(1, len(entries)))
+    pulled = torch.autograd.grad(top, list(entries.values()), gradient)
+    factors = probability.unflatten(1, (len(entries), -1)).unbind(1)
+    return [
+        _score(resident.blocks[layer], recording.traces[layer], path, pull, factor)
+        for layer, pull, factor in zip(entries, pulled, factors, strict=True)
+    ]
+
+
+@torch.no_grad()
+def _entering(block: Block, trace: Trace, path: Path) -> Tensor:
+    """The residual stream after the block with its units scaled by each α_k: (S, J·m, d_model)."""
+    alpha = path.quadrature.nodes.to(trace.mid)[:, None]  # (m, 1)
+    if path.unit is Unit.GATE:
+        scaled = block.activation(trace.gate[:, :, None] * alpha) * trace.up[:, :, None]
+        out = block.down(scaled)  # (S, J, m, d_model)
+    else:
+        bias = 0 if block.down.bias is None else block.down.bias
+        out = (trace.out - bias)[:, :, None] * alpha + bias
+    entering: Tensor = trace.mid[:, :, None] + out
+    return entering.flatten(1, 2)
+
+
+@torch.no_grad()
+def answer_gradient(resident: Resident, top: Tensor, answers: Tensor) -> tuple[Tensor, Tensor]:
+    """P(answer) of every row and ∂log P/∂top, scaled to unit size, a chunk of rows at a time.
+
+    `top` (S, R, d_model), `answers` (S, R). Rows do not mix on the way down, so each may carry a
+    factor of its own: log P is sent down at unit size, which no dtype loses, and P with the size
+    taken out is returned to be multiplied in float32 at the end.
+    """
+    head = resident.head
+    rows, targets = top.flatten(0, 1).to(head.weight.device), answers.flatten().to(top.device)
+    factor, gradient = [], []
+    for chunk, target in zip(
+        rows.split(HEAD_CHUNK_ROWS), targets.split(HEAD_CHUNK_ROWS), strict=True
+    ):
+        target = target.to(chunk.device)[:, None]
+        logits = torch.nn.functional.linear(chunk, head.weight, head.bias)
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        share = logits.softmax(-1)
+        p = share.gather(1, target)
+        error = share.neg_().scatter_add_(1, target, torch.ones_like(p))  # ∂log P/∂logits
+        size = error.abs().amax(-1, keepdim=True).clamp_min_(torch.finfo(error.dtype).tiny)
+        gradient.append((error.div_(size)).to(chunk.dtype) @ head.weight)
+        factor.append(p * size)
+    S, R = answers.shape
+    return (
+        torch.cat(factor).view(S, R),
+        torch.cat(gradient).view_as(top).to(top.device),
+    )
+
+
+@torch.no_grad()
+def _score(block: Block, trace: Trace, path: Path, pulled: Tensor, factor: Tensor) -> Tensor:
+    """a ⊙ Σ_k w_k ∂P/∂a, averaged over the answer's tokens: (S, d_ff).
+
+    `pulled` (S, J·m, d_model) is ∂log P/∂entry without its factor (S, J·m).
+    """
+    w = path.quadrature.weights
+    J = trace.mid.shape[1]
+    weighted = pulled.to(factor.dtype) * factor.to(pulled.device)[..., None]
+    weighted = weighted.unflatten(1, (J, -1)) * w.to(weighted)[:, None]  # (S, J, m, d_model)
+    if path.unit is Unit.GATE:
+        return (_gate_scores(block, trace, path, weighted)).mean(1)
+    g = weighted.sum(2)  # (S, J, d_model)
+    return (trace.hidden.to(g.dtype) * _times(g, block.down_weight)).mean(1)
+
+
+def _gate_scores(block: Block, trace: Trace, path: Path, weighted: Tensor) -> Tensor:
+    """gate ⊙ Σ_k (W_downᵀ g_k) ⊙ up ⊙ act′(α_k gate): (S, J, d_ff)."""
+    alpha = path.quadrature.nodes.to(trace.gate)[:, None]
+    with torch.enable_grad():
+        scaled = (trace.gate[:, :, None] * alpha).requires_grad_()
+        slope = torch.autograd.grad(block.activation(scaled).sum(), scaled)[0]
+    spread = _times(weighted, block.down_weight)  # (S, J, m, d_ff)
+    total = (spread * slope.to(spread.dtype)).sum(2)
+    return trace.gate.to(total.dtype) * total * trace.up.to(total.dtype)
+
+
+def _times(g: Tensor, weight: Tensor) -> Tensor:
+    """g @ weight in the weight's dtype, g brought to unit size so that none of it underflows."""
+    size = g.abs().amax(-1, keepdim=True).clamp_min(torch.finfo(g.dtype).tiny)
+    return ((g / size).to(weight.dtype) @ weight).to(g.dtype) * size

@@ -1,0 +1,229 @@
+"""The engine's front door: one request in, one measured edit out."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from contract.memory import ModelShape, SequenceShape, Workload, estimate
+from worker.kn import evaluation, references
+from worker.kn.adapter import Adapter, LayerWrite
+from worker.kn.evaluation import Question, Reply
+from worker.kn.generation import begins_with, continuations
+from worker.kn.metering import metered
+from worker.kn.methods.calibrated import Calibrated
+from worker.kn.methods.easyedit import EasyEdit
+from worker.kn.methods.paper import Paper
+from worker.kn.neuron import Scored, by_layer
+from worker.kn.recipe import Recipe, Task
+from worker.kn.request import EditRequest, Method, Operation
+from worker.kn.resident import Resident
+from worker.kn.result import EditResult, Warned
+from worker.kn.statement import Statement
+from worker.kn.weights import edited
+
+Watch = Callable[[str, int, int], None]
+"""Called between passes with (phase, done, total); may raise to stop the edit."""
+
+RECIPES: Mapping[Method, Recipe] = {
+    Method.CALIBRATED: Calibrated(),
+    Method.PAPER: Paper(),
+    Method.EASYEDIT: EasyEdit(),
+}
+
+
+@dataclass(slots=True)
+class _Clock:
+    """Seconds spent in each phase, and who is told of it."""
+
+    watch: Watch
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[Callable[[int, int], None]]:
+        began = time.perf_counter()
+        try:
+            yield lambda done, total: self.watch(name, done, total)
+        finally:
+            self.seconds[f"{name}_s"] = time.perf_counter() - began
+
+
+class Editor:
+    """Makes edits on a resident model, one after another, and takes each back."""
+
+    def __init__(
+        self,
+        resident: Resident,
+        *,
+        base_digest: str = "",
+        reference_prompts: Sequence[str] | None = None,
+    ) -> None:
+        self.resident = resident
+        self.base_digest = base_digest
+        self._references = (
+            references.encoded(resident, reference_prompts)
+            if reference_prompts
+            else references.sampled(resident)
+        )
+
+    @property
+    def shape(self) -> ModelShape:
+        return self.resident.shape
+
+    @property
+    def architecture(self) -> str:
+        return type(self.resident.model).__name__
+
+    @property
+    def dtype(self) -> str:
+        return str(self.resident.dtype).removeprefix("torch.")
+
+    @property
+    def device(self) -> str:
+        return str(self.resident.device)
+
+    @property
+    def tokenizer_json(self) -> bytes | None:
+        """The fast tokenizer's `tokenizer.json`; None for a slow one."""
+        backend = getattr(self.resident.tokenizer, "backend_tokenizer", None)
+        return backend.to_str().encode() if backend is not None else None
+
+    def parse(self, record: Mapping[str, Any]) -> EditRequest:
+        """A request from its JSON; raises `BadRequestError`."""
+        return EditRequest.parse(record)
+
+    def edit(
+        self,
+        request: EditRequest,
+        *,
+        layers_per_pass: int | None = None,
+        watch: Watch = lambda phase, done, total: None,
+    ) -> EditResult:
+        """Collect, select, write, evaluate; the weights are afterwards what they were.
+
+        Raises a `KnError` when the request cannot be run or the edit is not worth keeping.
+        """
+        layers = layers_per_pass or len(self.resident.blocks)
+        predicted = estimate(self.resident.shape, self.workload(request), layers_per_pass=layers)
+        devices = {parameter.device for parameter in self.resident.model.parameters()}
+        with self.resident.frozen(), metered(devices) as peak:
+            made = self._make(request, layers, _Clock(watch))
+        return made(predicted.peak_bytes, peak.n_bytes)
+
+    def workload(self, request: EditRequest) -> Workload:
+        """What the request asks for, in exact token counts."""
+        encoder = self.resident.encoder
+        new = [encoder.statement(p, request.target_new) for p in request.steering_prompts]
+        old = new
+        if request.ground_truth:
+            old = [encoder.statement(p, request.ground_truth) for p in request.steering_prompts]
+        asked = evaluation.questions_of(request)
+        return Workload(
+            attributed=tuple(_shape(statement) for statement in old),
+            written=tuple(_shape(statement) for statement in new),
+            evaluated=tuple(self._evaluated(question) for question in asked),
+            steps=request.hparams.steps,
+            max_neurons=request.hparams.max_neurons or 4096,
+            reference_rows=sum(map(len, self._references)),
+            gated_unit=request.method is Method.EASYEDIT,
+        )
+
+    def _evaluated(self, question: Question) -> SequenceShape:
+        if question.expected:
+            return _shape(self.resident.encoder.statement(question.prompt, question.expected))
+        ids = self.resident.encoder.prompt_ids(question.prompt)
+        return SequenceShape(prompt_tokens=len(ids), answer_tokens=evaluation.FEWEST_NEW_TOKENS)
+
+    def _make(
+        self, request: EditRequest, layers: int, clock: _Clock
+    ) -> Callable[[int, int], EditResult]:
+        questions = evaluation.questions_of(request)
+        new_tokens = evaluation.new_tokens_for(self.resident, questions)
+        with clock.phase("before"):
+            asked, before = evaluation.ask_first(self.resident, questions, new_tokens=new_tokens)
+        task = self._task(request, layers)
+        neurons, adapter = self._find_and_write(task, clock)
+        with clock.phase("evaluate") as told, edited(self.resident, adapter):
+            told(0, 1)
+            after = evaluation.ask(self.resident, asked, new_tokens=new_tokens)
+            told(1, 1)
+        return lambda predicted_bytes, observed_bytes: EditResult(
+            adapter=adapter,
+            held=_held(task, after[0]),
+            neurons=neurons,
+            questions=tuple(asked),
+            before=tuple(before),
+            after=tuple(after),
+            metrics=evaluation.metrics_of(asked, before, after),
+            predicted_peak_bytes=predicted_bytes,
+            observed_peak_bytes=observed_bytes,
+            timings=clock.seconds,
+            warnings=_warnings(request, before[0]),
+        )
+
+    def _task(self, request: EditRequest, layers: int) -> Task:
+        return Task(
+            resident=self.resident,
+            request=request,
+            ground_truth=request.ground_truth or self._own_answer(request),
+            references=self._references,
+            layers_per_pass=layers,
+        )
+
+    def _own_answer(self, request: EditRequest) -> str:
+        """What the model says itself, as many tokens as the new answer has."""
+        wanted = len(self.resident.encoder.answer_ids(request.prompt, request.target_new))
+        ids = continuations(self.resident, [request.prompt], new_tokens=wanted)[0]
+        return self.resident.tokenizer.decode(ids, skip_special_tokens=True).strip()
+
+    def _find_and_write(self, task: Task, clock: _Clock) -> tuple[tuple[Scored, ...], Adapter]:
+        recipe = RECIPES[task.request.method]
+        with clock.phase("collect") as told:
+            neurons = recipe.select(task, told=told)
+        with clock.phase("write") as told:
+            if task.request.operation is Operation.ERASE:
+                writes = _erasing(self.resident, neurons)
+            else:
+                writes = recipe.write(task, neurons, told=told)
+            adapter = Adapter.of(writes, d_ff=self.resident.shape.d_ff, dtype=self.resident.dtype)
+        return neurons, adapter
+
+
+def _shape(statement: Statement) -> SequenceShape:
+    answer_tokens = len(statement.answers)
+    return SequenceShape(
+        prompt_tokens=len(statement.ids) - answer_tokens + 1, answer_tokens=answer_tokens
+    )
+
+
+def _erasing(resident: Resident, neurons: Sequence[Scored]) -> list[LayerWrite]:
+    """Zero the neurons' columns: ΔW = −W, of full rank."""
+    writes = []
+    for layer, units in by_layer(scored.neuron for scored in neurons).items():
+        columns = resident.blocks[layer].down_weight.detach()[:, units]
+        writes.append(LayerWrite(layer, tuple(units), A=torch.eye(len(units)), B=-columns.float()))
+    return writes
+
+
+def _held(task: Task, after: Reply) -> bool:
+    if task.request.operation is Operation.ERASE:
+        return not begins_with(after.text, task.ground_truth)
+    return after.says(task.request.target_new)
+
+
+def _warnings(request: EditRequest, before: Reply) -> list[Warned]:
+    found = []
+    truth = request.ground_truth
+    if truth and not begins_with(before.text, truth):
+        text = f"the model answers {before.text!r}, not ground_truth {truth!r}"
+        found.append(Warned("ground_truth_differs", text))
+    if before.says(request.target_new):
+        text = f"the model says target_new {request.target_new!r} already"
+        found.append(Warned("target_already_held", text))
+    if request.subject and request.subject not in request.prompt:
+        text = f"subject {request.subject!r} does not occur in the prompt"
+        found.append(Warned("subject_not_in_prompt", text))
+    return found

@@ -1,0 +1,76 @@
+"""What can go wrong in the engine."""
+
+
+class KnError(Exception):
+    """Root of the engine's errors.
+
+    KnError
+    ├── UnknownFamilyError
+    ├── BadRequestError
+    │   ├── UnreachableTargetError
+    │   └── PromptTooLongError
+    └── EditError
+        ├── NoNeuronsError
+        ├── NoChangeError
+        └── NonFiniteError
+    """
+
+
+class UnknownFamilyError(KnError):
+    """The model's architecture has no layout here."""
+
+    def __init__(self, model_type: str, *, known: list[str]) -> None:
+        self.model_type = model_type
+        super().__init__(f"model type {model_type!r} is not one of {', '.join(known)}")
+
+
+class BadRequestError(KnError):
+    """The request does not say a possible edit."""
+
+
+class UnreachableTargetError(BadRequestError):
+    """The answer adds no token after the prompt."""
+
+    def __init__(self, answer: str) -> None:
+        self.answer = answer
+        super().__init__(f"answer {answer!r} adds no token after the prompt")
+
+
+class PromptTooLongError(BadRequestError):
+    """Prompt and answer do not fit the model's positions or its attention window."""
+
+    def __init__(self, tokens: int, *, most: int) -> None:
+        self.tokens = tokens
+        self.most = most
+        super().__init__(f"prompt and answer take {tokens} tokens, the model has room for {most}")
+
+
+class EditError(KnError):
+    """The edit was tried and is not worth keeping."""
+
+
+class NoNeuronsError(EditError):
+    """No neuron's attribution passed the threshold in enough prompts."""
+
+    def __init__(self, *, threshold: float, largest: float) -> None:
+        self.threshold = threshold
+        self.largest = largest
+        super().__init__(
+            f"no neuron passed {threshold:g} of the largest attribution {largest:.3g} "
+            "in enough prompts"
+        )
+
+
+class NoChangeError(EditError):
+    """The edit leaves every weight as it was, in the model's dtype."""
+
+    def __init__(self) -> None:
+        super().__init__("the edit changes no weight in the model's dtype")
+
+
+class NonFiniteError(EditError):
+    """The edit, or what led to it, is not a number."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(f"{what} holds values that are not finite")

@@ -1,0 +1,73 @@
+"""What the model says when it generates freely and greedily."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from transformers import GenerationConfig
+
+from worker.kn.errors import PromptTooLongError
+from worker.kn.resident import Resident
+from worker.kn.statement import alike
+
+PROMPTS_PER_BATCH = 16
+
+
+@torch.no_grad()
+def continuations(
+    resident: Resident, prompts: Sequence[str], *, new_tokens: int
+) -> list[list[int]]:
+    """The ids that greedy decoding adds to each prompt, up to the end of text.
+
+    Prompts of equal length are run together, so that none is padded.
+    """
+    ids = [resident.encoder.prompt_ids(prompt) for prompt in prompts]
+    found: list[list[int]] = [[] for _ in prompts]
+    for indexes in alike(ids, len, most=PROMPTS_PER_BATCH):
+        if (length := len(ids[indexes[0]]) + new_tokens) > resident.encoder.most_tokens:
+            raise PromptTooLongError(length, most=resident.encoder.most_tokens)
+        start = torch.tensor([ids[i] for i in indexes], device=resident.device)
+        config = _greedy(resident, new_tokens)
+        whole = cast(Any, resident.model).generate(
+            start, attention_mask=torch.ones_like(start), generation_config=config
+        )
+        for i, row in zip(indexes, whole[:, start.shape[1] :].tolist(), strict=True):
+            found[i] = _until(row, _ends(resident))
+    return found
+
+
+def text_of(resident: Resident, ids: Sequence[int]) -> str:
+    """The first line of a continuation, trimmed."""
+    return _first_line(resident.tokenizer.decode(ids, skip_special_tokens=True))
+
+
+def begins_with(text: str, answer: str) -> bool:
+    """Whether a continuation begins with the answer, as whole words."""
+    said, wanted = " ".join(text.split()), " ".join(answer.split())
+    rest = said[len(wanted) :]
+    return said.startswith(wanted) and not (wanted[-1:].isalnum() and rest[:1].isalnum())
+
+
+def _first_line(text: str) -> str:
+    return text.strip().split("\n", 1)[0].strip()
+
+
+def _until(ids: list[int], ends: frozenset[int]) -> list[int]:
+    stops = [i for i, token in enumerate(ids) if token in ends]
+    return ids[: stops[0]] if stops else ids
+
+
+def _ends(resident: Resident) -> frozenset[int]:
+    own = cast(Any, resident.model).generation_config.eos_token_id
+    ends = own if isinstance(own, list) else [own]
+    return frozenset(e for e in (*ends, resident.tokenizer.eos_token_id) if e is not None)
+
+
+def _greedy(resident: Resident, new_tokens: int) -> GenerationConfig:
+    ends = sorted(_ends(resident))
+    return GenerationConfig(
+        do_sample=False,
+        max_new_tokens=new_tokens,
+        eos_token_id=ends or None,
+        pad_token_id=ends[0] if ends else 0,
+    )

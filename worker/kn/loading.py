@@ -1,0 +1,69 @@
+"""From a directory of weights to an editor."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from worker.kn.editor import Editor
+from worker.kn.errors import KnError
+from worker.kn.layout import layout_of
+from worker.kn.resident import Resident
+from worker.kn.weights import digest_of_files
+
+DTYPES = {
+    "float64": torch.float64,
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+class UnknownDtypeError(KnError):
+    """The dtype is not one the engine computes in."""
+
+    def __init__(self, dtype: str) -> None:
+        super().__init__(f"dtype {dtype!r} is not one of {', '.join(DTYPES)}")
+
+
+def load_resident(
+    directory: Path, *, dtype: str | None = None, device: str | None = None
+) -> Resident:
+    """Load a Hugging Face model directory.
+
+    `dtype` defaults to the checkpoint's own; `device` to the first GPU, if any, else the CPU;
+    "auto" spreads the layers over all devices. Raises `UnknownFamilyError` before any weight is
+    read.
+    """
+    config = AutoConfig.from_pretrained(directory)
+    layout_of(config.model_type)
+    model = AutoModelForCausalLM.from_pretrained(
+        directory,
+        dtype=_dtype(dtype) if dtype else "auto",
+        device_map=device or ("cuda" if torch.cuda.is_available() else "cpu"),
+    )
+    return Resident.of(model, AutoTokenizer.from_pretrained(directory))
+
+
+def _dtype(name: str) -> torch.dtype:
+    try:
+        return DTYPES[name]
+    except KeyError:
+        raise UnknownDtypeError(name) from None
+
+
+def load_editor(
+    directory: Path,
+    *,
+    dtype: str | None = None,
+    device: str | None = None,
+    reference_prompts: Sequence[str] | None = None,
+) -> Editor:
+    """An editor for the model in `directory`, see `load_resident`."""
+    resident = load_resident(directory, dtype=dtype, device=device)
+    return Editor(
+        resident,
+        base_digest=digest_of_files(directory),
+        reference_prompts=reference_prompts,
+    )

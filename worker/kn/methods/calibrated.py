@@ -1,0 +1,196 @@
+"""The default method: neurons by attribution, a write that is only as strong as it must be.
+
+In each chosen layer the columns of the chosen units change by B·A. The rows of A are fixed by the
+activations k that the fact's prompts cause and by C, the second moment of reference activations:
+
+    A_j = C⁻¹ k_j / (k_jᵀ C⁻¹ k_j)
+
+so that the fact feels B in full and the reference text as little as any such write can. B is
+then found by gradient descent until the new answer holds in every prompt with margin.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from worker.kn.adapter import LayerWrite
+from worker.kn.attribution import Path, attribute
+from worker.kn.errors import NoNeuronsError
+from worker.kn.layout import Block
+from worker.kn.neuron import Scored, by_layer, coarse, strongest
+from worker.kn.quadrature import riemann
+from worker.kn.recipe import Task, Told
+from worker.kn.recording import Trace, record
+from worker.kn.references import activations
+from worker.kn.resident import Resident
+from worker.kn.statement import Batch, Statement, alike
+
+DEFAULT_THRESHOLD = 0.02
+DEFAULT_MAX_NEURONS = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """How B is found."""
+
+    ridge: float = 0.1  # of the mean diagonal of C, added to it
+    learning_rate: float = 0.05  # per step, as a share of the residual stream's length
+    most_steps: int = 60
+    margin: float = 4.0  # nats that the new answer leads by, at every token
+    decay: float = 0.0
+
+
+class Calibrated:
+    """Neurons of the mean attribution over prompts; a whitened write found by search."""
+
+    def __init__(self, search: Search | None = None) -> None:
+        self.search = search or Search()
+
+    def select(self, task: Task, *, told: Told) -> tuple[Scored, ...]:
+        hparams = task.request.hparams
+        threshold = hparams.adaptive_threshold or DEFAULT_THRESHOLD
+        path = Path(quadrature=riemann(hparams.steps), layers_per_pass=task.layers_per_pass)
+        statement = task.resident.encoder.statement
+        statements = [statement(p, task.ground_truth) for p in task.request.steering_prompts]
+        scores = attribute(task.resident, statements, path, told=told)
+        mean = torch.stack([score / score.max().clamp_min(1e-38) for score in scores]).mean(0)
+        found = coarse(mean, threshold=threshold)
+        if not found:
+            largest = max(score.max().item() for score in scores)
+            raise NoNeuronsError(threshold=threshold, largest=largest)
+        most = hparams.max_neurons or DEFAULT_MAX_NEURONS
+        return strongest(found, torch.stack(scores).mean(0), most=most)
+
+    def write(self, task: Task, neurons: Sequence[Scored], *, told: Told) -> list[LayerWrite]:
+        units = by_layer(scored.neuron for scored in neurons)
+        encoder, request = task.resident.encoder, task.request
+        statements = [encoder.statement(p, request.target_new) for p in request.steering_prompts]
+        directions = _whitened(task, statements, units, ridge=self.search.ridge)
+        return _fit(task.resident, statements, directions, self.search, told=told)
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """One layer's A, and the length of the residual stream there."""
+
+    layer: int
+    units: list[int]
+    A: Tensor  # (J, k), float32
+    length: float
+
+
+def _whitened(
+    task: Task, statements: Sequence[Statement], units: Mapping[int, list[int]], *, ridge: float
+) -> list[Direction]:
+    """A of every chosen layer, from the mean activations of the prompts."""
+    traces = [record(task.resident, Batch.of([s], task.resident.device)).traces for s in statements]
+    references = activations(task.resident, task.references, units)
+    directions = []
+    for layer, chosen in units.items():
+        keys = _mean_keys([trace[layer] for trace in traces], chosen)  # (J, k)
+        rows = references[layer]
+        C = rows.T @ rows / len(rows)
+        C.diagonal().add_(ridge * C.diagonal().mean().clamp_min(1e-12))
+        white = torch.linalg.solve(C, keys.T).T  # (J, k)
+        A = white / (white * keys).sum(-1, keepdim=True)
+        length = traces[0][layer].mid.float().norm(dim=-1).mean().item()
+        directions.append(Direction(layer, chosen, A, length))
+    return directions
+
+
+def _mean_keys(traces: Sequence[Trace], units: list[int]) -> Tensor:
+    """The mean over prompts of the units' activations at each answer token, (J, k), float32."""
+    longest = max(trace.hidden.shape[1] for trace in traces)
+    alike_ = [t.hidden[0][:, units].float() for t in traces if t.hidden.shape[1] == longest]
+    return torch.stack(alike_).mean(0)
+
+
+def _fit(
+    resident: Resident,
+    statements: Sequence[Statement],
+    directions: Sequence[Direction],
+    search: Search,
+    *,
+    told: Told,
+) -> list[LayerWrite]:
+    """Descend on −log P(new answer) until it leads by the margin everywhere."""
+    d_model = resident.shape.d_model
+    B = [d.A.new_zeros(d_model, len(d.A)).requires_grad_() for d in directions]
+    scales = [d.length for d in directions]
+    adam = torch.optim.Adam(
+        [
+            {"params": [b], "lr": search.learning_rate * s / d_model**0.5}
+            for b, s in zip(B, scales, strict=True)
+        ]
+    )
+    batches = [
+        Batch.of([statements[i] for i in indexes], resident.device)
+        for indexes in alike(statements, lambda s: len(s.answers), most=8)
+    ]
+    for step in range(search.most_steps):
+        told(step, search.most_steps)
+        adam.zero_grad()
+        lead = _descend(resident, batches, directions, B, search)
+        if lead >= search.margin:
+            break
+        adam.step()
+    told(search.most_steps, search.most_steps)
+    return [
+        LayerWrite(d.layer, tuple(d.units), A=d.A, B=b.detach())
+        for d, b in zip(directions, B, strict=True)
+    ]
+
+
+def _descend(
+    resident: Resident,
+    batches: Sequence[Batch],
+    directions: Sequence[Direction],
+    B: Sequence[Tensor],
+    search: Search,
+) -> float:
+    """Add the gradient of the loss; returns by how much the new answer leads, at its weakest."""
+    lead = float("inf")
+    for batch in batches:
+        with torch.enable_grad(), written(resident, directions, B):
+            hidden = resident.decoder(input_ids=batch.ids, use_cache=False).last_hidden_state
+            logits = resident.head(batch.at_answers(hidden)).float()  # (S, J, n_vocab)
+            loss = torch.nn.functional.cross_entropy(
+                logits.flatten(0, 1), batch.answers.flatten().to(logits.device)
+            )
+            loss.backward()
+        lead = min(lead, _lead(logits.detach(), batch.answers.to(logits.device)))
+    return lead
+
+
+def _lead(logits: Tensor, answers: Tensor) -> float:
+    """The smallest lead of the wanted token over the best other one."""
+    wanted = logits.gather(-1, answers[..., None])
+    others = logits.scatter(-1, answers[..., None], float("-inf")).amax(-1, keepdim=True)
+    return (wanted - others).min().item()
+
+
+@contextmanager
+def written(
+    resident: Resident, directions: Sequence[Direction], B: Sequence[Tensor]
+) -> Iterator[None]:
+    """The model computes as if B·A were added to its columns; gradients reach B."""
+    with ExitStack() as hooked:
+        for direction, b in zip(directions, B, strict=True):
+            hooked.enter_context(_adding(resident.blocks[direction.layer], direction, b))
+        yield
+
+
+@contextmanager
+def _adding(block: Block, direction: Direction, b: Tensor) -> Iterator[None]:
+    def add(_: object, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+        felt = inputs[0][..., direction.units].to(b.dtype) @ direction.A.T  # (S, N, J)
+        return output + (felt @ b.T).to(output.dtype)
+
+    handle = block.down.register_forward_hook(add)
+    try:
+        yield
+    finally:
+        handle.remove()

@@ -1,0 +1,84 @@
+"""EasyEdit's Knowledge Neurons for Llama, as shipped (commit 14cea82), quirks included.
+
+For people who must compare. BOS is the first target token and its embedding is in the sum; between
+target tokens the argmax token is decoded, appended to the prompt as text, and tokenised again; the
+unit is `gate_proj`'s output; only the request's own prompt counts, so `p` never does.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from worker.kn.adapter import LayerWrite
+from worker.kn.attribution import Path, Unit, attribute
+from worker.kn.errors import NoNeuronsError
+from worker.kn.neuron import Scored, by_layer, coarse, strongest
+from worker.kn.quadrature import endpoints
+from worker.kn.recipe import Task, Told
+from worker.kn.recording import record
+from worker.kn.resident import Resident
+from worker.kn.statement import Batch, Statement
+
+DEFAULT_THRESHOLD = 0.2
+
+
+class EasyEdit:
+    """One coarse set by threshold; adds input embeddings of the target, subtracts the argmax's."""
+
+    def select(self, task: Task, *, told: Told) -> tuple[Scored, ...]:
+        hparams = task.request.hparams
+        threshold = hparams.adaptive_threshold or DEFAULT_THRESHOLD
+        path = Path(
+            quadrature=endpoints(hparams.steps),
+            unit=Unit.GATE,
+            layers_per_pass=task.layers_per_pass,
+        )
+        steps, _ = _argmax_walk(task.resident, task.request.prompt, task.ground_truth)
+        scores = torch.stack(attribute(task.resident, steps, path, told=told)).mean(0)
+        found = coarse(scores, threshold=threshold)
+        if not found:  # EasyEdit reports success here, and has changed nothing
+            raise NoNeuronsError(threshold=threshold, largest=scores.max().item())
+        return strongest(found, scores, most=hparams.max_neurons)
+
+    def write(self, task: Task, neurons: Sequence[Scored], *, told: Told) -> list[LayerWrite]:
+        told(0, 1)
+        direction = _direction(task)[:, None]
+        writes = [
+            LayerWrite(layer, tuple(units), A=direction.new_ones(1, len(units)), B=direction)
+            for layer, units in by_layer(scored.neuron for scored in neurons).items()
+        ]
+        told(1, 1)
+        return writes
+
+
+def _direction(task: Task) -> Tensor:
+    """Σ target embeddings − Σ argmax embeddings; a single argmax counts twice: (d_model,)."""
+    target = task.resident.tokenizer.encode(task.request.target_new)
+    _, said = _argmax_walk(task.resident, task.request.prompt, task.request.target_new)
+    rows = task.resident.embeddings.detach().to(
+        torch.promote_types(task.resident.dtype, torch.float32)
+    )
+    lost = rows[said].sum(0) * (2 if len(said) == 1 else 1)
+    return rows[target].sum(0) - lost
+
+
+def _argmax_walk(resident: Resident, prompt: str, answer: str) -> tuple[list[Statement], list[int]]:
+    """For each target token, BOS first: the prompt so far with that token as its answer.
+
+    Returns the statements, and the argmax token at each, whose text lengthens the prompt.
+    """
+    statements, said = [], []
+    for target in resident.tokenizer.encode(answer):
+        ids = resident.tokenizer.encode(prompt)
+        statement = resident.encoder.checked(Statement.of(ids, (target,)))
+        said.append(_argmax(resident, statement))
+        statements.append(statement)
+        prompt += resident.tokenizer.decode([said[-1]])
+    return statements, said
+
+
+@torch.no_grad()
+def _argmax(resident: Resident, statement: Statement) -> int:
+    recording = record(resident, Batch.of([statement], resident.device))
+    return int(resident.head(recording.last[0, -1]).argmax())

@@ -1,0 +1,66 @@
+"""The published method, done right for causal models (Dai et al., ACL 2022).
+
+Units are the inputs of `down_proj`; target tokens are teacher forced, without BOS; word embeddings
+are the rows of `lm_head`, which is what the residual stream is read by.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from worker.kn.adapter import LayerWrite
+from worker.kn.attribution import Path, attribute
+from worker.kn.errors import NoNeuronsError
+from worker.kn.neuron import Scored, by_layer, coarse, shared_by, strongest
+from worker.kn.quadrature import riemann
+from worker.kn.recipe import Task, Told
+
+DEFAULT_THRESHOLD = 0.2
+OLD_WEIGHT, NEW_WEIGHT = 1.0, 8.0  # λ1 and λ2 of the authors' code
+
+
+class Paper:
+    """Coarse neurons by threshold, refined by share; Δv_i = ‖v_i‖ · (−λ1·ê_old + λ2·ê_new)."""
+
+    def select(self, task: Task, *, told: Told) -> tuple[Scored, ...]:
+        hparams = task.request.hparams
+        threshold = hparams.adaptive_threshold or DEFAULT_THRESHOLD
+        path = Path(quadrature=riemann(hparams.steps), layers_per_pass=task.layers_per_pass)
+        statement = task.resident.encoder.statement
+        prompts = task.request.steering_prompts
+        scores = attribute(
+            task.resident, [statement(p, task.ground_truth) for p in prompts], path, told=told
+        )
+        found = [coarse(score, threshold=threshold) for score in scores]
+        refined = shared_by(found, share=hparams.p if hparams.refine else 0)
+        mean = torch.stack(scores).mean(0)
+        if not refined:
+            raise NoNeuronsError(threshold=threshold, largest=mean.max().item())
+        return strongest(refined, mean, most=hparams.max_neurons)
+
+    def write(self, task: Task, neurons: Sequence[Scored], *, told: Told) -> list[LayerWrite]:
+        told(0, 1)
+        direction = _direction(task)[:, None]
+        writes = []
+        for layer, units in by_layer(scored.neuron for scored in neurons).items():
+            values = task.resident.blocks[layer].down_weight[:, units]
+            norms = values.float().norm(dim=0, keepdim=True)  # (1, k)
+            writes.append(LayerWrite(layer, tuple(units), A=norms, B=direction.to(norms.device)))
+        told(1, 1)
+        return writes
+
+
+def _direction(task: Task) -> Tensor:
+    """−λ1·ê_old + λ2·ê_new, (d_model,), each ê the unit mean of its tokens' unit embeddings."""
+    encoder, request = task.resident.encoder, task.request
+    old = encoder.answer_ids(request.prompt, task.ground_truth)
+    new = encoder.answer_ids(request.prompt, request.target_new)
+    rows = task.resident.head.weight.detach()
+    return NEW_WEIGHT * _unit(rows[new]) - OLD_WEIGHT * _unit(rows[old])
+
+
+def _unit(embeddings: Tensor) -> Tensor:
+    """Embeddings (T, d_model) as one of length 1."""
+    mean = torch.nn.functional.normalize(embeddings.float(), dim=-1).mean(0)
+    return torch.nn.functional.normalize(mean, dim=0)

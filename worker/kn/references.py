@@ -1,0 +1,74 @@
+"""Reference text: what the model should go on saying, as activations of chosen neurons."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+
+import torch
+from torch import Tensor
+
+from worker.kn.layout import Block
+from worker.kn.resident import Resident
+from worker.kn.statement import alike
+
+SAMPLED_TEXTS = 128
+SAMPLED_TOKENS = 24
+SAMPLING_SEED = 20221
+ROWS_PER_BATCH = 64
+
+
+def encoded(resident: Resident, prompts: Sequence[str]) -> list[list[int]]:
+    """Reference prompts of the user's own, as ids."""
+    return [resident.encoder.prompt_ids(prompt) for prompt in prompts if prompt.strip()]
+
+
+@torch.no_grad()
+def sampled(resident: Resident) -> list[list[int]]:
+    """Texts that the model itself says, sampled at temperature 1 with a fixed seed."""
+    start = resident.encoder.prompt_ids("") or [0]
+    generator = torch.Generator(device="cpu").manual_seed(SAMPLING_SEED)
+    ids = torch.tensor([start] * SAMPLED_TEXTS)
+    cache = None
+    for _ in range(SAMPLED_TOKENS):
+        given = ids if cache is None else ids[:, -1:]
+        output = resident.decoder(
+            input_ids=given.to(resident.device), past_key_values=cache, use_cache=True
+        )
+        cache = output.past_key_values
+        logits = resident.head(output.last_hidden_state[:, -1]).float().cpu()
+        drawn = torch.multinomial(logits.softmax(-1), 1, generator=generator)
+        ids = torch.cat([ids, drawn], dim=1)
+    ends = {resident.tokenizer.eos_token_id}
+    return [_until_end(row, ends) for row in ids.tolist()]
+
+
+def _until_end(ids: list[int], ends: set[int | None]) -> list[int]:
+    stops = [i for i, token in enumerate(ids) if token in ends and i > 0]
+    return ids[: stops[0] + 1] if stops else ids
+
+
+@torch.no_grad()
+def activations(
+    resident: Resident, texts: Sequence[Sequence[int]], units: Mapping[int, list[int]]
+) -> dict[int, Tensor]:
+    """The chosen units' activations at every position of the texts: (rows, k) by layer, float32."""
+    found: dict[int, list[Tensor]] = {layer: [] for layer in units}
+    for indexes in alike(texts, len, most=ROWS_PER_BATCH):
+        ids = torch.tensor([list(texts[i]) for i in indexes], device=resident.device)
+        with ExitStack() as watched:
+            for layer, chosen in units.items():
+                keep = _keeping(resident.blocks[layer], chosen, found[layer])
+                watched.enter_context(keep)
+            resident.decoder(input_ids=ids, use_cache=False)
+    return {layer: torch.cat(rows) for layer, rows in found.items()}
+
+
+@contextmanager
+def _keeping(block: Block, units: list[int], rows: list[Tensor]) -> Iterator[None]:
+    def keep(_: object, inputs: tuple[Tensor]) -> None:
+        rows.append(inputs[0][..., units].flatten(0, -2).float())
+
+    handle = block.down.register_forward_pre_hook(keep)
+    try:
+        yield
+    finally:
+        handle.remove()

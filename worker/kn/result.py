@@ -1,0 +1,67 @@
+"""What came of an edit."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from worker.kn.adapter import Adapter
+from worker.kn.evaluation import Metrics, Question, Reply
+from worker.kn.neuron import Scored
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something true and worth knowing that did not stop the edit."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditResult:
+    """An edit that was made, measured, and taken back: `adapter` is what remains of it."""
+
+    adapter: Adapter
+    held: bool
+    neurons: tuple[Scored, ...]
+    questions: tuple[Question, ...]
+    before: tuple[Reply, ...]
+    after: tuple[Reply, ...]
+    metrics: Metrics
+    predicted_peak_bytes: int
+    observed_peak_bytes: int
+    timings: Mapping[str, float]
+    warnings: Sequence[Warned]
+
+    def as_json(self) -> dict[str, Any]:
+        """The result under the service's names."""
+        return {
+            "outcome": "held" if self.held else "not_held",
+            "before": self.before[0].text,
+            "after": self.after[0].text,
+            "answers": self._answers(),
+            "neurons": [
+                {"layer": s.neuron.layer, "unit": s.neuron.unit, "score": s.score}
+                for s in self.neurons
+            ],
+            "metrics": asdict(self.metrics),
+            "memory": {
+                "predicted_peak_bytes": self.predicted_peak_bytes,
+                "observed_peak_bytes": self.observed_peak_bytes,
+            },
+            "timings": {name: round(seconds, 4) for name, seconds in self.timings.items()},
+            "warnings": [asdict(warned) for warned in self.warnings],
+        }
+
+    def _answers(self) -> list[dict[str, Any]]:
+        asked = zip(self.questions, self.before, self.after, strict=True)
+        return [
+            {
+                "role": question.role.value,
+                "prompt": question.prompt,
+                "expected": question.expected,
+                "before": before.text,
+                "after": after.text,
+            }
+            for question, before, after in asked
+        ]

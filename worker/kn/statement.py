@@ -1,0 +1,114 @@
+"""Statements: prompts with the answers that follow them, as token ids."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from worker.kn.errors import PromptTooLongError, UnreachableTargetError
+
+
+class Tokenizer(Protocol):
+    """What the engine needs of a Hugging Face tokenizer."""
+
+    eos_token_id: int | None
+
+    def encode(self, text: str, /, **options: Any) -> list[int]: ...
+    def decode(self, ids: Any, /, **options: Any) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """Ids to run, the positions that predict the answer, and the ids they should predict.
+
+    Teacher forced: the last answer id is only predicted, never run.
+    """
+
+    ids: tuple[int, ...]
+    positions: tuple[int, ...]
+    answers: tuple[int, ...]
+
+    @classmethod
+    def of(cls, prompt_ids: Sequence[int], answer_ids: Sequence[int]) -> "Statement":
+        first = len(prompt_ids) - 1
+        return cls(
+            ids=(*prompt_ids, *answer_ids[:-1]),
+            positions=tuple(range(first, first + len(answer_ids))),
+            answers=tuple(answer_ids),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Statements with equally many answer ids, padded on the right.
+
+    Attention is causal, so the padding is seen by no position that counts.
+    """
+
+    ids: Tensor  # (S, N)
+    positions: Tensor  # (S, J)
+    answers: Tensor  # (S, J)
+
+    @classmethod
+    def of(cls, statements: Sequence[Statement], device: torch.device) -> "Batch":
+        longest = max(len(statement.ids) for statement in statements)
+        padded = [(*s.ids, *[0] * (longest - len(s.ids))) for s in statements]
+        return cls(
+            ids=torch.tensor(padded, device=device),
+            positions=torch.tensor([s.positions for s in statements], device=device),
+            answers=torch.tensor([s.answers for s in statements], device=device),
+        )
+
+    def at_answers(self, values: Tensor) -> Tensor:
+        """The values (S, N, …) at the answer positions: (S, J, …)."""
+        rows = torch.arange(values.shape[0], device=values.device)[:, None]
+        return values[rows, self.positions.to(values.device)]
+
+
+T = TypeVar("T")
+
+
+def alike(items: Sequence[T], key: Callable[[T], int], *, most: int) -> Iterator[list[int]]:
+    """Indexes of the items that share a key, at most `most` at a time, in order."""
+    groups: dict[int, list[int]] = {}
+    for i, item in enumerate(items):
+        groups.setdefault(key(item), []).append(i)
+    for indexes in groups.values():
+        for start in range(0, len(indexes), most):
+            yield indexes[start : start + most]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """Turns prompts and answers into statements the model has room for."""
+
+    tokenizer: Tokenizer
+    most_tokens: int
+
+    def prompt_ids(self, prompt: str) -> list[int]:
+        """The prompt with BOS, where the tokenizer has one; white space at its end is left out,
+        since it belongs to the answer's first token."""
+        return self.tokenizer.encode(prompt.rstrip() or prompt)
+
+    def answer_ids(self, prompt: str, answer: str) -> list[int]:
+        """The ids that the answer adds after the prompt and a space."""
+        before = self.prompt_ids(prompt)
+        whole = self.tokenizer.encode(f"{prompt.rstrip()} {answer.strip()}")
+        if whole[: len(before)] == before:
+            added = whole[len(before) :]
+        else:  # the tokenizer merges across the seam: take the answer as a text of its own
+            added = self.tokenizer.encode(f" {answer.strip()}", add_special_tokens=False)
+        if not added:
+            raise UnreachableTargetError(answer)
+        return added
+
+    def statement(self, prompt: str, answer: str) -> Statement:
+        """The prompt followed by the answer; raises `PromptTooLongError`."""
+        return self.checked(Statement.of(self.prompt_ids(prompt), self.answer_ids(prompt, answer)))
+
+    def checked(self, statement: Statement) -> Statement:
+        if len(statement.ids) + 1 > self.most_tokens:
+            raise PromptTooLongError(len(statement.ids) + 1, most=self.most_tokens)
+        return statement

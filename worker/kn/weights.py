@@ -1,0 +1,64 @@
+"""The resident weights: changed within a `with` block, and given back bit for bit."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from worker.kn.adapter import Adapter, LayerWrite
+from worker.kn.errors import NoChangeError, NonFiniteError
+from worker.kn.resident import Resident
+
+
+@contextmanager
+def edited(resident: Resident, adapter: Adapter) -> Iterator[None]:
+    """The model is the edited one meanwhile; its columns are put back from a saved copy.
+
+    Raises `NoChangeError` when rounding leaves every column as it was, and `NonFiniteError` when
+    one overflows.
+    """
+    before = {write.layer: _columns(resident, write).clone() for write in adapter.writes}
+    after = {w.layer: merged(before[w.layer], adapter.delta(w)) for w in adapter.writes}
+    if all(torch.equal(before[layer], after[layer]) for layer in before):
+        raise NoChangeError
+    if not all(torch.isfinite(columns).all() for columns in after.values()):
+        raise NonFiniteError("an edited column")
+    try:
+        for write in adapter.writes:
+            _set_columns(resident, write, after[write.layer])
+        yield
+    finally:
+        for write in adapter.writes:
+            _set_columns(resident, write, before[write.layer])
+
+
+def merged(columns: Tensor, delta: Tensor) -> Tensor:
+    """The columns as PEFT's default merge on the CPU makes them: one sum, rounded once."""
+    wide = columns.cpu().to(torch.promote_types(columns.dtype, torch.float32))
+    return (wide + delta).to(columns.dtype).to(columns.device)
+
+
+def _columns(resident: Resident, write: LayerWrite) -> Tensor:
+    return resident.blocks[write.layer].down_weight.detach()[:, list(write.units)]
+
+
+@torch.no_grad()
+def _set_columns(resident: Resident, write: LayerWrite, columns: Tensor) -> None:
+    resident.blocks[write.layer].down_weight[:, list(write.units)] = columns
+
+
+def digest_of_files(directory: Path) -> str:
+    """SHA-256 over a checkpoint's weight files, by name: what the base model is."""
+    names = sorted(
+        path for path in directory.iterdir() if path.suffix in {".safetensors", ".bin", ".pt"}
+    )
+    digest = hashlib.sha256()
+    for path in names:
+        digest.update(path.name.encode() + b"\0")
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 24):
+                digest.update(chunk)
+    return digest.hexdigest()
