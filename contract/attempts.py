@@ -62,8 +62,9 @@ class Attempts:
         return Attempt(edit_id, int(number), worker_id) if number else None
 
     def renew(self, attempt: Attempt) -> bool:
-        """Keep the lease alive; False once it was lost."""
-        return bool(self._renew([names.lease(attempt.edit_id)], [attempt.owner, self._lease_ms]))
+        """Keep the lease alive; False once the attempt is over or another worker has the edit."""
+        keys = [names.edit(attempt.edit_id), names.lease(attempt.edit_id)]
+        return bool(self._renew(keys, [attempt.owner, attempt.number, self._lease_ms]))
 
     def release(self, attempt: Attempt) -> None:
         self._release([names.lease(attempt.edit_id)], [attempt.owner])
@@ -111,10 +112,10 @@ class Attempts:
         minutes, and call it a failure.
         """
         stranded = [i for i in self._ids(model, "running") if self._is_stranded(i)]
-        queued = self._ids(model, "queued")
-        if len(queued) != len(queue):
+        if self._redis.zcard(names.index(model=model, status="queued")) != len(queue):
             waiting = set(queue.ids())
-            stranded += [i for i in queued if i not in waiting and self._is_stranded(i)]
+            queued = [i for i in self._ids(model, "queued") if i not in waiting]
+            stranded += [i for i in queued if self._is_stranded(i)]
         stranded = sorted(set(stranded))
         for edit_id in reversed(stranded):
             queue.put(edit_id, at_front=True)

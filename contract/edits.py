@@ -3,19 +3,19 @@
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 MAX_PROMPT_CHARS = 4000
 MAX_ANSWER_CHARS = 1000
 MAX_PROMPTS = 16
 
 
-def _encodable(text: str) -> str:
+def _encodable(value: object) -> object:
     try:
-        text.encode("utf-8")
+        str(value).encode("utf-8")
     except UnicodeEncodeError as error:
         raise ValueError("holds a lone surrogate, which is not text") from error
-    return text
+    return value
 
 
 def _not_blank(text: str) -> str:
@@ -24,15 +24,21 @@ def _not_blank(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_encodable)]
+Name = Annotated[str, Field(min_length=1, max_length=200), BeforeValidator(_encodable)]
 Prompt = Annotated[
-    Text, Field(min_length=1, max_length=MAX_PROMPT_CHARS), AfterValidator(_not_blank)
+    str,
+    Field(min_length=1, max_length=MAX_PROMPT_CHARS),
+    BeforeValidator(_encodable),
+    AfterValidator(_not_blank),
 ]
 Answer = Annotated[
-    Text, Field(min_length=1, max_length=MAX_ANSWER_CHARS), AfterValidator(_not_blank)
+    str,
+    Field(min_length=1, max_length=MAX_ANSWER_CHARS),
+    BeforeValidator(_encodable),
+    AfterValidator(_not_blank),
 ]
 Prompts = Annotated[tuple[Prompt, ...], Field(max_length=MAX_PROMPTS)]
-Share = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+Share = Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)]
 
 
 class Frozen(BaseModel):
@@ -59,7 +65,9 @@ class Operation(StrEnum):
 class HParams(Frozen):
     """The field's hyper-parameters; null means the method's own default."""
 
-    steps: int = Field(default=20, ge=1, le=300, description="Points on the integration path, m.")
+    steps: int = Field(
+        strict=True, default=20, ge=1, le=300, description="Points on the integration path, m."
+    )
     adaptive_threshold: Share | None = Field(
         default=None, description="Share of the largest attribution above which a neuron counts."
     )
@@ -67,15 +75,22 @@ class HParams(Frozen):
         default=None, description="How far admission may raise the threshold to make an edit fit."
     )
     p: float = Field(
+        strict=True,
         default=0.5,
         ge=0,
         lt=1,
         allow_inf_nan=False,
         description="A neuron is kept when more than this share of the prompts have it.",
     )
-    refine: bool = Field(default=True, description="Whether `p` is applied over several prompts.")
+    refine: bool = Field(
+        strict=True, default=True, description="Whether `p` is applied over several prompts."
+    )
     max_neurons: int | None = Field(
-        default=None, ge=1, le=100_000, description="At most so many neurons, the strongest first."
+        strict=True,
+        default=None,
+        ge=1,
+        le=100_000,
+        description="At most so many neurons, the strongest first.",
     )
 
     @model_validator(mode="after")
@@ -113,14 +128,16 @@ class EditRequest(Frozen):
         }
     )
 
-    model: Annotated[Text, Field(min_length=1, max_length=200)] | None = Field(
+    model: Name | None = Field(
         default=None, description="Name of a served model; may be left out when there is one."
     )
     base: None = Field(default=None, description="Null: the edit is made on the pristine model.")
     method: Method = Method.CALIBRATED
     operation: Operation = Operation.EDIT
     prompt: Prompt
-    subject: Annotated[Text, Field(max_length=MAX_PROMPT_CHARS)] | None = None
+    subject: (
+        Annotated[str, Field(max_length=MAX_PROMPT_CHARS), BeforeValidator(_encodable)] | None
+    ) = None
     ground_truth: Answer | None = Field(
         default=None, description="The answer to overwrite. Absent: the model's own."
     )
@@ -132,7 +149,7 @@ class EditRequest(Frozen):
     portability: Probes = Field(default=(), description="Consequences that only score.")
     hparams: HParams = HParams()
     require_held: bool = Field(
-        default=False, description="Whether an edit that does not hold is a failure."
+        strict=True, default=False, description="Whether an edit that does not hold is a failure."
     )
     metadata: dict[str, Any] = Field(default_factory=dict, description="Yours; kept as it is.")
 

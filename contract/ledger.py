@@ -106,13 +106,23 @@ class Ledger:
         The same key with the same request finds the first edit again; raises
         `IdempotencyMismatchError` on another request and `QueueFullError` at the limit.
         """
-        body = _digest(request.model_dump_json())
-        key = names.idempotency(_digest(idempotency_key)) if idempotency_key else None
+        body = _body_of(request)
+        key = _key_of(idempotency_key)
         while True:
             try:
                 return self._submit_once(request, model, admission, key, body)
             except WatchError:
                 continue  # another post with this key was faster: read what it wrote
+
+    def find_submission(
+        self, request: EditRequest, *, idempotency_key: str | None
+    ) -> Submission | None:
+        """What the key made before, whatever has changed since; raises as `submit` does."""
+        key = _key_of(idempotency_key)
+        known = self.redis.get(key) if key else None
+        if known is None:
+            return None
+        return _known_submission(known.decode(), _body_of(request))
 
     def _submit_once(
         self, request: EditRequest, model: str, admission: Admission, key: str | None, body: str
@@ -215,6 +225,15 @@ def _indexes(model: str, status: EditStatus) -> list[str]:
         for of_model in (None, model)
         for of_status in (None, status.value)
     ]
+
+
+def _key_of(idempotency_key: str | None) -> str | None:
+    return names.idempotency(_digest(idempotency_key)) if idempotency_key else None
+
+
+def _body_of(request: EditRequest) -> str:
+    """A digest of what was asked; a model that was left out is the one that was found."""
+    return _digest(request.model_dump_json(exclude={"model"}))
 
 
 def _digest(text: str) -> str:

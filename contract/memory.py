@@ -142,21 +142,32 @@ class Estimate:
 
 
 STATEMENTS_PER_PASS = 8
+REFERENCE_TOKENS_PER_BATCH = 2048
 STATEMENTS_PER_BATCH = 16
 GENERATED_TOKENS = 12
 
 
 def _collect(shape: ModelShape, work: Workload, layers: int) -> Stage:
-    """Integrated gradients: the largest pass, which starts at block 0 and ends at the top."""
-    S = min(len(work.attributed), STATEMENTS_PER_PASS)
-    N = max(sequence.tokens for sequence in work.attributed)
-    J = max(sequence.answer_tokens for sequence in work.attributed)
+    """Integrated gradients: statements with equally long answers ride together, the largest
+    group binds, in the pass that starts at block 0 and ends at the top."""
+    lengths = {sequence.answer_tokens for sequence in work.attributed}
+    groups = [[s for s in work.attributed if s.answer_tokens == length] for length in lengths]
+    stages = [_collect_group(shape, work, group, layers) for group in groups]
+    return max(stages, key=lambda stage: stage.n_bytes)
+
+
+def _collect_group(
+    shape: ModelShape, work: Workload, group: list[SequenceShape], layers: int
+) -> Stage:
+    S = min(len(group), STATEMENTS_PER_PASS)
+    N = max(sequence.tokens for sequence in group)
+    J = group[0].answer_tokens
     entering = S * J * work.steps
     row_blocks = sum(min(above, layers) for above in range(1, shape.n_layer)) * entering
     top_rows = entering * layers
     b = shape.dtype_bytes
-    traced = 2 * shape.d_model + 3 * shape.d_ff
-    scores = shape.n_layer * shape.d_ff * FLOAT32_BYTES
+    answer_tokens = sum(sequence.answer_tokens for sequence in work.attributed)
+    score_bytes = shape.n_layer * shape.d_ff * max(b, FLOAT32_BYTES)
     gate = 4 * entering * shape.d_ff * FLOAT32_BYTES if work.gated_unit else 0
     return Stage(
         name="collect",
@@ -168,7 +179,7 @@ def _collect(shape: ModelShape, work: Workload, layers: int) -> Stage:
             ),
             Item(
                 name="traces",
-                n_bytes=S * J * traced * shape.n_layer * b,
+                n_bytes=S * J * (2 * shape.d_model + 3 * shape.d_ff) * shape.n_layer * b,
                 depends_on="prompts, answer tokens",
             ),
             Item(
@@ -188,21 +199,22 @@ def _collect(shape: ModelShape, work: Workload, layers: int) -> Stage:
             ),
             Item(
                 name="scores",
-                n_bytes=(len(work.attributed) + 2) * scores + gate,
-                depends_on="prompts, layers",
+                n_bytes=2 * answer_tokens * score_bytes + gate,
+                depends_on="prompts, answer tokens, layers",
             ),
         ),
     )
 
 
 def _row_bytes(shape: ModelShape, prefix: int) -> int:
-    """What autograd keeps of one row in one block: its norms, projections, attention, and MLP."""
+    """What autograd keeps of one row in one block whose weights ask for no gradient: the inputs of
+    both norms, q·k and v of the row itself, the attention's shares, and the gated product."""
     b = shape.dtype_bytes
-    norms = 2 * shape.d_model * (2 * FLOAT32_BYTES + 2 * b)
-    projections = (4 * shape.d_q + 6 * shape.d_kv) * b + shape.d_model * b
-    attention = shape.n_head * (prefix + 1) * (2 * FLOAT32_BYTES + 2 * b)
-    mlp = 5 * shape.d_ff * b + 2 * shape.d_model * b
-    return norms + projections + attention + mlp
+    copied = FLOAT32_BYTES if b < FLOAT32_BYTES else 0  # norms and softmax compute in float32
+    norms = 2 * shape.d_model * (b + copied)
+    projections = (shape.d_q + 2 * shape.d_kv) * b
+    attention = shape.n_head * (prefix + 1) * (b + copied)
+    return norms + projections + attention + 3 * shape.d_ff * b
 
 
 def _write(shape: ModelShape, work: Workload) -> Stage:
@@ -217,8 +229,15 @@ def _write(shape: ModelShape, work: Workload) -> Stage:
         items=(
             Item(
                 name="collected_set",
-                n_bytes=k * (work.reference_rows + 2 * rank) * FLOAT32_BYTES,
+                n_bytes=k * (2 * work.reference_rows + 2 * rank) * FLOAT32_BYTES,
                 depends_on="max_neurons, reference rows",
+            ),
+            Item(
+                name="reference_pass",
+                n_bytes=min(work.reference_rows, REFERENCE_TOKENS_PER_BATCH)
+                * (4 * shape.d_ff + 8 * shape.d_model)
+                * b,
+                depends_on="reference rows",
             ),
             Item(
                 name="solve",

@@ -37,12 +37,15 @@ return 'ok'
 
 # KEYS edit, events, lease. ARGV index prefix, id, worker, lease in ms, now.
 # Returns the number of the new attempt, or 0 when the edit is final, held by another, or missing.
+# Asked again by the same worker, whose first answer was lost, it tells the same attempt.
 CLAIM = (
     _MOVE
     + """
 local status, attempt, model = unpack(redis.call('HMGET', KEYS[1], 'status', 'attempt', 'model'))
 if status ~= 'queued' and status ~= 'running' then return 0 end
-if redis.call('EXISTS', KEYS[3]) == 1 then return 0 end
+local holder = redis.call('GET', KEYS[3])
+if status == 'running' and holder == ARGV[3] .. '#' .. attempt then return tonumber(attempt) end
+if holder then return 0 end
 attempt = tonumber(attempt) + 1
 redis.call('SET', KEYS[3], ARGV[3] .. '#' .. attempt, 'PX', ARGV[4])
 move(ARGV[2], model, status, 'running')
@@ -54,10 +57,15 @@ return attempt
 """
 )
 
-# KEYS lease. ARGV owner, lease in ms. Returns 1 if the owner still held the lease.
+# KEYS edit, lease. ARGV owner, attempt, lease in ms. Returns 1 while the attempt stands: a lease
+# that ran out, because Redis was away, is taken again unless another attempt has begun.
 RENEW = """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+local status, attempt = unpack(redis.call('HMGET', KEYS[1], 'status', 'attempt'))
+if attempt ~= ARGV[2] or (status ~= 'running' and status ~= 'canceling') then return 0 end
+local holder = redis.call('GET', KEYS[2])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[3])
+return 1
 """
 
 # KEYS lease. ARGV owner.

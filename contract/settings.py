@@ -30,7 +30,9 @@ class Settings(BaseModel):
     device: str | None = Field(
         default=None, description="cpu, cuda, cuda:1, auto; detected if unset."
     )
-    threads: int | None = Field(default=None, ge=1, description="CPU threads of the worker.")
+    threads: int | None = Field(
+        default=None, ge=1, description="CPU threads of the worker; all cores but one if unset."
+    )
     memory_budget_bytes: int | None = Field(
         default=None, ge=0, description="Cap on what one edit may take above the weights."
     )

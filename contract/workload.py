@@ -21,8 +21,11 @@ def workload_of(request: EditRequest, count: CountTokens) -> Workload:
     scored = [(prompt, target) for prompt in (*steering, *request.rephrase_prompts)]
     scored += [(prompt, DEFAULT_ANSWER_TOKENS) for prompt in request.protect_prompts]
     scored += [(p.prompt, count(p.ground_truth or "") or DEFAULT_ANSWER_TOKENS) for p in probes]
+    attributed = [_sequence(prompt, answer, count) for prompt in steering]
+    if request.method is Method.CALIBRATED:
+        attributed += [_sequence(prompt, target, count) for prompt in steering]
     return Workload(
-        attributed=tuple(_sequence(prompt, answer, count) for prompt in steering),
+        attributed=tuple(attributed),
         written=tuple(_sequence(prompt, target, count) for prompt in steering),
         evaluated=tuple(_sequence(prompt, tokens, count) for prompt, tokens in scored),
         steps=request.hparams.steps,

@@ -13,7 +13,7 @@ from enum import Enum
 import torch
 from torch import Tensor
 
-from contract.memory import HEAD_CHUNK_ROWS
+from contract.memory import HEAD_CHUNK_ROWS, STATEMENTS_PER_PASS
 from worker.kn.layout import Block
 from worker.kn.quadrature import Quadrature
 from worker.kn.recording import Recording, Trace, record
@@ -36,7 +36,7 @@ class Path:
     quadrature: Quadrature
     unit: Unit = Unit.HIDDEN
     layers_per_pass: int
-    statements_per_pass: int = 8
+    statements_per_pass: int = STATEMENTS_PER_PASS
 
 
 Told = Callable[[int, int], None]
@@ -46,10 +46,8 @@ Told = Callable[[int, int], None]
 def attribute(
     resident: Resident, statements: Sequence[Statement], path: Path, *, told: Told
 ) -> list[Tensor]:
-    """The attribution of every neuron for each statement's answer: (n_layer, d_ff), float32.
-
-    Several answer tokens are averaged, each teacher forced.
-    """
+    """The attribution of every neuron for each token of each statement's answer, teacher forced:
+    (J, n_layer, d_ff) by statement, at least float32, on the CPU."""
     groups = list(alike(statements, lambda s: len(s.answers), most=path.statements_per_pass))
     passes = list(_layer_blocks(len(resident.blocks), path.layers_per_pass))
     scores: list[Tensor | None] = [None] * len(statements)
@@ -60,7 +58,7 @@ def attribute(
         for n_pass, block in enumerate(passes):
             told(n_group * len(passes) + n_pass, len(groups) * len(passes))
             layers += [s.to("cpu") for s in _attribute_layers(resident, recording, path, block)]
-        stacked = torch.stack(layers, dim=1)  # (S, n_layer, d_ff)
+        stacked = torch.stack(layers, dim=2)  # (S, J, n_layer, d_ff)
         for i, index in enumerate(indexes):
             scores[index] = stacked[i]
     told(len(groups) * len(passes), len(groups) * len(passes))
@@ -75,7 +73,7 @@ def _layer_blocks(n_layer: int, size: int) -> Iterator[range]:
 def _attribute_layers(
     resident: Resident, recording: Recording, path: Path, layers: range
 ) -> list[Tensor]:
-    """The scores (S, d_ff) of each of `layers`, float32."""
+    """The scores (S, J, d_ff) of each of `layers`."""
     m = len(path.quadrature.nodes)
     positions = recording.batch.positions.repeat_interleave(m, dim=1)  # (S, J·m)
     answers = recording.batch.answers.repeat_interleave(m, dim=1)
@@ -140,7 +138,7 @@ def answer_gradient(resident: Resident, top: Tensor, answers: Tensor) -> tuple[T
 
 @torch.no_grad()
 def _score(block: Block, trace: Trace, path: Path, pulled: Tensor, factor: Tensor) -> Tensor:
-    """a ⊙ Σ_k w_k ∂P/∂a, averaged over the answer's tokens: (S, d_ff).
+    """a ⊙ Σ_k w_k ∂P/∂a: (S, J, d_ff).
 
     `pulled` (S, J·m, d_model) is ∂log P/∂entry without its factor (S, J·m).
     """
@@ -149,9 +147,9 @@ def _score(block: Block, trace: Trace, path: Path, pulled: Tensor, factor: Tenso
     weighted = pulled.to(factor.dtype) * factor.to(pulled.device)[..., None]
     weighted = weighted.unflatten(1, (J, -1)) * w.to(weighted)[:, None]  # (S, J, m, d_model)
     if path.unit is Unit.GATE:
-        return (_gate_scores(block, trace, path, weighted)).mean(1)
+        return _gate_scores(block, trace, path, weighted)
     g = weighted.sum(2)  # (S, J, d_model)
-    return (trace.hidden.to(g.dtype) * _times(g, block.down_weight)).mean(1)
+    return trace.hidden.to(g.dtype) * _times(g, block.down_weight)
 
 
 def _gate_scores(block: Block, trace: Trace, path: Path, weighted: Tensor) -> Tensor:

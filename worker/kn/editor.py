@@ -120,9 +120,10 @@ class Editor:
         old = new
         if request.ground_truth:
             old = [encoder.statement(p, request.ground_truth) for p in request.steering_prompts]
+        attributed = [*old, *new] if request.method is Method.CALIBRATED else old
         asked = evaluation.questions_of(request)
         return Workload(
-            attributed=tuple(_shape(statement) for statement in old),
+            attributed=tuple(_shape(statement) for statement in attributed),
             written=tuple(_shape(statement) for statement in new),
             evaluated=tuple(self._evaluated(question) for question in asked),
             steps=request.hparams.steps,

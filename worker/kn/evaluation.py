@@ -6,13 +6,13 @@ from enum import StrEnum
 
 import torch
 
+from contract.memory import STATEMENTS_PER_BATCH
 from worker.kn.generation import begins_with, continuations, text_of
 from worker.kn.request import EditRequest
 from worker.kn.resident import Resident
 from worker.kn.statement import Batch, alike
 
 FEWEST_NEW_TOKENS = 12
-STATEMENTS_PER_BATCH = 16
 
 
 class Role(StrEnum):

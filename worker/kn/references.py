@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import Tensor
 
+from contract.memory import REFERENCE_TOKENS_PER_BATCH
 from worker.kn.layout import Block
 from worker.kn.resident import Resident
 from worker.kn.statement import alike
@@ -13,7 +14,6 @@ from worker.kn.statement import alike
 SAMPLED_TEXTS = 128
 SAMPLED_TOKENS = 24
 SAMPLING_SEED = 20221
-ROWS_PER_BATCH = 64
 
 
 def encoded(resident: Resident, prompts: Sequence[str]) -> list[list[int]]:
@@ -52,7 +52,8 @@ def activations(
 ) -> dict[int, Tensor]:
     """The chosen units' activations at every position of the texts: (rows, k) by layer, float32."""
     found: dict[int, list[Tensor]] = {layer: [] for layer in units}
-    for indexes in alike(texts, len, most=ROWS_PER_BATCH):
+    most = max(1, REFERENCE_TOKENS_PER_BATCH // max(map(len, texts)))
+    for indexes in alike(texts, len, most=most):
         ids = torch.tensor([list(texts[i]) for i in indexes], device=resident.device)
         with ExitStack() as watched:
             for layer, chosen in units.items():

@@ -57,7 +57,7 @@ def test_the_scores_of_a_layer_add_up_to_the_change_of_probability(llama: Reside
     for layer in range(3):
         full = _probability(llama, ONE, 0, layer, 1.0, Unit.HIDDEN)[0].item()
         none = _probability(llama, ONE, 0, layer, 0.0, Unit.HIDDEN)[0].item()
-        assert abs(scores[layer].sum().item() - (full - none)) < 0.03 * abs(full - none) + 1e-6
+        assert abs(scores[0, layer].sum().item() - (full - none)) < 0.03 * abs(full - none) + 1e-6
 
 
 def test_a_probability_that_underflows_in_half_precision_still_ranks_neurons() -> None:
@@ -82,7 +82,7 @@ def _path(*, layers: int) -> Path:
 
 
 def _naive(resident: Resident, statement: Statement, q: Quadrature, unit: Unit) -> Tensor:
-    """Σ_k w_k ∂P/∂a · a of each answer token, one run of the whole sequence for each step."""
+    """Σ_k w_k ∂P/∂a · a, one run of the whole sequence for each step: (J, n_layer, d_ff)."""
     scores = []
     for layer in range(len(resident.blocks)):
         per_token = []
@@ -92,8 +92,8 @@ def _naive(resident: Resident, statement: Statement, q: Quadrature, unit: Unit) 
                 p, a, scaled = _probability(resident, statement, j, layer, alpha.item(), unit)
                 total = total + weight * torch.autograd.grad(p, scaled)[0]
             per_token.append(a * total)
-        scores.append(torch.stack(per_token).mean(0))
-    return torch.stack(scores)
+        scores.append(torch.stack(per_token))
+    return torch.stack(scores, dim=1)
 
 
 def _probability(

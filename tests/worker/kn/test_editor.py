@@ -137,3 +137,13 @@ def _editor(family: str) -> Editor:
 
 def _with(**changes: object) -> EditRequest:
     return replace(REQUEST, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("method", Method)
+@pytest.mark.parametrize("target", ["Rome", "a much longer answer"])
+def test_the_observed_peak_stays_below_the_predicted_one(method: Method, target: str) -> None:
+    result = _editor("llama-mha-untied").edit(
+        _with(method=method, target_new=target, refine_prompts=())
+    )
+
+    assert 0 < result.observed_peak_bytes <= result.predicted_peak_bytes

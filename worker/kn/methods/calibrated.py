@@ -30,6 +30,7 @@ from worker.kn.statement import Batch, Statement, alike
 
 DEFAULT_THRESHOLD = 0.02
 DEFAULT_MAX_NEURONS = 4096
+GRAM_RIDGE = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,26 +51,45 @@ class Calibrated:
         self.search = search or Search()
 
     def select(self, task: Task, *, told: Told) -> tuple[Scored, ...]:
+        """Neurons that carry the old answer, or any token of the new one, in the mean of prompts.
+
+        Where a prompt's answer has more tokens, the later ones speak from other neurons.
+        """
         hparams = task.request.hparams
         threshold = hparams.adaptive_threshold or DEFAULT_THRESHOLD
         path = Path(quadrature=riemann(hparams.steps), layers_per_pass=task.layers_per_pass)
-        statement = task.resident.encoder.statement
-        statements = [statement(p, task.ground_truth) for p in task.request.steering_prompts]
-        scores = attribute(task.resident, statements, path, told=told)
-        mean = torch.stack([score / score.max().clamp_min(1e-38) for score in scores]).mean(0)
-        found = coarse(mean, threshold=threshold)
+        answers = (task.ground_truth, task.request.target_new)
+        scores = [
+            _mean_over_prompts(attribute(task.resident, _statements(task, answer), path, told=told))
+            for answer in dict.fromkeys(answers)
+        ]
+        relative = torch.cat(scores).amax(0)  # (n_layer, d_ff)
+        found = coarse(relative, threshold=threshold)
         if not found:
-            largest = max(score.max().item() for score in scores)
-            raise NoNeuronsError(threshold=threshold, largest=largest)
-        most = hparams.max_neurons or DEFAULT_MAX_NEURONS
-        return strongest(found, torch.stack(scores).mean(0), most=most)
+            raise NoNeuronsError(threshold=threshold, largest=relative.max().item())
+        return strongest(found, relative, most=hparams.max_neurons or DEFAULT_MAX_NEURONS)
 
     def write(self, task: Task, neurons: Sequence[Scored], *, told: Told) -> list[LayerWrite]:
         units = by_layer(scored.neuron for scored in neurons)
-        encoder, request = task.resident.encoder, task.request
-        statements = [encoder.statement(p, request.target_new) for p in request.steering_prompts]
+        statements = _statements(task, task.request.target_new)
         directions = _whitened(task, statements, units, ridge=self.search.ridge)
         return _fit(task.resident, statements, directions, self.search, told=told)
+
+
+def _statements(task: Task, answer: str) -> list[Statement]:
+    statement = task.resident.encoder.statement
+    return [statement(prompt, answer) for prompt in task.request.steering_prompts]
+
+
+def _mean_over_prompts(scores: Sequence[Tensor]) -> Tensor:
+    """Scores (J, n_layer, d_ff) by prompt, each token's relative to its largest, averaged."""
+    longest = max(len(tokens) for tokens in scores)
+    relative = [
+        tokens / tokens.amax((1, 2), keepdim=True).clamp_min(torch.finfo(tokens.dtype).tiny)
+        for tokens in scores
+        if len(tokens) == longest
+    ]
+    return torch.stack(relative).mean(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +114,21 @@ def _whitened(
         rows = references[layer]
         C = rows.T @ rows / len(rows)
         C.diagonal().add_(ridge * C.diagonal().mean().clamp_min(1e-12))
-        white = torch.linalg.solve(C, keys.T).T  # (J, k)
-        A = white / (white * keys).sum(-1, keepdim=True)
+        A = _dual(keys, torch.linalg.solve(C, keys.T).T)
         length = traces[0][layer].mid.float().norm(dim=-1).mean().item()
         directions.append(Direction(layer, chosen, A, length))
     return directions
+
+
+def _dual(keys: Tensor, white: Tensor) -> Tensor:
+    """(K C⁻¹ Kᵀ)⁻¹ K C⁻¹, so that each answer token feels its own direction and no other's.
+
+    Keys (J, k) may be almost parallel: a little of the diagonal keeps the inverse in bounds.
+    """
+    gram = keys @ white.T  # (J, J)
+    gram.diagonal().mul_(1 + GRAM_RIDGE)
+    solved: Tensor = torch.linalg.solve(gram, white)
+    return solved
 
 
 def _mean_keys(traces: Sequence[Trace], units: list[int]) -> Tensor:

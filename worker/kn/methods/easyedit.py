@@ -34,8 +34,8 @@ class EasyEdit:
             unit=Unit.GATE,
             layers_per_pass=task.layers_per_pass,
         )
-        steps, _ = _argmax_walk(task.resident, task.request.prompt, task.ground_truth)
-        scores = torch.stack(attribute(task.resident, steps, path, told=told)).mean(0)
+        steps, _ = argmax_walk(task.resident, task.request.prompt, task.ground_truth)
+        scores = torch.cat(attribute(task.resident, steps, path, told=told)).mean(0)
         found = coarse(scores, threshold=threshold)
         if not found:  # EasyEdit reports success here, and has changed nothing
             raise NoNeuronsError(threshold=threshold, largest=scores.max().item())
@@ -55,7 +55,7 @@ class EasyEdit:
 def _direction(task: Task) -> Tensor:
     """Σ target embeddings − Σ argmax embeddings; a single argmax counts twice: (d_model,)."""
     target = task.resident.tokenizer.encode(task.request.target_new)
-    _, said = _argmax_walk(task.resident, task.request.prompt, task.request.target_new)
+    _, said = argmax_walk(task.resident, task.request.prompt, task.request.target_new)
     rows = task.resident.embeddings.detach().to(
         torch.promote_types(task.resident.dtype, torch.float32)
     )
@@ -63,7 +63,7 @@ def _direction(task: Task) -> Tensor:
     return rows[target].sum(0) - lost
 
 
-def _argmax_walk(resident: Resident, prompt: str, answer: str) -> tuple[list[Statement], list[int]]:
+def argmax_walk(resident: Resident, prompt: str, answer: str) -> tuple[list[Statement], list[int]]:
     """For each target token, BOS first: the prompt so far with that token as its answer.
 
     Returns the statements, and the argmax token at each, whose text lengthens the prompt.

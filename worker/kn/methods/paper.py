@@ -29,9 +29,9 @@ class Paper:
         path = Path(quadrature=riemann(hparams.steps), layers_per_pass=task.layers_per_pass)
         statement = task.resident.encoder.statement
         prompts = task.request.steering_prompts
-        scores = attribute(
-            task.resident, [statement(p, task.ground_truth) for p in prompts], path, told=told
-        )
+        statements = [statement(prompt, task.ground_truth) for prompt in prompts]
+        by_token = attribute(task.resident, statements, path, told=told)
+        scores = [tokens.mean(0) for tokens in by_token]
         found = [coarse(score, threshold=threshold) for score in scores]
         refined = shared_by(found, share=hparams.p if hparams.refine else 0)
         mean = torch.stack(scores).mean(0)

@@ -1,0 +1,54 @@
+"""`python -m app`: serve the API that the environment describes."""
+
+import logging
+import os
+import sys
+from threading import Event
+
+from pydantic import ValidationError
+
+from app import logs
+from app.binding import OpenToAllError, check_binding
+from app.main import create_app
+from app.server import server_of
+from app.tracing import request_id
+from contract.connection import connect
+from contract.ledger import Ledger
+from contract.settings import Settings
+from contract.store import CheckpointStore
+
+REFUSED = 2
+REDIS_RETRIES = 2
+REDIS_TIMEOUT_S = 2.0
+
+
+def main() -> int:
+    """Run until told to stop; returns the exit status: 2 when the settings cannot be served."""
+    try:
+        settings = Settings.from_environment(os.environ)
+        check_binding(settings)
+        logs.configure(settings.log_level, request_id=request_id)
+        redis = connect(settings.redis_url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S)
+    except (ValidationError, OpenToAllError, ValueError) as error:
+        print(f"the API cannot start: {error}", file=sys.stderr)
+        return REFUSED
+    ledger = Ledger(
+        redis,
+        job_timeout_s=settings.job_timeout_s,
+        max_queued=settings.max_queued,
+        idempotency_ttl_s=settings.idempotency_ttl_s,
+    )
+    stopping = Event()
+    app = create_app(
+        settings, ledger=ledger, store=CheckpointStore(settings.data_dir), stopping=stopping
+    )
+    server = server_of(app, host=settings.host, port=settings.port, stopping=stopping)
+    try:
+        server.run()
+    except KeyboardInterrupt:
+        logging.getLogger("app").info("interrupted")  # the server has stopped clean already
+    return 0 if server.started else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""What the API refuses and why, and the HTTP status that each code is answered with."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from contract.edits import Frozen
+from contract.failures import ErrorCode
+from contract.views import Admission
+
+STATUS: dict[ErrorCode, HTTPStatus] = {
+    ErrorCode.INVALID_REQUEST: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ErrorCode.MODEL_UNKNOWN: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ErrorCode.MEMORY_INFEASIBLE: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ErrorCode.PROMPT_TOO_LONG: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ErrorCode.IDEMPOTENCY_MISMATCH: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ErrorCode.INVALID_CURSOR: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ErrorCode.EDIT_NOT_FOUND: HTTPStatus.NOT_FOUND,
+    ErrorCode.CHECKPOINT_NOT_FOUND: HTTPStatus.NOT_FOUND,
+    ErrorCode.FILE_NOT_FOUND: HTTPStatus.NOT_FOUND,
+    ErrorCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    ErrorCode.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
+    ErrorCode.PAYLOAD_TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    ErrorCode.RANGE_NOT_SATISFIABLE: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+    ErrorCode.QUEUE_FULL: HTTPStatus.TOO_MANY_REQUESTS,
+    ErrorCode.LEDGER_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    ErrorCode.STORE_CORRUPT: HTTPStatus.INTERNAL_SERVER_ERROR,
+    ErrorCode.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+
+class FieldError(Frozen):
+    """What is wrong with one part of a request: `#/…` in the body, `?…` in the query, or the
+    name of a header."""
+
+    pointer: str
+    detail: str
+
+
+class ApiError(Exception):
+    """Root of the API's errors; each becomes a problem document.
+
+    ApiError
+    ├── InvalidRequestError
+    ├── InvalidCursorError
+    ├── ModelUnknownError
+    ├── MemoryInfeasibleError
+    ├── PromptTooLongError
+    ├── EditNotFoundError
+    ├── CheckpointNotFoundError
+    ├── FileNotInCheckpointError
+    ├── FileDamagedError
+    └── RangeNotSatisfiableError
+    """
+
+    code: ErrorCode
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: dict[str, str] | None = None,
+        members: dict[str, Any] | None = None,
+    ) -> None:
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.headers = headers or {}
+        self.members = members or {}
+        super().__init__(detail)
+
+
+class InvalidRequestError(ApiError):
+    """The request is not one that can be understood."""
+
+    code = ErrorCode.INVALID_REQUEST
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        told = "; ".join(f"{error.pointer}: {error.detail}" for error in errors[:3])
+        super().__init__(told or "the request is not valid", errors=errors)
+
+
+class InvalidCursorError(ApiError):
+    """The cursor is none that this service gave out."""
+
+    code = ErrorCode.INVALID_CURSOR
+
+    def __init__(self) -> None:
+        detail = "the cursor is not one of this service"
+        super().__init__(detail, errors=[FieldError(pointer="?cursor", detail=detail)])
+
+
+class ModelUnknownError(ApiError):
+    """The request names a model that is not served, or none where it has to."""
+
+    code = ErrorCode.MODEL_UNKNOWN
+
+    def __init__(self, name: str | None, *, known: Sequence[str]) -> None:
+        if not known:
+            detail = "no model is served yet: a worker has still to load one"
+        elif name is None:
+            detail = f"several models are served, name one of: {', '.join(known)}"
+        else:
+            detail = f"model {name!r} is not served; known: {', '.join(known)}"
+        super().__init__(
+            detail,
+            errors=[FieldError(pointer="#/model", detail=detail)],
+            headers={} if known else {"Retry-After": "5"},
+            members={"models": list(known)},
+        )
+
+
+class MemoryInfeasibleError(ApiError):
+    """The edit does not fit the largest budget of the model's workers."""
+
+    code = ErrorCode.MEMORY_INFEASIBLE
+
+    def __init__(self, admission: Admission) -> None:
+        self.admission = admission
+        detail = "; ".join(admission.reasons) or "the edit does not fit the memory"
+        super().__init__(detail, members={"admission": admission.model_dump(mode="json")})
+
+
+class PromptTooLongError(ApiError):
+    """A prompt with its answer has more tokens than the model has positions."""
+
+    code = ErrorCode.PROMPT_TOO_LONG
+
+    def __init__(self, pointer: str, *, tokens: int, most: int) -> None:
+        detail = f"prompt and answer take {tokens} tokens, the model has room for {most}"
+        super().__init__(detail, errors=[FieldError(pointer=pointer, detail=detail)])
+
+
+class EditNotFoundError(ApiError):
+    """There is no edit of that id."""
+
+    code = ErrorCode.EDIT_NOT_FOUND
+
+    def __init__(self, edit_id: str) -> None:
+        super().__init__(f"there is no edit {edit_id!r}")
+
+
+class CheckpointNotFoundError(ApiError):
+    """There is no checkpoint of that id."""
+
+    code = ErrorCode.CHECKPOINT_NOT_FOUND
+
+    def __init__(self, checkpoint_id: str) -> None:
+        super().__init__(f"there is no checkpoint {checkpoint_id!r}")
+
+
+class FileNotInCheckpointError(ApiError):
+    """The checkpoint's manifest names no such file."""
+
+    code = ErrorCode.FILE_NOT_FOUND
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"the checkpoint has no file {path!r}")
+
+
+class FileDamagedError(ApiError):
+    """A file of a committed checkpoint is gone from the store, or has another size."""
+
+    code = ErrorCode.STORE_CORRUPT
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"the store no longer holds {path!r} as it was published")
+
+
+class RangeNotSatisfiableError(ApiError):
+    """The range names no byte of the file."""
+
+    code = ErrorCode.RANGE_NOT_SATISFIABLE
+
+    def __init__(self, *, size_bytes: int) -> None:
+        super().__init__(
+            f"the range lies outside the file's {size_bytes} bytes",
+            errors=[FieldError(pointer="Range", detail="is not one range of bytes in the file")],
+            headers={"Content-Range": f"bytes */{size_bytes}"},
+        )

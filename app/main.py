@@ -1,0 +1,56 @@
+"""The application, put together from what it is given."""
+
+from threading import Event
+
+from app import handlers
+from app.body_limit import BodyLimit
+from app.openapi import TAGS, Api
+from app.readiness import Readiness
+from app.routes import checkpoints, edits, events, health, models, workers
+from app.service import Pace, Service
+from app.tokens import TokenCounters
+from app.tracing import Tracing
+from contract.ledger import Ledger
+from contract.settings import Settings
+from contract.store import CheckpointStore
+
+
+def create_app(
+    settings: Settings,
+    *,
+    ledger: Ledger,
+    store: CheckpointStore,
+    pace: Pace | None = None,
+    stopping: Event | None = None,
+) -> Api:
+    """The API over a ledger and a store; it opens no connection until it is asked something.
+
+    Setting `stopping` makes those who wait for an edit go home, so that the server can stop.
+    """
+    # The default documentation pages load scripts from elsewhere; the description itself stays.
+    app = Api(
+        title="Palimpsest",
+        version="1",
+        summary="Overwrites single facts in a resident language model.",
+        openapi_tags=TAGS,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.service = Service(
+        ledger=ledger,
+        store=store,
+        tokens=TokenCounters(store),
+        readiness=Readiness(ledger, store, settings.data_dir),
+        pace=pace or Pace(),
+        stopping=stopping or Event(),
+    )
+    for module in (edits, events, checkpoints, models, workers, health):
+        app.include_router(module.router)
+    handlers.register(app)
+    # The last one added is the outermost.
+    app.add_middleware(
+        BodyLimit, limit_bytes=settings.max_body_bytes, refuse=handlers.raised_by_framework
+    )
+    app.add_middleware(Tracing)
+    return app

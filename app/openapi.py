@@ -1,0 +1,54 @@
+"""The service's own description: every status that a route may answer, problems included."""
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from app.errors import STATUS
+from app.problems import MEDIA_TYPE, Problem
+from contract.failures import ErrorCode
+
+ANYWHERE = (ErrorCode.PAYLOAD_TOO_LARGE, ErrorCode.INTERNAL)
+
+TAGS = [
+    {"name": "edits", "description": "Ask for an edit and follow it."},
+    {"name": "checkpoints", "description": "What finished edits published."},
+    {"name": "models", "description": "What is served, and by which workers."},
+    {"name": "health", "description": "For load balancers and operators."},
+]
+
+
+def problems(*codes: ErrorCode) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may answer these codes, besides those of any route."""
+    described: dict[int | str, dict[str, Any]] = {}
+    for code in (*codes, *ANYWHERE):
+        entry = described.setdefault(STATUS[code].value, {"model": Problem, "description": ""})
+        entry["description"] = ", ".join(filter(None, [entry["description"], f"`{code.value}`"]))
+    return described
+
+
+class Api(FastAPI):
+    """FastAPI that describes errors as they are sent."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            schema = super().openapi()
+            for path in schema["paths"].values():
+                for operation in path.values():
+                    operation["responses"] = _as_sent(operation["responses"])
+            for name in ("HTTPValidationError", "ValidationError"):
+                schema["components"]["schemas"].pop(name, None)
+        return super().openapi()
+
+
+def _as_sent(responses: dict[str, Any]) -> dict[str, Any]:
+    """Errors as problem documents, without the 422 that FastAPI adds to every path parameter."""
+    sent = {}
+    for status, response in responses.items():
+        if int(status) >= 400:
+            schema = response["content"]["application/json"]
+            if schema["schema"]["$ref"].endswith("/HTTPValidationError"):
+                continue
+            response = response | {"content": {MEDIA_TYPE: schema}}
+        sent[status] = response
+    return sent

@@ -1,0 +1,72 @@
+"""Whether the service can take edits: each thing it needs is tried, not assumed."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from redis.exceptions import RedisError
+
+from contract.edits import Frozen
+from contract.ledger import Ledger, SchemaMismatchError
+from contract.store import CheckpointStore
+
+
+class Check(Frozen):
+    """One thing that was tried."""
+
+    name: str
+    ok: bool
+    required: bool = True
+    detail: str
+
+
+class ReadinessView(Frozen):
+    """What was tried, when all that is required is well."""
+
+    status: str = "ready"
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Tries the ledger and the store, whose directory is `data_dir`."""
+
+    ledger: Ledger
+    store: CheckpointStore
+    data_dir: Path
+
+    def checks(self) -> tuple[Check, ...]:
+        return (self._redis(), self._schema(), self._store(), self._workers())
+
+    def _redis(self) -> Check:
+        try:
+            self.ledger.redis.ping()
+        except RedisError as error:
+            return Check(name="redis", ok=False, detail=type(error).__name__)
+        return Check(name="redis", ok=True, detail="answers")
+
+    def _schema(self) -> Check:
+        try:
+            self.ledger.check_schema()
+        except (RedisError, SchemaMismatchError) as error:
+            told = error if isinstance(error, SchemaMismatchError) else type(error).__name__
+            return Check(name="schema", ok=False, detail=str(told))
+        return Check(name="schema", ok=True, detail="matches")
+
+    def _store(self) -> Check:
+        try:
+            self.store.prepare()
+            with tempfile.TemporaryFile(dir=self.data_dir) as file:
+                file.write(b"readiness")
+                file.flush()
+        except OSError as error:
+            return Check(name="store", ok=False, detail=error.strerror or type(error).__name__)
+        return Check(name="store", ok=True, detail="can be written")
+
+    def _workers(self) -> Check:
+        """Edits wait for a worker, so the lack of one is told but is no failure."""
+        try:
+            n = len(self.ledger.presence.workers())
+        except RedisError as error:
+            return Check(name="workers", ok=False, required=False, detail=type(error).__name__)
+        return Check(name="workers", ok=n > 0, required=False, detail=f"{n} alive")

@@ -1,0 +1,51 @@
+"""`/livez` and `/readyz`."""
+
+from http import HTTPStatus
+from typing import Literal
+
+from fastapi import APIRouter, Request, Response
+
+from app.openapi import problems
+from app.problems import problem_response
+from app.readiness import ReadinessView
+from app.service import ServiceDependency
+from contract.edits import Frozen
+from contract.failures import ErrorCode
+
+router = APIRouter(tags=["health"])
+
+
+class Alive(Frozen):
+    """The process answers."""
+
+    status: Literal["alive"] = "alive"
+
+
+@router.get("/livez", operation_id="livez", summary="Is the process alive?", responses=problems())
+async def livez() -> Alive:
+    """Answers whatever the state of what the service needs."""
+    return Alive()
+
+
+@router.get(
+    "/readyz",
+    operation_id="readyz",
+    summary="Can edits be taken?",
+    response_model=ReadinessView,
+    responses=problems(ErrorCode.LEDGER_UNAVAILABLE),
+)
+def readyz(http: Request, service: ServiceDependency) -> Response:
+    """Tries Redis, the ledger's schema and the store; a missing worker is told, not required."""
+    checks = service.readiness.checks()
+    failed = [check.name for check in checks if check.required and not check.ok]
+    if not failed:
+        content = ReadinessView(checks=checks).model_dump_json()
+        return Response(content=content, media_type="application/json")
+    code = ErrorCode.INTERNAL if failed == ["store"] else ErrorCode.LEDGER_UNAVAILABLE
+    return problem_response(
+        http,
+        code,
+        f"not ready: {', '.join(failed)}",
+        status=HTTPStatus.SERVICE_UNAVAILABLE,
+        members={"checks": [check.model_dump() for check in checks]},
+    )

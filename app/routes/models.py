@@ -1,0 +1,21 @@
+"""`/models`: what is, or was, served here."""
+
+from fastapi import APIRouter
+
+from app.openapi import problems
+from app.service import ServiceDependency
+from contract.failures import ErrorCode
+from contract.views import ModelList
+
+router = APIRouter(tags=["models"])
+
+
+@router.get(
+    "/models",
+    operation_id="list_models",
+    summary="List models",
+    responses=problems(ErrorCode.LEDGER_UNAVAILABLE),
+)
+def list_models(service: ServiceDependency) -> ModelList:
+    """Every model that a worker has ever published, with its live workers and queued edits."""
+    return ModelList(items=tuple(service.ledger.presence.models()))

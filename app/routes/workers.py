@@ -1,0 +1,21 @@
+"""`/workers`: who is working."""
+
+from fastapi import APIRouter
+
+from app.openapi import problems
+from app.service import ServiceDependency
+from contract.failures import ErrorCode
+from contract.views import WorkerList
+
+router = APIRouter(tags=["models"])
+
+
+@router.get(
+    "/workers",
+    operation_id="list_workers",
+    summary="List live workers",
+    responses=problems(ErrorCode.LEDGER_UNAVAILABLE),
+)
+def list_workers(service: ServiceDependency) -> WorkerList:
+    """The workers that were heard of lately, with their device and memory."""
+    return WorkerList(items=tuple(service.ledger.presence.workers()))

@@ -1,0 +1,44 @@
+"""What the routes work with, made once and handed to each of them."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.readiness import Readiness
+from app.tokens import TokenCounters
+from contract.ledger import Ledger
+from contract.store import CheckpointStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How often those who wait for an edit look again; `clock` is monotonic."""
+
+    poll_s: float = 0.2
+    heartbeat_s: float = 10.0
+    clock: Callable[[], float] = time.monotonic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """The ledger, the store, and what goes with them; `stopping` ends those who wait."""
+
+    ledger: Ledger
+    store: CheckpointStore
+    tokens: TokenCounters
+    readiness: Readiness
+    pace: Pace = field(default_factory=Pace)
+    stopping: Event = field(default_factory=Event)
+
+
+def _service_of(request: Request) -> Service:
+    service = request.app.state.service
+    assert isinstance(service, Service)
+    return service
+
+
+ServiceDependency = Annotated[Service, Depends(_service_of)]

@@ -1,0 +1,133 @@
+"""The `palimpsest` command line."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from types import FrameType
+from typing import TextIO
+
+import httpx
+
+from palimpsest.client import Client
+from palimpsest.command import Command, ExitCode, Session, UsageError
+from palimpsest.commands import demo, download, get, list, submit, up, watch
+from palimpsest.console import Console
+from palimpsest.errors import (
+    PalimpsestError,
+    UnavailableError,
+    UnexpectedAnswerError,
+    UnreachableError,
+)
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+TIMEOUT_S = 30.0
+SERVERS: dict[str, Command] = {"up": up, "demo": demo}
+CLIENTS: dict[str, Command] = {
+    "submit": submit,
+    "get": get,
+    "list": list,
+    "watch": watch,
+    "download": download,
+}
+EPILOG = """\
+exit codes: 0 all succeeded, 1 some edit failed or something went wrong,
+2 wrong usage or configuration, 3 the service cannot be reached"""
+
+
+def main() -> int:
+    """Run the command line of this process."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # an answer may not fit the terminal's encoding
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return run(sys.argv[1:], environ=os.environ, out=sys.stdout, err=sys.stderr)
+    except BrokenPipeError:
+        # Whoever read our output has gone; what Python flushes at exit must go somewhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FAILED
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """SIGTERM ends a command as Ctrl-C does, so that what it has started is stopped in order."""
+    raise KeyboardInterrupt
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    environ: Mapping[str, str],
+    out: TextIO,
+    err: TextIO,
+    transport: httpx.BaseTransport | None = None,
+) -> int:
+    """Run one command; returns its exit code."""
+    parser = build_parser(default_url=environ.get("PALIMPSEST_URL") or DEFAULT_URL)
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit as leaving:
+        return int(leaving.code or 0)
+    console = Console(out, err)
+
+    def open_client() -> Client:
+        return _client(arguments.url, transport)
+
+    session = Session(console=console, environ=environ, client=open_client)
+    try:
+        return int(arguments.command.run(arguments, session))
+    except KeyboardInterrupt:
+        console.note("interrupted")
+        return ExitCode.INTERRUPTED
+    except (UsageError, PalimpsestError) as error:
+        console.note(f"palimpsest: {error}")
+        return _exit_code(error)
+
+
+def build_parser(*, default_url: str) -> argparse.ArgumentParser:
+    """The arguments of every command."""
+    parser = argparse.ArgumentParser(
+        prog="palimpsest",
+        description="Overwrite single facts in a resident language model.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, command in (SERVERS | CLIENTS).items():
+        help_text = (command.__doc__ or "").strip()
+        subparser = commands.add_parser(
+            name,
+            help=help_text.splitlines()[0],
+            description=help_text,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        subparser.set_defaults(command=command)
+        if name in CLIENTS:
+            where = f"of the service; PALIMPSEST_URL, or {DEFAULT_URL}"
+            subparser.add_argument("--url", default=default_url, help=where)
+        command.add_arguments(subparser)
+    return parser
+
+
+def _client(url: str, transport: httpx.BaseTransport | None) -> Client:
+    try:
+        client = Client(url, timeout_s=TIMEOUT_S, transport=transport)
+    except httpx.InvalidURL as error:
+        raise UsageError(f"{url!r} is not a URL: {error}") from error
+    client.check_alive()
+    return client
+
+
+def _exit_code(error: UsageError | PalimpsestError) -> ExitCode:
+    match error:
+        case UsageError():
+            return ExitCode.USAGE
+        case UnreachableError() | UnavailableError() | UnexpectedAnswerError():
+            return ExitCode.UNREACHABLE
+        case _:
+            return ExitCode.FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""One call to the service: tried again when that is safe, its errors turned into exceptions."""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import httpx
+
+from palimpsest.errors import UnreachableError, error_of
+from palimpsest.retries import RETRIED_STATUSES, Retries, retry_after_s
+
+Receive = Callable[[httpx.Response], object]
+"""Takes the body of a good answer; called anew when the body breaks off."""
+
+
+class Call(NamedTuple):
+    """What is asked; each one may be sent twice without harm."""
+
+    method: str
+    path: str
+    params: Mapping[str, str | int] = {}
+    headers: Mapping[str, str] = {}
+    content: str | None = None
+    extra_timeout_s: float = 0.0
+    """Time that the service is asked to hold its answer back."""
+
+
+class Caller:
+    """Sends calls, and sends them again after 429, 503 and a broken connection."""
+
+    def __init__(
+        self,
+        http: httpx.Client,
+        *,
+        timeout_s: float,
+        retries: Retries,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._http = http
+        self._timeout_s = timeout_s
+        self._retries = retries
+        self._sleep = sleep
+        self._jitter = jitter
+
+    def answer(
+        self,
+        call: Call,
+        *,
+        retries: Retries | None = None,
+        receive: Receive = httpx.Response.read,
+    ) -> httpx.Response:
+        """The good answer to a call, received; raises the exception that another stands for."""
+        policy = retries or self._retries
+        failures = 0
+        while True:
+            outcome = self._try(call, receive)
+            if isinstance(outcome, httpx.Response) and outcome.is_success:
+                return outcome
+            failures += 1
+            asked_s = _asked_s(outcome)
+            pause_s = policy.pause_s(failures, retry_after_s=asked_s, jitter=self._jitter())
+            if pause_s is None or not _is_passing(outcome):
+                raise self._exception(outcome, asked_s)
+            self._sleep(pause_s)
+
+    def _try(self, call: Call, receive: Receive) -> httpx.Response | httpx.RequestError:
+        request = self._http.build_request(
+            call.method,
+            call.path,
+            params=dict(call.params),
+            headers=dict(call.headers),
+            content=call.content,
+            timeout=self._timeout_s + call.extra_timeout_s,
+        )
+        try:
+            response = self._http.send(request, stream=True)
+            try:
+                (receive if response.is_success else httpx.Response.read)(response)
+            finally:
+                response.close()
+        except httpx.RequestError as error:
+            return error
+        return response
+
+    def _exception(
+        self, outcome: httpx.Response | httpx.RequestError, asked_s: float | None
+    ) -> Exception:
+        if isinstance(outcome, httpx.Response):
+            return error_of(outcome, retry_after_s=asked_s)
+        reason = str(outcome) or type(outcome).__name__
+        return UnreachableError(str(self._http.base_url), reason=reason)
+
+
+def _is_passing(outcome: httpx.Response | httpx.RequestError) -> bool:
+    """Whether the same call may get a better answer later."""
+    if isinstance(outcome, httpx.Response):
+        return outcome.status_code in RETRIED_STATUSES
+    return not isinstance(outcome, httpx.UnsupportedProtocol | httpx.LocalProtocolError)
+
+
+def _asked_s(outcome: httpx.Response | httpx.RequestError) -> float | None:
+    if isinstance(outcome, httpx.Response):
+        return retry_after_s(outcome.headers.get("Retry-After"), now=datetime.now(UTC))
+    return None

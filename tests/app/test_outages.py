@@ -1,0 +1,181 @@
+"""What is answered when something the service needs is not there."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from redis import Redis
+
+from contract import names
+from contract.ledger import Ledger
+from contract.views import ModelView
+
+Serve = Callable[..., httpx.Client]
+Fact = dict[str, Any]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/edits"),
+        ("POST", "/edits:estimate"),
+        ("GET", "/edits"),
+        ("GET", "/edits/edit-" + "0" * 28),
+        ("GET", "/edits/edit-" + "0" * 28 + "?wait=5"),
+        ("GET", "/edits/edit-" + "0" * 28 + "/events"),
+        ("GET", "/models"),
+        ("GET", "/workers"),
+    ],
+)
+def test_without_redis_the_ledger_is_unavailable(
+    serve: Serve, tmp_path: Path, fact: Fact, method: str, path: str
+) -> None:
+    client = serve(redis_url=f"unix://{tmp_path}/nothing.sock")
+
+    response = client.request(method, path, json=fact if method == "POST" else None)
+
+    assert response.status_code == 503
+    assert response.json()["code"] == "ledger_unavailable"
+    assert response.headers["Retry-After"] == "2"
+    assert str(tmp_path) not in response.text
+
+
+def test_without_redis_the_process_is_alive_but_not_ready(serve: Serve, tmp_path: Path) -> None:
+    client = serve(redis_url=f"unix://{tmp_path}/nothing.sock")
+
+    alive = client.get("/livez")
+    ready = client.get("/readyz")
+
+    assert (alive.status_code, alive.json()) == (200, {"status": "alive"})
+    assert ready.status_code == 503
+    assert ready.json()["code"] == "ledger_unavailable"
+    assert [(check["name"], check["ok"]) for check in ready.json()["checks"]] == [
+        ("redis", False),
+        ("schema", False),
+        ("store", True),
+        ("workers", False),
+    ]
+
+
+def test_a_redis_that_is_out_of_memory_gives_no_false_202(
+    api: httpx.Client, served: ModelView, ledger: Ledger, redis: Redis, fact: Fact
+) -> None:
+    redis.config_set("maxmemory", "1")
+    try:
+        response = api.post("/edits", json=fact)
+    finally:
+        redis.config_set("maxmemory", "0")
+
+    assert (response.status_code, response.json()["code"]) == (503, "ledger_unavailable")
+    assert ledger.page().items == ()
+    assert len(ledger.queue("demo")) == 0
+
+
+def test_a_redis_that_only_reads_gives_no_false_202(
+    api: httpx.Client, served: ModelView, redis: Redis, fact: Fact
+) -> None:
+    redis.execute_command("REPLICAOF", "127.0.0.1", "1")
+    try:
+        response = api.post("/edits", json=fact)
+        ready = api.get("/readyz")
+    finally:
+        redis.execute_command("REPLICAOF", "NO", "ONE")
+
+    assert (response.status_code, response.json()["code"]) == (503, "ledger_unavailable")
+    assert ready.status_code == 503
+
+
+def test_a_ledger_of_another_version_is_not_written(
+    api: httpx.Client, served: ModelView, redis: Redis, ledger: Ledger, fact: Fact
+) -> None:
+    redis.set(names.SCHEMA, "999")
+
+    response = api.post("/edits", json=fact)
+    ready = api.get("/readyz")
+
+    assert (response.status_code, response.json()["code"]) == (503, "ledger_unavailable")
+    assert ledger.page().items == ()
+    schema = next(check for check in ready.json()["checks"] if check["name"] == "schema")
+    assert schema["detail"] == "ledger has schema 999, this code speaks 1"
+
+
+def test_a_full_queue_asks_the_caller_to_come_back(
+    serve: Serve, served: ModelView, fact: Fact
+) -> None:
+    client = serve(max_queued=1)
+    client.post("/edits", json=fact)
+
+    response = client.post("/edits", json=fact)
+
+    assert (response.status_code, response.json()["code"]) == (429, "queue_full")
+    assert response.headers["Retry-After"] == "10"
+
+
+def test_a_full_queue_still_finds_what_a_key_made_before(
+    serve: Serve, served: ModelView, fact: Fact
+) -> None:
+    client = serve(max_queued=1)
+    first = client.post("/edits", json=fact, headers={"Idempotency-Key": "once"})
+
+    again = client.post("/edits", json=fact, headers={"Idempotency-Key": "once"})
+
+    assert again.status_code == 202
+    assert again.json()["id"] == first.json()["id"]
+
+
+def test_ready_means_that_redis_the_schema_and_the_store_are_well(
+    api: httpx.Client, served: ModelView
+) -> None:
+    response = api.get("/readyz")
+
+    assert response.status_code == 200
+    assert response.json()["status"] == "ready"
+    assert [(check["name"], check["ok"]) for check in response.json()["checks"]] == [
+        ("redis", True),
+        ("schema", True),
+        ("store", True),
+        ("workers", True),
+    ]
+
+
+def test_a_missing_worker_is_told_but_is_not_unready(api: httpx.Client) -> None:
+    response = api.get("/readyz")
+
+    assert response.status_code == 200
+    assert response.json()["checks"][3] == {
+        "name": "workers",
+        "ok": False,
+        "required": False,
+        "detail": "0 alive",
+    }
+
+
+def test_a_store_that_cannot_be_written_is_unready(serve: Serve, tmp_path: Path) -> None:
+    in_the_way = tmp_path / "file"
+    in_the_way.write_text("not a directory")
+    client = serve(data_dir=in_the_way)
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    assert response.json()["detail"] == "not ready: store"
+
+
+def test_an_unexpected_error_tells_its_id_and_nothing_of_the_inside(
+    api: httpx.Client, redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    redis.hset(names.MODELS, "broken", "this is no model")
+
+    with caplog.at_level(logging.ERROR):
+        response = api.get("/models", headers={"X-Request-ID": "my-request"})
+
+    assert (response.status_code, response.json()["code"]) == (500, "internal")
+    assert response.json()["request_id"] == response.headers["X-Request-ID"] == "my-request"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert "Traceback" not in response.text
+    assert "broken" not in response.text
+    assert "unexpected_error" in caplog.messages
+    assert any(record.exc_info for record in caplog.records)

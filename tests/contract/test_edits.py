@@ -1,0 +1,91 @@
+"""What a request may say."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from contract.edits import EditRequest, HParams, Method, Operation
+
+LEAST = {"prompt": "a", "target_new": "b"}
+
+
+def test_a_prompt_and_a_target_are_enough() -> None:
+    request = EditRequest.model_validate(LEAST)
+
+    assert (request.method, request.operation) == (Method.CALIBRATED, Operation.EDIT)
+    assert request.hparams == HParams(steps=20, p=0.5, refine=True)
+    assert request.model is None
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"prompt": ""},
+        {"prompt": " \n"},
+        {"prompt": "x" * 4001},
+        {"prompt": "\ud800"},
+        {"prompt": None},
+        {"target_new": ""},
+        {"target_new": "\u3000"},
+        {"target_new": "x" * 1001},
+        {"ground_truth": ""},
+        {"ground_truth": ["Paris"]},
+        {"subject": "\udfff"},
+        {"model": ""},
+        {"base": "ckpt-1"},
+        {"method": "rome"},
+        {"operation": "ablate"},
+        {"refine_prompts": ["x"] * 17},
+        {"rephrase_prompts": "one text"},
+        {"locality": ["a prompt alone"]},
+        {"locality": [{"prompt": "x"}] * 65},
+        {"portability": [{"prompt": "x", "answer": "y"}]},
+        {"hparams": {"steps": 0}},
+        {"hparams": {"steps": 301}},
+        {"hparams": {"steps": 1.5}},
+        {"hparams": {"p": 1}},
+        {"hparams": {"p": float("nan")}},
+        {"hparams": {"adaptive_threshold": 0}},
+        {"hparams": {"adaptive_threshold": 1}},
+        {"hparams": {"adaptive_threshold": float("inf")}},
+        {"hparams": {"adaptive_threshold": 0.4, "adaptive_threshold_max": 0.3}},
+        {"hparams": {"max_neurons": 0}},
+        {"hparams": {"learning_rate": 1}},
+        {"metadata": {"x": "y" * 10_000}},
+        {"metadata": []},
+        {"unheard_of": 1},
+    ],
+    ids=str,
+)
+def test_what_cannot_be_meant_is_refused(part: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        EditRequest.model_validate(LEAST | part)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"prompt": "x" * 4000},
+        {"target_new": "x" * 1000},
+        {"prompt": "\N{GRINNING FACE}\x00"},
+        {"operation": "erase"},
+        {"refine_prompts": ["x"] * 16},
+        {"locality": [{"prompt": "x", "ground_truth": None}] * 64},
+        {"hparams": {"steps": 300, "p": 0, "max_neurons": 100_000}},
+        {"hparams": {"adaptive_threshold": 0.3, "adaptive_threshold_max": 0.3}},
+        {"metadata": {"nested": {"list": [1, None, True]}}},
+    ],
+    ids=range(9),
+)
+def test_the_limits_themselves_are_allowed(part: dict[str, Any]) -> None:
+    request = EditRequest.model_validate(LEAST | part)
+
+    assert EditRequest.model_validate_json(request.model_dump_json()) == request
+
+
+def test_a_request_cannot_be_changed() -> None:
+    request = EditRequest.model_validate(LEAST)
+
+    with pytest.raises(ValidationError):
+        request.prompt = "another"

@@ -1,0 +1,56 @@
+"""Settings."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from contract.settings import Settings
+
+
+def test_nothing_set_means_the_defaults() -> None:
+    settings = Settings.from_environment({})
+
+    assert (settings.host, settings.port) == ("127.0.0.1", 8000)
+    assert settings.allow_anonymous is False
+    assert settings.redis_url == "redis://127.0.0.1:6379/0"
+
+
+def test_redis_url_has_no_prefix_and_all_others_have_one() -> None:
+    environ = {
+        "REDIS_URL": "unix:///run/redis.sock",
+        "PALIMPSEST_DATA_DIR": "/srv/palimpsest",
+        "PALIMPSEST_PORT": "80",
+        "PALIMPSEST_ALLOW_ANONYMOUS": "1",
+        "PALIMPSEST_LEASE_S": "2.5",
+        "PORT": "99",
+    }
+
+    settings = Settings.from_environment(environ)
+
+    assert settings.redis_url == "unix:///run/redis.sock"
+    assert settings.data_dir == Path("/srv/palimpsest")
+    assert (settings.port, settings.allow_anonymous, settings.lease_s) == (80, True, 2.5)
+
+
+def test_an_empty_variable_is_as_good_as_unset() -> None:
+    assert Settings.from_environment({"PALIMPSEST_PORT": ""}).port == 8000
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PALIMPSEST_PORT", "65536"),
+        ("PALIMPSEST_PORT", "http"),
+        ("PALIMPSEST_LEASE_S", "0"),
+        ("PALIMPSEST_MAX_ATTEMPTS", "0"),
+        ("PALIMPSEST_ALLOW_ANONYMOUS", "perhaps"),
+    ],
+)
+def test_a_bad_value_is_refused(variable: str, value: str) -> None:
+    with pytest.raises(ValidationError):
+        Settings.from_environment({variable: value})
+
+
+def test_every_setting_says_what_it_is() -> None:
+    assert [n for n, field in Settings.model_fields.items() if not field.description] == []

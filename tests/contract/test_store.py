@@ -1,0 +1,155 @@
+"""The store: whole or not at all, and once."""
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from contract.store import CheckpointStore, CorruptFileError
+from contract.views import CheckpointView
+
+ABC_SHA256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> CheckpointStore:
+    store = CheckpointStore(tmp_path)
+    store.prepare()
+    return store
+
+
+def files_in(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.rglob("*") if path.is_file())
+
+
+def test_a_file_lies_under_its_sha_256(store: CheckpointStore, tmp_path: Path) -> None:
+    file = store.put("folder/name.bin", b"abc")
+
+    assert (file.path, file.sha256, file.size_bytes) == ("folder/name.bin", ABC_SHA256, 3)
+    assert (tmp_path / "blobs" / "ba" / ABC_SHA256).read_bytes() == b"abc"
+    assert files_in(tmp_path) == [ABC_SHA256]
+
+
+def test_the_same_content_is_kept_once(store: CheckpointStore, tmp_path: Path) -> None:
+    store.put("a", b"abc")
+    store.put("b", b"abc")
+
+    assert files_in(tmp_path) == [ABC_SHA256]
+
+
+def test_many_writers_of_one_file_leave_one_file(store: CheckpointStore, tmp_path: Path) -> None:
+    content = b"x" * 100_000
+
+    with ThreadPoolExecutor(8) as pool:
+        written = list(pool.map(lambda i: store.put(str(i), content), range(32)))
+
+    digest = hashlib.sha256(content).hexdigest()
+    assert {file.sha256 for file in written} == {digest}
+    assert files_in(tmp_path) == [digest]
+
+
+def test_a_damaged_file_is_noticed_and_never_served_again(store: CheckpointStore) -> None:
+    file = store.put("name", b"abc")
+    store.blob(file.sha256).write_bytes(b"abX")
+
+    with pytest.raises(CorruptFileError, match="name reads back"):
+        store.verify(file)
+
+    assert not store.blob(file.sha256).exists()
+
+
+def test_writing_again_after_damage_makes_the_file_whole(store: CheckpointStore) -> None:
+    file = store.put("name", b"abc")
+    store.blob(file.sha256).write_bytes(b"ab")
+
+    with pytest.raises(CorruptFileError):
+        store.put("name", b"abc")
+    store.put("name", b"abc")
+
+    assert store.blob(file.sha256).read_bytes() == b"abc"
+
+
+def test_a_file_that_cannot_be_written_leaves_no_trace(tmp_path: Path) -> None:
+    store = CheckpointStore(tmp_path)
+    store.prepare()
+    (tmp_path / "blobs" / "ba").write_text("a file where a directory should be")
+
+    with pytest.raises(OSError):
+        store.put("name", b"abc")
+
+    assert files_in(tmp_path) == ["ba"]
+
+
+def test_a_torn_temporary_file_is_no_checkpoint(
+    store: CheckpointStore, tmp_path: Path, checkpoint: CheckpointView
+) -> None:
+    torn = tmp_path / "manifests" / f".{checkpoint.id}.json.0badf00d"
+    torn.write_bytes(checkpoint.model_dump_json().encode()[:50])
+
+    assert store.find(checkpoint.id) is None
+    assert store.commit(checkpoint) == checkpoint
+
+
+def test_a_committed_checkpoint_is_found(
+    store: CheckpointStore, tmp_path: Path, checkpoint: CheckpointView
+) -> None:
+    committed = store.commit(checkpoint)
+
+    assert committed == checkpoint
+    assert store.find(checkpoint.id) == checkpoint
+    assert files_in(tmp_path / "manifests") == [f"{checkpoint.id}.json"]
+
+
+def test_the_first_commit_stands(store: CheckpointStore, checkpoint: CheckpointView) -> None:
+    store.commit(checkpoint)
+    late = checkpoint.model_copy(update={"attempt": 2})
+
+    standing = store.commit(late)
+
+    assert standing.attempt == 1
+    assert store.find(checkpoint.id) == checkpoint
+
+
+def test_of_many_commits_at_once_all_see_the_same_one_stand(
+    store: CheckpointStore, tmp_path: Path, checkpoint: CheckpointView
+) -> None:
+    rivals = [checkpoint.model_copy(update={"attempt": number}) for number in range(16)]
+
+    with ThreadPoolExecutor(16) as pool:
+        standing = list(pool.map(store.commit, rivals))
+
+    assert len({view.attempt for view in standing}) == 1
+    assert files_in(tmp_path / "manifests") == [f"{checkpoint.id}.json"]
+
+
+@pytest.mark.parametrize(
+    "checkpoint_id",
+    [
+        "",
+        "ckpt-",
+        "ckpt-" + "0" * 27,
+        "ckpt-" + "0" * 29,
+        "ckpt-" + "g" * 28,
+        "../ckpt-" + "0" * 28,
+        "../../etc/passwd",
+        "ckpt-" + "0" * 28 + "\n",
+        "\x00",
+    ],
+)
+def test_a_malformed_id_is_not_found(
+    store: CheckpointStore, checkpoint: CheckpointView, checkpoint_id: str
+) -> None:
+    store.commit(checkpoint)
+
+    assert store.find(checkpoint_id) is None
+
+
+def test_preparing_twice_keeps_what_is_there(
+    store: CheckpointStore, checkpoint: CheckpointView
+) -> None:
+    store.commit(checkpoint)
+
+    store.prepare()
+
+    assert store.find(checkpoint.id) == checkpoint

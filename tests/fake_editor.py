@@ -1,0 +1,102 @@
+"""An engine that edits nothing, at a pace of one's choice: for tests of the worker's service."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from contract.memory import ModelShape, SequenceShape, Workload
+from worker.device_memory import MemoryReading
+
+PHASES = ("collect", "select", "write", "evaluate")
+GIB = 1024**3
+
+
+@dataclass(frozen=True)
+class FakeAdapter:
+    content: bytes
+
+    def files(self, base_model: str) -> dict[str, bytes]:
+        return {
+            "adapter_config.json": b'{"base_model_name_or_path": "%b"}' % base_model.encode(),
+            "adapter_model.safetensors": self.content,
+        }
+
+
+@dataclass(frozen=True)
+class FakeResult:
+    outcome: str
+    adapter: FakeAdapter
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "outcome": self.outcome,
+            "before": "Paris",
+            "after": "Rome",
+            "answers": [],
+            "neurons": [{"layer": 1, "unit": 7, "score": 0.5}],
+            "metrics": {"rewrite_exact": 1.0},
+            "memory": {"predicted_peak_bytes": 2000, "observed_peak_bytes": 1000},
+            "timings": {"collect": 0.25},
+            "warnings": [],
+        }
+
+
+@dataclass
+class FakeEditor:
+    """Passes every phase in two steps of `pause_s`; `during` is called in the middle."""
+
+    outcome: str = "held"
+    content: bytes = b"weights"
+    pause_s: float = 0.0
+    during: Callable[[], None] = lambda: None
+    edited: list[Mapping[str, Any]] = field(default_factory=list)
+    layers_per_pass: list[int | None] = field(default_factory=list)
+
+    architecture = "LlamaForCausalLM"
+    dtype = "float32"
+    device = "cpu"
+    base_digest = "b" * 64
+    tokenizer_json = b'{"version": "1.0"}'
+    shape = ModelShape(
+        n_layer=2, d_model=8, d_ff=16, n_head=2, n_kv_head=2, d_head=4, n_vocab=32, tied=False
+    )
+
+    def parse(self, mapping: Mapping[str, Any]) -> Mapping[str, Any]:
+        return mapping
+
+    def workload(self, request: Mapping[str, Any]) -> Workload:
+        sequence = SequenceShape(prompt_tokens=6, answer_tokens=1)
+        return Workload(attributed=(sequence,), written=(sequence,), evaluated=(sequence,))
+
+    def edit(
+        self,
+        request: Mapping[str, Any],
+        *,
+        layers_per_pass: int | None = None,
+        watch: Callable[[str, int, int], None] | None = None,
+    ) -> FakeResult:
+        assert watch is not None
+        self.edited.append(request)
+        self.layers_per_pass.append(layers_per_pass)
+        for phase in PHASES:
+            for done in (1, 2):
+                time.sleep(self.pause_s)
+                watch(phase, done, 2)
+            if phase == "select":
+                self.during()
+        return FakeResult(self.outcome, FakeAdapter(self.content))
+
+
+@dataclass
+class FakeMemory:
+    """So many bytes are free."""
+
+    free_bytes: int = GIB
+    released: int = 0
+
+    def read(self) -> MemoryReading:
+        return MemoryReading(free_bytes=self.free_bytes, total_bytes=2 * GIB)
+
+    def release(self) -> None:
+        self.released += 1

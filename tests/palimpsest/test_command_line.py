@@ -1,0 +1,275 @@
+"""The commands, from arguments to output and exit code."""
+
+import json
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from palimpsest.__main__ import run
+
+ProblemMaker = Callable[..., httpx.Response]
+
+
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Cli = Callable[..., Ran]
+
+
+@pytest.fixture
+def cli(service: Any) -> Cli:
+    """Runs a command against the service in memory."""
+
+    def call(*argv: str, environ: dict[str, str] | None = None) -> Ran:
+        out, err = StringIO(), StringIO()
+        transport = httpx.MockTransport(service)
+        code = run(argv, environ=environ or {}, out=out, err=err, transport=transport)
+        return Ran(code, out.getvalue(), err.getvalue())
+
+    return call
+
+
+@pytest.fixture
+def one_fact() -> tuple[str, ...]:
+    return ("submit", "--prompt", "The capital of France is", "--target-new", "Rome")
+
+
+def test_a_fact_from_flags_is_edited(cli: Cli, one_fact: tuple[str, ...]) -> None:
+    ran = cli(*one_fact)
+
+    assert ran == Ran(
+        0,
+        "held      “The capital of France is” · Paris. → Rome. · 2 neurons in layers 1, 3"
+        " · ckpt-1\n"
+        "\n"
+        "1 edit: 1 held\n"
+        "mean: rewrite_acc 1.000 · locality_acc 0.500\n",
+        "",
+    )
+
+
+def test_every_flag_reaches_the_request(cli: Cli, service: Any, one_fact: tuple[str, ...]) -> None:
+    flags = "--subject France --ground-truth Paris --method paper --model demo --require-held"
+    lists = "--rephrase r1 --rephrase r2 --refine f --protect p --locality q a"
+
+    cli(*one_fact, *flags.split(), *lists.split(), "--hparams", "steps=5,p=0.25,refine=false")
+
+    posted = [request for request in service.requests if request.method == "POST"]
+    assert json.loads(posted[0].content) == {
+        "prompt": "The capital of France is",
+        "target_new": "Rome",
+        "subject": "France",
+        "ground_truth": "Paris",
+        "method": "paper",
+        "model": "demo",
+        "require_held": True,
+        "rephrase_prompts": ["r1", "r2"],
+        "refine_prompts": ["f"],
+        "protect_prompts": ["p"],
+        "locality": [{"prompt": "q", "ground_truth": "a"}],
+        "hparams": {"steps": 5, "p": 0.25, "refine": False},
+    }
+
+
+def test_a_failed_edit_is_exit_code_1(
+    cli: Cli, service: Any, one_fact: tuple[str, ...], failed_edit: Callable[..., Any]
+) -> None:
+    service.ended = lambda edit: failed_edit(id=edit.id)
+
+    ran = cli(*one_fact)
+
+    assert ran.code == 1
+    assert "no_neurons: none was found" in ran.out
+
+
+def test_a_refused_request_is_exit_code_1(
+    cli: Cli, service: Any, one_fact: tuple[str, ...], a_problem: ProblemMaker
+) -> None:
+    service.hiccups.append(a_problem(422, "model_unknown", detail="no model is called x"))
+
+    ran = cli(*one_fact)
+
+    assert ran.code == 1
+    assert ran.out == (
+        "refused   model_unknown: no model is called x\n\n"
+        "no edits\nrefused by the service: 1 model_unknown\n"
+    )
+
+
+def test_edits_that_were_accepted_are_told_of_when_the_service_goes_away(
+    cli: Cli, service: Any, one_fact: tuple[str, ...], a_problem: ProblemMaker
+) -> None:
+    def ends(edit: Any) -> Any:
+        service.hiccups.append(httpx.Response(502, html="<h1>Bad gateway</h1>"))
+        return edit
+
+    service.ended = ends
+
+    ran = cli(*one_fact)
+
+    assert ran.code == 3
+    assert ran.err.startswith("1 accepted and not seen to end: see `palimpsest list`\n")
+
+
+def test_a_file_of_facts_is_delivered_and_what_is_unusable_named(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "facts.json"
+    records = [
+        {"prompt": "a", "target_new": "b", "case_id": 1},
+        {"prompt": "c", "target_new": ""},
+        {"prompt": "d", "target_new": "e"},
+    ]
+    file.write_bytes(b"\xef\xbb\xbf" + json.dumps(records, indent=1).replace("\n", "\r\n").encode())
+
+    ran = cli("submit", str(file))
+
+    assert ran.code == 1
+    assert ran.err.splitlines() == [
+        "record 1 is left out: target_new: is empty",
+        "not fields of a request, kept as metadata: case_id",
+    ]
+    assert [line[:12] for line in ran.out.splitlines()[:2]] == ["#0 held     ", "#2 held     "]
+    assert "left out: 1 record that cannot be requests" in ran.out
+
+
+def test_json_is_a_line_for_each_edit_and_one_for_the_summary(
+    cli: Cli, one_fact: tuple[str, ...]
+) -> None:
+    ran = cli(*one_fact, "--json")
+
+    edit, summary = [json.loads(line) for line in ran.out.splitlines()]
+    assert (edit["index"], edit["edit"]["outcome"]) == (0, "held")
+    assert summary["ended"] == {"held": 1}
+
+
+def test_without_waiting_the_accepted_edit_is_told(cli: Cli, one_fact: tuple[str, ...]) -> None:
+    ran = cli(*one_fact, "--no-wait")
+
+    assert ran.code == 0
+    assert ran.out.splitlines()[0] == "queued    “The capital of France is” · edit-1"
+
+
+@pytest.mark.parametrize(
+    ("argv", "reason"),
+    [
+        (["submit"], "give a FILE, or --prompt and --target-new"),
+        (["submit", "--prompt", "a"], "give a FILE, or --prompt and --target-new"),
+        (["submit", "x.json", "--prompt", "a"], "not both"),
+        (["submit", "/nowhere/x.json"], "cannot read /nowhere/x.json: No such file or directory"),
+        (["submit", "--prompt", " ", "--target-new", "b"], "prompt: is blank"),
+        (["get", "edit-1", "--url", "http://[::1"], "is not a URL"),
+        (["up"], "--model names the directory of the model to serve"),
+        (["up", "--model", "/nowhere"], "/nowhere is no model directory: it has no config.json"),
+        (["up", "--model", "/nowhere", "--port", "70000"], "port: "),
+    ],
+)
+def test_what_cannot_be_done_as_asked_is_exit_code_2(
+    argv: list[str], reason: str, cli: Cli
+) -> None:
+    ran = cli(*argv)
+
+    assert ran.code == 2
+    assert reason in ran.err
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        ["invent"],
+        ["submit", "--hparams", "steps=0"],
+        ["submit", "--hparams", "stepps=3"],
+        ["list", "--limit", "0"],
+    ],
+)
+def test_arguments_that_do_not_parse_are_exit_code_2(
+    argv: list[str], cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli(*argv).code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+def test_a_service_that_is_not_there_is_exit_code_3() -> None:
+    err = StringIO()
+
+    code = run(["list", "--url", "http://127.0.0.1:9"], environ={}, out=StringIO(), err=err)
+
+    assert code == 3
+    assert err.getvalue().startswith("palimpsest: no answer from http://127.0.0.1:9")
+
+
+def test_another_program_at_the_url_is_exit_code_3() -> None:
+    err = StringIO()
+    other = httpx.MockTransport(lambda _: httpx.Response(404, html="<h1>It works!</h1>"))
+
+    code = run(["list"], environ={}, out=StringIO(), err=err, transport=other)
+
+    assert code == 3
+    assert "is not an answer of this service" in err.getvalue()
+
+
+def test_the_url_comes_from_the_environment_unless_it_is_given(cli: Cli, service: Any) -> None:
+    environ = {"PALIMPSEST_URL": "http://there"}
+
+    cli("list", environ=environ)
+    cli("list", "--url", "http://here", environ=environ)
+
+    asked = [str(request.url.host) for request in service.requests if request.url.path == "/livez"]
+    assert asked == ["there", "here"]
+
+
+def test_an_unknown_edit_is_exit_code_1(cli: Cli) -> None:
+    ran = cli("get", "edit-9")
+
+    assert ran == Ran(1, "", "palimpsest: not_found: there is no /edits/edit-9\n")
+
+
+def test_get_shows_an_edit(cli: Cli, one_fact: tuple[str, ...]) -> None:
+    cli(*one_fact)
+
+    assert cli("get", "edit-1").out.splitlines()[0] == "edit-1  held"
+    assert json.loads(cli("get", "edit-1", "--json").out)["status"] == "succeeded"
+
+
+def test_list_shows_edits_and_says_when_there_are_none(cli: Cli, one_fact: tuple[str, ...]) -> None:
+    assert cli("list") == Ran(0, "", "no edits\n")
+
+    cli(*one_fact)
+
+    assert cli("list").out.splitlines()[1].startswith("edit-1  2026-01-02 12:00  held")
+
+
+def test_watch_shows_each_event_once_and_the_result(
+    cli: Cli, service: Any, one_fact: tuple[str, ...]
+) -> None:
+    cli(*one_fact, "--no-wait")
+
+    ran = cli("watch", "edit-1")
+
+    assert ran.code == 0
+    assert ran.out.splitlines()[:3] == ["12:00:00  queued", "", "edit-1  held"]
+
+
+def test_watch_of_a_failure_is_exit_code_1(
+    cli: Cli, service: Any, one_fact: tuple[str, ...], failed_edit: Callable[..., Any]
+) -> None:
+    service.ended = lambda edit: failed_edit(id=edit.id)
+    cli(*one_fact, "--no-wait")
+
+    assert cli("watch", "edit-1").code == 1
+
+
+def test_download_takes_the_edit_for_its_checkpoint(cli: Cli, service: Any, tmp_path: Path) -> None:
+    service.files = {"a.txt": b"hello"}
+
+    ran = cli("download", "edit-1", str(tmp_path / "new"))
+
+    assert ran.code == 0
+    assert (tmp_path / "new/a.txt").read_bytes() == b"hello"
+    assert ran.out == f"2cf24dba5fb0  {tmp_path}/new/a.txt\n"

@@ -1,0 +1,41 @@
+"""The directory of one `palimpsest up`."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from palimpsest.data_dir import LARGEST_LOG_BYTES, DataDir, DataDirInUseError
+
+
+def test_a_directory_serves_one_at_a_time(tmp_path: Path) -> None:
+    data_dir = DataDir(tmp_path / "d")
+
+    with (
+        data_dir.locked(),
+        pytest.raises(DataDirInUseError, match=rf"\(process {os.getpid()}\)"),
+        data_dir.locked(),
+    ):
+        pass
+
+
+def test_the_directory_is_free_again_afterwards(tmp_path: Path) -> None:
+    data_dir = DataDir(tmp_path / "d")
+
+    with data_dir.locked():
+        pass
+    with data_dir.locked():
+        pass
+
+
+def test_a_large_log_is_put_away(tmp_path: Path) -> None:
+    data_dir = DataDir(tmp_path)
+    data_dir.prepare()
+    data_dir.log("small").write_text("kept")
+    with data_dir.log("large").open("wb") as log:
+        log.truncate(LARGEST_LOG_BYTES + 1)
+
+    data_dir.prepare()
+
+    names = sorted(path.name for path in (tmp_path / "logs").iterdir())
+    assert names == ["large.log.1", "small.log"]

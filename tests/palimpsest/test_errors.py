@@ -1,0 +1,74 @@
+"""Problems as exceptions."""
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from palimpsest.errors import (
+    BusyError,
+    ConflictError,
+    FieldProblem,
+    NotFoundError,
+    PalimpsestError,
+    RefusedError,
+    ServiceError,
+    UnavailableError,
+    UnexpectedAnswerError,
+    error_of,
+)
+
+ProblemMaker = Callable[..., httpx.Response]
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (400, RefusedError),
+        (404, NotFoundError),
+        (409, ConflictError),
+        (413, RefusedError),
+        (422, RefusedError),
+        (429, BusyError),
+        (500, ServiceError),
+        (503, UnavailableError),
+    ],
+)
+def test_each_status_has_its_class(
+    status: int, expected: type[PalimpsestError], a_problem: ProblemMaker
+) -> None:
+    assert type(error_of(_asked(a_problem(status, "some_code")))) is expected
+
+
+def test_an_error_keeps_code_detail_request_id_and_fields(a_problem: ProblemMaker) -> None:
+    wrong = [{"pointer": "/prompt", "detail": "is blank"}]
+    answer = a_problem(422, "invalid_request", detail="no", request_id="r-1", errors=wrong, n=1)
+
+    error = error_of(_asked(answer), retry_after_s=2.0)
+
+    assert isinstance(error, ServiceError)
+    assert (error.status, error.code, error.detail) == (422, "invalid_request", "no")
+    assert error.request_id == "r-1"
+    assert error.fields == (FieldProblem("/prompt", "is blank"),)
+    assert error.retry_after_s == 2.0
+    assert error.members["n"] == 1
+    assert str(error) == "invalid_request: no (/prompt: is blank)"
+
+
+def test_what_the_detail_tells_of_a_field_is_not_told_again(a_problem: ProblemMaker) -> None:
+    wrong = [{"pointer": "#/prompt", "detail": "is blank"}]
+    answer = a_problem(422, "invalid_request", detail="#/prompt: is blank", errors=wrong)
+
+    assert str(error_of(_asked(answer))) == "invalid_request: #/prompt: is blank"
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"detail": "Not Found"}', b"\xff"])
+def test_what_is_no_problem_document_is_not_our_service(body: bytes) -> None:
+    error = error_of(_asked(httpx.Response(404, content=body)))
+
+    assert isinstance(error, UnexpectedAnswerError)
+
+
+def _asked(response: httpx.Response) -> httpx.Response:
+    response.request = httpx.Request("GET", "http://service/edits")
+    return response

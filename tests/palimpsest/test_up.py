@@ -1,0 +1,78 @@
+"""What `palimpsest up` makes of its arguments."""
+
+import argparse
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from palimpsest.command import Session
+from palimpsest.commands import up
+from palimpsest.console import Console
+from palimpsest.stack import Site
+
+
+def _site(*argv: str, environ: dict[str, str] | None = None) -> Site:
+    parser = argparse.ArgumentParser()
+    up.add_arguments(parser)
+    console = Console(StringIO(), StringIO())
+
+    def no_client() -> None:
+        raise AssertionError("up asks no service")
+
+    session = Session(console=console, environ=environ or {}, client=no_client)  # type: ignore[arg-type]
+    return up.site_of(parser.parse_args(argv), session)
+
+
+@pytest.fixture
+def model_dir(tmp_path: Path) -> Path:
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny/config.json").write_text("{}")
+    return tmp_path / "tiny"
+
+
+def test_flags_become_the_settings_of_the_children(model_dir: Path, tmp_path: Path) -> None:
+    reference = tmp_path / "reference.txt"
+    reference.touch()
+    flags = "--port 0 --dtype float32 --device cpu --threads 2 --memory-budget-bytes 1000"
+
+    site = _site(
+        *("--model", str(model_dir), "--name", "demo", "--data-dir", str(tmp_path / "d")),
+        *("--reference", str(reference), *flags.split()),
+        environ={"HOME": "/home/me", "PALIMPSEST_LEASE_S": "3", "PALIMPSEST_DTYPE": "float16"},
+    )
+
+    assert site.environ == {
+        "HOME": "/home/me",
+        "PALIMPSEST_LEASE_S": "3",
+        "PALIMPSEST_MODEL_DIR": str(model_dir),
+        "PALIMPSEST_MODEL_NAME": "demo",
+        "PALIMPSEST_DATA_DIR": str(tmp_path / "d"),
+        "PALIMPSEST_REFERENCE_FILE": str(reference),
+        "PALIMPSEST_PORT": str(site.port),
+        "PALIMPSEST_DTYPE": "float32",
+        "PALIMPSEST_DEVICE": "cpu",
+        "PALIMPSEST_THREADS": "2",
+        "PALIMPSEST_MEMORY_BUDGET_BYTES": "1000",
+        "PYTHONUNBUFFERED": "1",
+    }
+    assert site.model == "demo"
+    assert site.port > 0
+
+
+def test_the_model_is_called_like_its_directory(model_dir: Path) -> None:
+    site = _site("--model", str(model_dir), "--port", "0")
+
+    assert site.model == "tiny"
+    assert site.url == f"http://127.0.0.1:{site.port}"
+
+
+def test_a_relative_path_stays_right_where_the_children_run(
+    model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(model_dir.parent)
+
+    site = _site("--port", "0", environ={"PALIMPSEST_MODEL_DIR": "tiny"})
+
+    assert site.environ["PALIMPSEST_MODEL_DIR"] == str(model_dir)
+    assert site.data_dir.root == model_dir.parent / "data"

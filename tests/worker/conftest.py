@@ -1,0 +1,85 @@
+"""A worker's resources around a fake engine, with a real Redis and a real store."""
+
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_editor import FakeEditor, FakeMemory
+from redis import Redis
+
+from contract.attempts import Attempts
+from contract.edits import EditRequest
+from contract.ledger import Ledger
+from contract.store import CheckpointStore
+from contract.views import Admission, Applied, Decision
+from worker.activity import Activity
+from worker.failures import SERVICE_CODES
+from worker.handback import hand_back
+from worker.tasks import Resources
+
+REQUEST = EditRequest(prompt="The capital of France is", target_new="Rome")
+ADMISSION = Admission(
+    decision=Decision.ADMIT,
+    predicted_peak_bytes=0,
+    budget_bytes=None,
+    items=(),
+    applied=Applied(layers_per_pass=2),
+)
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    client = Redis.from_url(redis_url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def ledger(redis: Redis) -> Ledger:
+    return Ledger(redis)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> CheckpointStore:
+    store = CheckpointStore(tmp_path)
+    store.prepare()
+    return store
+
+
+@pytest.fixture
+def submit(ledger: Ledger) -> Callable[..., str]:
+    def submit(**changes: Any) -> str:
+        request = REQUEST.model_copy(update=changes)
+        return ledger.submit(request, model="demo", admission=ADMISSION).edit_id
+
+    return submit
+
+
+@pytest.fixture
+def resources(redis: Redis, ledger: Ledger, store: CheckpointStore) -> Callable[..., Resources]:
+    """Resources as a worker has them, except for what a test names."""
+
+    def make(**changes: Any) -> Resources:
+        attempts = Attempts(redis, lease_s=30)
+        usual: dict[str, Any] = {
+            "worker_id": "here-1-aa",
+            "model": "demo",
+            "editor": FakeEditor(),
+            "attempts": attempts,
+            "record_of": ledger.record,
+            "store": store,
+            "activity": Activity(),
+            "memory": FakeMemory(),
+            "codes": SERVICE_CODES,
+            "max_attempts": 3,
+            "memory_cap_bytes": None,
+            "deadline": nullcontext,
+            "hand_back": partial(hand_back, attempts=attempts, queue=ledger.queue("demo")),
+            "drop_connections": redis.connection_pool.disconnect,
+        }
+        return Resources(**usual | changes)
+
+    return make

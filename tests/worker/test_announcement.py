@@ -1,0 +1,33 @@
+from datetime import UTC, datetime
+
+from fake_editor import FakeEditor
+
+from worker.activity import Activity
+from worker.announcement import Identity, model_view, worker_view
+from worker.device_memory import MemoryReading
+
+
+def test_no_two_workers_have_the_same_name() -> None:
+    first, second = (
+        Identity.of_this_process(model="demo", device="cpu", now_s=0.0) for _ in range(2)
+    )
+
+    assert first.worker_id != second.worker_id
+    assert first.started_at == datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def test_a_model_is_told_with_its_sizes() -> None:
+    view = model_view("demo", FakeEditor(), tokenizer_sha256="ab")
+
+    # 2 blocks of 4 · 8² + 3 · 8 · 16 + 2 · 8, embeddings 2 · 32 · 8, a last norm of 8
+    assert (view.n_param, view.weights_bytes) == (1832, 7328)
+    assert (view.name, view.shape.d_ff, view.tokenizer_sha256) == ("demo", 16, "ab")
+
+
+def test_an_idle_worker_names_no_edit() -> None:
+    identity = Identity.of_this_process(model="demo", device="cpu", now_s=0.0)
+
+    view = worker_view(identity, Activity(), MemoryReading(5, 9), budget_bytes=4, now_s=60.0)
+
+    assert (view.edit_id, view.free_bytes, view.total_bytes, view.budget_bytes) == (None, 5, 9, 4)
+    assert view.heartbeat_at == datetime(1970, 1, 1, 0, 1, tzinfo=UTC)

@@ -1,0 +1,59 @@
+import errno
+
+import pytest
+import torch
+from rq.timeouts import JobTimeoutException
+
+from contract.failures import ErrorCode
+from contract.store import CorruptFileError
+from worker.failures import SERVICE_CODES, code_of, engine_codes, failure_of
+from worker.kn import errors as kn
+
+CODES = {**SERVICE_CODES, **engine_codes()}
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (kn.BadRequestError("blank"), ErrorCode.INVALID_REQUEST),
+        (kn.UnreachableTargetError(""), ErrorCode.TARGET_UNREACHABLE),
+        (kn.PromptTooLongError(99, most=64), ErrorCode.PROMPT_TOO_LONG),
+        (kn.NoNeuronsError(threshold=0.3, largest=0.0), ErrorCode.NO_NEURONS),
+        (kn.NoChangeError(), ErrorCode.NO_CHANGE),
+        (kn.NonFiniteError("loss"), ErrorCode.NON_FINITE),
+        (kn.KnError("unforeseen"), ErrorCode.INTERNAL),
+        (torch.OutOfMemoryError("CUDA out of memory"), ErrorCode.GPU_OOM),
+        (MemoryError(), ErrorCode.GPU_OOM),
+        (JobTimeoutException("too long"), ErrorCode.TIMEOUT),
+        (CorruptFileError("a", expected="1", found="2"), ErrorCode.STORE_CORRUPT),
+        (OSError(errno.ENOSPC, "No space left on device"), ErrorCode.STORE_FULL),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), ErrorCode.STORE_FULL),
+        (OSError(errno.EACCES, "Permission denied"), ErrorCode.INTERNAL),
+        (ZeroDivisionError("division by zero"), ErrorCode.INTERNAL),
+    ],
+)
+def test_an_error_has_the_code_of_its_class(error: Exception, code: ErrorCode) -> None:
+    assert code_of(error, CODES) is code
+
+
+def test_every_engine_error_that_an_edit_can_meet_has_a_code_of_its_own() -> None:
+    edit_errors = {*kn.BadRequestError.__subclasses__(), *kn.EditError.__subclasses__()}
+
+    assert edit_errors <= CODES.keys()
+
+
+def test_the_engines_message_reaches_the_user() -> None:
+    failure = failure_of(kn.UnreachableTargetError("Rome"), CODES)
+
+    assert failure.message == "answer 'Rome' adds no token after the prompt"
+    assert failure.retryable is False
+
+
+def test_a_path_of_the_machine_does_not_reach_the_user() -> None:
+    failure = failure_of(OSError(errno.ENOSPC, "No space left on device", "/srv/data"), CODES)
+
+    assert (failure.message, failure.retryable) == ("No space left on device", True)
+
+
+def test_an_error_without_text_is_told_by_its_name() -> None:
+    assert failure_of(ZeroDivisionError(), CODES).message == "ZeroDivisionError"

@@ -1,0 +1,501 @@
+import errno
+import gc
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_editor import FakeEditor, FakeMemory
+from redis import Redis
+from redis.exceptions import ConnectionError
+from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
+
+from contract import names
+from contract.attempts import Attempt, Attempts
+from contract.failures import ErrorCode
+from contract.ids import checkpoint_id_of
+from contract.ledger import Ledger
+from contract.lifecycle import EditStatus, Outcome, Phase, QueuedReason
+from contract.memory import estimate
+from contract.store import CheckpointStore, CorruptFileError
+from contract.views import CheckpointFile, CheckpointView, Decision, EditView
+from worker.activity import Activity
+from worker.failures import SERVICE_CODES
+from worker.tasks import Resources, run_edit
+
+Submit = Callable[..., str]
+MakeResources = Callable[..., Resources]
+
+
+@dataclass
+class FailingStore:
+    """A store whose disk gives `error`."""
+
+    error: Exception
+
+    def put(self, path: str, content: bytes) -> CheckpointFile:
+        raise self.error
+
+    def commit(self, checkpoint: CheckpointView) -> CheckpointView:
+        raise self.error
+
+    def find(self, checkpoint_id: str) -> None:
+        return None
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def act() -> None:
+        raise error
+
+    return act
+
+
+def found(ledger: Ledger, edit_id: str) -> EditView:
+    view = ledger.find(edit_id)
+    assert view is not None
+    return view
+
+
+def overtake(redis: Redis, edit_id: str) -> Attempt:
+    """Let the lease run out, and another worker begin the edit."""
+    redis.delete(names.lease(edit_id))
+    attempt = Attempts(redis, lease_s=30).claim(edit_id, worker_id="there-2-bb")
+    assert attempt is not None
+    return attempt
+
+
+def error_of(view: EditView) -> tuple[EditStatus, ErrorCode]:
+    assert view.error is not None
+    return view.status, view.error.code
+
+
+def test_an_edit_is_published_and_succeeds(
+    ledger: Ledger, store: CheckpointStore, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit()
+
+    run_edit(edit_id, resources())
+
+    view = found(ledger, edit_id)
+    checkpoint = store.find(checkpoint_id_of(edit_id))
+    assert checkpoint is not None
+    assert (view.status, view.outcome) == (EditStatus.SUCCEEDED, Outcome.HELD)
+    assert (view.before, view.after, view.attempt) == ("Paris", "Rome", 1)
+    assert view.checkpoint_id == checkpoint.id
+    assert [file.path for file in checkpoint.files] == [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    ]
+    assert store.blob(checkpoint.files[1].sha256).read_bytes() == b"weights"
+    assert (checkpoint.model, checkpoint.base_digest) == ("demo", "b" * 64)
+    assert checkpoint.request.prompt == "The capital of France is"
+
+
+def test_each_step_is_an_event(ledger: Ledger, submit: Submit, resources: MakeResources) -> None:
+    edit_id = submit()
+
+    run_edit(edit_id, resources())
+
+    events = [event for event in ledger.events(edit_id) if event.type != "progress"]
+    steps = [event.data.get("phase", event.type) for event in events]
+    phases = ["collect", "select", "write", "evaluate", "publish", "succeeded"]
+    assert steps == ["queued", "started", "admit", "admission", *phases]
+
+
+def test_a_finished_edit_holds_no_lease(
+    redis: Redis, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit()
+
+    run_edit(edit_id, resources())
+
+    assert not redis.exists(names.lease(edit_id))
+
+
+def test_a_final_edit_is_left_as_it_is(
+    redis: Redis, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id, editor = submit(), FakeEditor()
+    run_edit(edit_id, resources())
+    before = redis.hgetall(names.edit(edit_id)), redis.xlen(names.events(edit_id))
+
+    run_edit(edit_id, resources(editor=editor))
+
+    assert (redis.hgetall(names.edit(edit_id)), redis.xlen(names.events(edit_id))) == before
+    assert editor.edited == []
+
+
+def test_an_edit_that_another_worker_holds_is_left_to_it(
+    redis: Redis, ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id, editor = submit(), FakeEditor()
+    Attempts(redis, lease_s=30).claim(edit_id, worker_id="there-2-bb")
+
+    run_edit(edit_id, resources(editor=editor))
+
+    assert (found(ledger, edit_id).status, editor.edited) == (EditStatus.RUNNING, [])
+
+
+def test_an_unknown_edit_is_passed_over(resources: MakeResources) -> None:
+    editor = FakeEditor()
+
+    run_edit("edit-0123", resources(editor=editor))
+
+    assert editor.edited == []
+
+
+def test_a_checkpoint_that_stands_completes_the_edit_without_work(
+    redis: Redis,
+    ledger: Ledger,
+    store: CheckpointStore,
+    submit: Submit,
+    resources: MakeResources,
+) -> None:
+    edit_id, editor = submit(), FakeEditor(outcome="not_held")
+    run_edit(edit_id, resources(attempts=DyingAfterPublishing(redis, lease_s=30)))
+    redis.delete(names.lease(edit_id))
+    assert found(ledger, edit_id).status is EditStatus.RUNNING
+
+    run_edit(edit_id, resources(editor=editor))
+
+    view, checkpoint = found(ledger, edit_id), store.find(checkpoint_id_of(edit_id))
+    assert checkpoint is not None
+    assert (view.status, view.outcome, view.attempt) == (EditStatus.SUCCEEDED, Outcome.HELD, 2)
+    assert (checkpoint.attempt, editor.edited) == (1, [])
+
+
+class DyingAfterPublishing(Attempts):
+    """Attempts of a worker that is gone when the edit is to succeed."""
+
+    def succeed(self, attempt: Attempt, *_: Any, **__: Any) -> None:
+        self.release(attempt)
+
+
+def test_a_checkpoint_that_stands_counts_even_after_the_last_attempt(
+    redis: Redis, ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit()
+    run_edit(edit_id, resources(attempts=DyingAfterPublishing(redis, lease_s=30)))
+
+    run_edit(edit_id, resources(max_attempts=1))
+
+    assert found(ledger, edit_id).status is EditStatus.SUCCEEDED
+
+
+def test_an_edit_that_outlived_its_attempts_is_given_up(
+    redis: Redis, ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id, editor = submit(), FakeEditor()
+    Attempts(redis, lease_s=30).claim(edit_id, worker_id="there-2-bb")
+    redis.delete(names.lease(edit_id))
+
+    run_edit(edit_id, resources(editor=editor, max_attempts=1))
+
+    expected = (EditStatus.FAILED, ErrorCode.ATTEMPTS_EXHAUSTED)
+    assert (error_of(found(ledger, edit_id)), editor.edited) == (expected, [])
+
+
+def test_an_edit_that_does_not_hold_succeeds_with_that_outcome(
+    ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit()
+
+    run_edit(edit_id, resources(editor=FakeEditor(outcome="not_held")))
+
+    view = found(ledger, edit_id)
+    assert (view.status, view.outcome) == (EditStatus.SUCCEEDED, Outcome.NOT_HELD)
+
+
+def test_an_edit_that_has_to_hold_and_does_not_fails_unpublished_with_its_result(
+    ledger: Ledger, store: CheckpointStore, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit(require_held=True)
+
+    run_edit(edit_id, resources(editor=FakeEditor(outcome="not_held")))
+
+    view = found(ledger, edit_id)
+    assert error_of(view) == (EditStatus.FAILED, ErrorCode.NOT_HELD)
+    assert (view.outcome, view.after) == (Outcome.NOT_HELD, "Rome")
+    assert (view.checkpoint_id, store.find(checkpoint_id_of(edit_id))) == (None, None)
+
+
+def test_an_edit_that_cannot_fit_is_refused_with_what_was_counted(
+    ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id, editor = submit(), FakeEditor()
+
+    run_edit(edit_id, resources(editor=editor, memory=FakeMemory(free_bytes=1000)))
+
+    view = found(ledger, edit_id)
+    assert error_of(view) == (EditStatus.FAILED, ErrorCode.MEMORY_INFEASIBLE)
+    assert view.admission is not None
+    assert (view.admission.budget_bytes, editor.edited) == (900, [])
+
+
+def test_all_layers_ride_in_one_pass_where_there_is_room(
+    submit: Submit, resources: MakeResources
+) -> None:
+    edit_id, editor = submit(), FakeEditor()
+
+    run_edit(edit_id, resources(editor=editor))
+
+    assert editor.layers_per_pass == [2]
+
+
+def test_one_layer_a_pass_rides_where_there_is_room_for_one(
+    ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id, editor = submit(), FakeEditor()
+    room_for_one = estimate(editor.shape, editor.workload({}), layers_per_pass=1).peak_bytes
+
+    run_edit(edit_id, resources(editor=editor, memory_cap_bytes=room_for_one))
+
+    admission = found(ledger, edit_id).admission
+    assert admission is not None and admission.decision is Decision.ADMIT_REDUCED
+    assert editor.layers_per_pass == [1]
+
+
+def test_a_cap_on_the_memory_holds(
+    ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit()
+
+    run_edit(edit_id, resources(memory_cap_bytes=1))
+
+    assert error_of(found(ledger, edit_id)) == (EditStatus.FAILED, ErrorCode.MEMORY_INFEASIBLE)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (KeyError("spam"), ErrorCode.INTERNAL),
+        (MemoryError(), ErrorCode.GPU_OOM),
+        (JobTimeoutException("too long"), ErrorCode.TIMEOUT),
+    ],
+)
+def test_an_edit_whose_work_breaks_fails_with_the_code_of_the_error(
+    error: Exception, code: ErrorCode, ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit()
+
+    run_edit(edit_id, resources(editor=FakeEditor(during=raising(error))))
+
+    assert error_of(found(ledger, edit_id)) == (EditStatus.FAILED, code)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/data/x"), ErrorCode.STORE_FULL),
+        (OSError(errno.EIO, "Input/output error", "/data/x"), ErrorCode.INTERNAL),
+        (CorruptFileError("a", expected="1", found="2"), ErrorCode.STORE_CORRUPT),
+    ],
+)
+def test_an_edit_that_cannot_be_stored_fails_with_the_code_of_the_error(
+    error: Exception, code: ErrorCode, ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit()
+
+    run_edit(edit_id, resources(store=FailingStore(error)))
+
+    view = found(ledger, edit_id)
+    assert error_of(view) == (EditStatus.FAILED, code)
+    assert view.error is not None and "/data" not in view.error.message
+
+
+def test_a_real_alarm_ends_an_edit_that_takes_too_long(
+    ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit()
+    deadline = partial(UnixSignalDeathPenalty, 1, JobTimeoutException)
+
+    run_edit(
+        edit_id, resources(deadline=deadline, editor=FakeEditor(during=partial(time.sleep, 30)))
+    )
+
+    assert error_of(found(ledger, edit_id)) == (EditStatus.FAILED, ErrorCode.TIMEOUT)
+
+
+class Tensors:
+    """Something large that only a broken edit's frames hold."""
+
+
+@dataclass
+class MemoryThatLooks(FakeMemory):
+    """Notes whether the tensors are gone when memory is to be released."""
+
+    tensors: list[weakref.ref[Tensors]] = field(default_factory=list)
+    alive_at_release: bool = True
+
+    def release(self) -> None:
+        gc.collect()
+        self.alive_at_release = self.tensors[0]() is not None
+
+
+def test_nothing_holds_an_oom_edits_tensors_when_memory_is_released(
+    submit: Submit, resources: MakeResources, caplog: pytest.LogCaptureFixture
+) -> None:
+    edit_id, memory = submit(), MemoryThatLooks()
+
+    def run_out_of_memory() -> None:
+        tensors = Tensors()
+        memory.tensors.append(weakref.ref(tensors))
+        raise MemoryError
+
+    run_edit(edit_id, resources(editor=FakeEditor(during=run_out_of_memory), memory=memory))
+
+    assert memory.alive_at_release is False
+
+
+def test_an_overtaken_attempt_changes_nothing(
+    redis: Redis,
+    ledger: Ledger,
+    store: CheckpointStore,
+    submit: Submit,
+    resources: MakeResources,
+) -> None:
+    edit_id = submit()
+    left: dict[str, Any] = {}
+
+    def be_overtaken() -> None:
+        overtake(redis, edit_id)
+        left["record"] = redis.hgetall(names.edit(edit_id))
+        left["events"] = redis.xlen(names.events(edit_id))
+
+    run_edit(edit_id, resources(editor=FakeEditor(during=be_overtaken)))
+
+    assert redis.hgetall(names.edit(edit_id)) == left["record"]
+    assert redis.xlen(names.events(edit_id)) == left["events"]
+    assert redis.get(names.lease(edit_id)) == b"there-2-bb#2"
+    assert store.find(checkpoint_id_of(edit_id)) is None
+
+
+def test_an_overtaken_attempt_that_breaks_does_not_fail_the_edit(
+    redis: Redis, ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit()
+
+    def be_overtaken_and_break() -> None:
+        overtake(redis, edit_id)
+        raise ValueError
+
+    run_edit(edit_id, resources(editor=FakeEditor(during=be_overtaken_and_break)))
+
+    view = found(ledger, edit_id)
+    assert (view.status, view.attempt, view.error) == (EditStatus.RUNNING, 2, None)
+
+
+def test_an_attempt_that_slept_past_its_lease_publishes_nothing(
+    redis: Redis,
+    ledger: Ledger,
+    store: CheckpointStore,
+    submit: Submit,
+    resources: MakeResources,
+) -> None:
+    edit_id = submit()
+
+    def oversleep() -> None:
+        redis.delete(names.lease(edit_id))
+        Attempts(redis, lease_s=6.0).claim(edit_id, worker_id="another")
+
+    run_edit(edit_id, resources(editor=FakeEditor(during=oversleep)))
+
+    assert found(ledger, edit_id).status is EditStatus.RUNNING
+    assert store.find(checkpoint_id_of(edit_id)) is None
+
+
+def test_an_attempt_whose_lease_the_heartbeat_lost_stops_at_the_next_pass(
+    ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id, activity = submit(), Activity()
+
+    def lose() -> None:
+        assert activity.current is not None
+        activity.lose(activity.current.attempt)
+
+    run_edit(edit_id, resources(activity=activity, editor=FakeEditor(during=lose)))
+
+    assert found(ledger, edit_id).phase is Phase.SELECT
+
+
+def test_a_ledger_out_of_reach_leaves_the_edit_to_the_sweep(
+    ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit()
+
+    with pytest.raises(ConnectionError):
+        run_edit(edit_id, resources(editor=FakeEditor(during=raising(ConnectionError()))))
+
+    view = found(ledger, edit_id)
+    assert (view.status, view.error) == (EditStatus.RUNNING, None)
+
+
+def test_an_exit_in_the_middle_hands_the_edit_back_to_the_head_of_the_line(
+    redis: Redis, ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id, waiting = submit(), submit()
+    redis.lrem("rq:queue:palimpsest:demo", 0, edit_id)
+
+    with pytest.raises(SystemExit):
+        run_edit(edit_id, resources(editor=FakeEditor(during=raising(SystemExit(1)))))
+
+    view = found(ledger, edit_id)
+    assert (view.status, view.attempt) == (EditStatus.QUEUED, 1)
+    record = ledger.record(edit_id)
+    assert record is not None and record.queued_reason is QueuedReason.RETRYING
+    assert ledger.queue("demo").ids() == [edit_id, waiting]
+    assert not redis.exists(names.lease(edit_id))
+
+
+def test_finished_edits_are_counted_and_timed(submit: Submit, resources: MakeResources) -> None:
+    edit_id, activity = submit(), Activity()
+
+    run_edit(edit_id, resources(activity=activity))
+
+    assert (activity.edits_done, activity.current) == (1, None)
+    assert activity.mean_edit_s is not None
+
+
+def test_an_internal_error_is_logged_with_its_traceback(
+    submit: Submit, resources: MakeResources, caplog: pytest.LogCaptureFixture
+) -> None:
+    edit_id = submit()
+
+    run_edit(edit_id, resources(editor=FakeEditor(during=raising(KeyError("spam")))))
+
+    facts = {r.getMessage(): r.__dict__.get("facts", {}) for r in caplog.records}
+    assert "KeyError: 'spam'" in facts["edit_broke"]["traceback"]
+    assert (facts["edit_failed"]["edit_id"], facts["edit_failed"]["attempt"]) == (edit_id, 1)
+
+
+def test_the_service_codes_can_be_joined_by_an_engines(
+    ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    class EngineError(Exception):
+        """No neurons."""
+
+    edit_id, codes = submit(), {**SERVICE_CODES, EngineError: ErrorCode.NO_NEURONS}
+
+    run_edit(
+        edit_id, resources(codes=codes, editor=FakeEditor(during=raising(EngineError("none"))))
+    )
+
+    view = found(ledger, edit_id)
+    assert error_of(view) == (EditStatus.FAILED, ErrorCode.NO_NEURONS)
+    assert view.error is not None and (view.error.message, view.error.retryable) == ("none", False)
+
+
+def test_the_store_on_disk_holds_one_manifest_an_edit(
+    tmp_path: Path, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit()
+
+    run_edit(edit_id, resources())
+
+    assert [path.name for path in tmp_path.glob("manifests/*")] == [
+        f"{checkpoint_id_of(edit_id)}.json"
+    ]

@@ -1,0 +1,93 @@
+"""What the worker tells of itself and of the model it serves."""
+
+import os
+import secrets
+import socket
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from contract.memory import ModelShape
+from contract.views import ModelView, ShapeView, WorkerView
+from worker.activity import Activity
+from worker.device_memory import MemoryReading
+
+
+class ServedModel(Protocol):
+    """What is told of a resident model."""
+
+    @property
+    def shape(self) -> ModelShape: ...
+    @property
+    def architecture(self) -> str: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def base_digest(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who this worker is, for as long as its process lives."""
+
+    worker_id: str
+    model: str
+    host: str
+    pid: int
+    device: str
+    started_at: datetime
+
+    @classmethod
+    def of_this_process(cls, *, model: str, device: str, now_s: float) -> "Identity":
+        """A fresh identity: a fixed name would keep a restarted worker out until it expires."""
+        host, pid = socket.gethostname(), os.getpid()
+        return cls(
+            worker_id=f"{host}-{pid}-{secrets.token_hex(4)}",
+            model=model,
+            host=host,
+            pid=pid,
+            device=device,
+            started_at=datetime.fromtimestamp(now_s, UTC),
+        )
+
+
+def model_view(name: str, model: ServedModel, *, tokenizer_sha256: str | None) -> ModelView:
+    """The model as the API knows it."""
+    return ModelView(
+        name=name,
+        architecture=model.architecture,
+        dtype=model.dtype,
+        n_param=model.shape.n_param,
+        weights_bytes=model.shape.weights_bytes,
+        base_digest=model.base_digest,
+        shape=ShapeView(**asdict(model.shape)),
+        tokenizer_sha256=tokenizer_sha256,
+    )
+
+
+def worker_view(
+    identity: Identity,
+    activity: Activity,
+    reading: MemoryReading,
+    *,
+    budget_bytes: int,
+    now_s: float,
+) -> WorkerView:
+    """The worker as it is now."""
+    held = activity.current
+    return WorkerView(
+        id=identity.worker_id,
+        model=identity.model,
+        host=identity.host,
+        pid=identity.pid,
+        device=identity.device,
+        state=activity.state,
+        edit_id=held.attempt.edit_id if held else None,
+        free_bytes=reading.free_bytes,
+        total_bytes=reading.total_bytes,
+        budget_bytes=budget_bytes,
+        mean_edit_s=activity.mean_edit_s,
+        edits_done=activity.edits_done,
+        started_at=identity.started_at,
+        heartbeat_at=datetime.fromtimestamp(now_s, UTC),
+    )

@@ -1,0 +1,38 @@
+"""`python -m worker.demo --out DIR`: make the demo model, unless it is there, and print DIR."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from transformers.utils import logging
+
+from worker.demo.errors import DemoError
+from worker.demo.making import make_demo
+
+WIDTH = 40
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="python -m worker.demo", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="directory of the model")
+    logging.disable_progress_bar()  # its bar for saving the weights would break into ours
+    directory: Path = parser.parse_args().out
+    try:
+        print(make_demo(directory, progress=show_progress))
+    except DemoError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def show_progress(done: int, total: int) -> None:
+    """Draw a bar on the standard error stream, over the one before."""
+    filled = WIDTH * done // total
+    bar = "#" * filled + "." * (WIDTH - filled)
+    end = "\n" if done == total else ""
+    print(f"\rtraining [{bar}] {done}/{total}", end=end, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""Why an attempt failed: the table from exception classes to the codes that users see."""
+
+import errno
+from collections.abc import Mapping
+
+from rq.timeouts import JobTimeoutException
+
+from contract.failures import RETRYABLE, ErrorCode
+from contract.store import CorruptFileError
+from contract.views import EditFailure
+
+Codes = Mapping[type[Exception], ErrorCode]
+
+SERVICE_CODES: Codes = {
+    CorruptFileError: ErrorCode.STORE_CORRUPT,
+    JobTimeoutException: ErrorCode.TIMEOUT,
+    MemoryError: ErrorCode.GPU_OOM,
+}
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def engine_codes() -> Codes:
+    """The engine's own errors; asked for by the process that has loaded it."""
+    # Imported here because the engine brings torch, and this table is needed without both.
+    from torch import OutOfMemoryError
+
+    from worker.kn import errors as kn
+
+    return {
+        kn.BadRequestError: ErrorCode.INVALID_REQUEST,
+        kn.UnreachableTargetError: ErrorCode.TARGET_UNREACHABLE,
+        kn.PromptTooLongError: ErrorCode.PROMPT_TOO_LONG,
+        kn.NoNeuronsError: ErrorCode.NO_NEURONS,
+        kn.NoChangeError: ErrorCode.NO_CHANGE,
+        kn.NonFiniteError: ErrorCode.NON_FINITE,
+        OutOfMemoryError: ErrorCode.GPU_OOM,
+    }
+
+
+def code_of(error: Exception, codes: Codes) -> ErrorCode:
+    """The code of the nearest class in the table; `internal` for one that nobody foresaw."""
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return ErrorCode.STORE_FULL
+    known = (codes[kind] for kind in type(error).__mro__ if kind in codes)
+    return next(known, ErrorCode.INTERNAL)
+
+
+def failure_of(error: Exception, codes: Codes) -> EditFailure:
+    """What the user is told of an exception; it refers to nothing that the exception holds."""
+    return failure(code_of(error, codes), _message(error))
+
+
+def failure(code: ErrorCode, message: str) -> EditFailure:
+    return EditFailure(code=code, message=message, retryable=code in RETRYABLE)
+
+
+def _message(error: Exception) -> str:
+    # The text of an OSError names a path of this machine; its reason alone says enough.
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__

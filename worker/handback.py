@@ -1,0 +1,25 @@
+"""Handing an unfinished edit back, so that another worker begins it at once."""
+
+from redis.exceptions import RedisError
+
+from contract.attempts import Attempt, AttemptLostError, Attempts
+from contract.lifecycle import QueuedReason
+from contract.queue import EditQueue
+from worker.logs import EventLog
+
+log = EventLog(__name__)
+
+
+def hand_back(attempt: Attempt, *, attempts: Attempts, queue: EditQueue) -> None:
+    """Queue the edit again, first in line. What does not arrive is left to the sweep."""
+    told = {"edit_id": attempt.edit_id, "attempt": attempt.number}
+    try:
+        attempts.put_back(attempt, QueuedReason.RETRYING)
+        attempts.release(attempt)
+        queue.put(attempt.edit_id, at_front=True)
+    except AttemptLostError as lost:
+        log.warning("attempt_lost", found=lost.found, **told)
+    except RedisError as error:
+        log.error("edit_left_to_the_sweep", reason=str(error), **told)
+    else:
+        log.info("edit_handed_back", **told)

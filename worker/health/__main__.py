@@ -1,0 +1,41 @@
+"""`python -m worker.health`: exit 0 while a worker on this host is alive."""
+
+import os
+import socket
+import sys
+from collections.abc import Sequence
+
+from redis.exceptions import RedisError
+
+from contract.connection import connect
+from contract.presence import Presence
+from contract.settings import Settings
+from contract.views import WorkerView
+
+TIMEOUT_S = 3.0
+
+
+def main() -> int:
+    """Print what was found; returns 1 when there is no live worker, or Redis cannot tell."""
+    settings = Settings.from_environment(os.environ)
+    redis = connect(settings.redis_url, retries=0, timeout_s=TIMEOUT_S)
+    host = socket.gethostname()
+    try:
+        found = worker_on(host, Presence(redis).workers())
+    except RedisError as error:
+        print(f"Redis does not answer: {error}")
+        return 1
+    if found is None:
+        print(f"no live worker on {host}")
+        return 1
+    print(f"{found.id} is {found.state}")
+    return 0
+
+
+def worker_on(host: str, live: Sequence[WorkerView]) -> WorkerView | None:
+    """The first of the live workers on that host: in a container, its only one."""
+    return next((worker for worker in live if worker.host == host), None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

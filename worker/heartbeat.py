@@ -1,0 +1,130 @@
+"""The thread that keeps the worker's presence and its edit's lease alive."""
+
+import os
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from redis.exceptions import RedisError
+
+from contract.attempts import Attempts
+from contract.presence import Presence
+from worker.activity import Activity, Holding
+from worker.announcement import Identity, worker_view
+from worker.device_memory import DeviceMemory, budget_bytes
+from worker.logs import EventLog
+
+BEATS_PER_LEASE = 4
+GRACE_S = 60.0
+"""How long past its time limit an edit may stay: a long call into C delays the alarm."""
+
+log = EventLog(__name__)
+
+
+def exit_at_once() -> None:
+    """End a process that cannot be trusted any more; its supervisor starts a fresh one."""
+    os._exit(os.EX_SOFTWARE)
+
+
+class Heartbeat:
+    """Beats from entry to exit, whatever the main thread does meanwhile.
+
+    A lost beat is told and tried again. The process ends when the thread breaks, since an edit
+    would then run without a lease, and when an edit hangs where no alarm can reach it.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        activity: Activity,
+        *,
+        attempts: Attempts,
+        presence: Presence,
+        memory: DeviceMemory,
+        memory_cap_bytes: int | None,
+        lease_s: float,
+        job_timeout_s: float,
+        give_up: Callable[[], None] = exit_at_once,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._identity = identity
+        self._activity = activity
+        self._attempts = attempts
+        self._presence = presence
+        self._memory = memory
+        self._memory_cap_bytes = memory_cap_bytes
+        self._lease_s = lease_s
+        self._longest_s = job_timeout_s + GRACE_S
+        self._give_up = give_up
+        self._clock = clock
+        self._monotonic = monotonic
+        self._budget_bytes: int | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> Self:
+        self.beat()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stopping.set()
+        self._thread.join()
+        try:
+            self._presence.remove_worker(self._identity.worker_id)
+        except RedisError as missed:
+            log.warning("presence_left_to_expire", reason=str(missed))
+
+    def beat(self) -> None:
+        """Renew the lease of the edit in work, if any, and tell how the worker is."""
+        held = self._activity.current
+        try:
+            if held is not None:
+                self._renew(held)
+            self._tell(idle=held is None)
+        except RedisError as error:
+            log.warning("heartbeat_missed", reason=str(error))
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.wait(self._lease_s / BEATS_PER_LEASE):
+                self.beat()
+                self._check_hung()
+        finally:
+            if not self._stopping.is_set():
+                log.error("heartbeat_broke", traceback=traceback.format_exc())
+                self._give_up()
+
+    def _renew(self, held: Holding) -> None:
+        if not self._attempts.renew(held.attempt) and self._activity.current is held:
+            self._activity.lose(held.attempt)
+            log.warning("lease_lost", edit_id=held.attempt.edit_id, attempt=held.attempt.number)
+
+    def _tell(self, *, idle: bool) -> None:
+        reading = self._memory.read()
+        # What an edit takes now is free again for the next one: the budget is that of rest.
+        if idle or self._budget_bytes is None:
+            self._budget_bytes = budget_bytes(reading, cap_bytes=self._memory_cap_bytes)
+        view = worker_view(
+            self._identity,
+            self._activity,
+            reading,
+            budget_bytes=self._budget_bytes,
+            now_s=self._clock(),
+        )
+        self._presence.publish_worker(view, ttl_s=self._lease_s)
+
+    def _check_hung(self) -> None:
+        held = self._activity.current
+        if held is not None and self._monotonic() - held.since_s > self._longest_s:
+            log.error("edit_hung", edit_id=held.attempt.edit_id, attempt=held.attempt.number)
+            self._give_up()

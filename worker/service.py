@@ -1,0 +1,173 @@
+"""The worker's process: one resident model, one queue, until told to stop."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from redis import Redis
+from rq import Queue
+from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
+from rq.worker_registration import clean_worker_registry
+
+from contract import names
+from contract.attempts import Attempt, Attempts
+from contract.connection import connect
+from contract.ledger import Ledger
+from contract.presence import Presence
+from contract.queue import EditQueue
+from contract.settings import Settings
+from contract.store import CheckpointStore
+from worker import announcement, tasks
+from worker.activity import Activity
+from worker.announcement import Identity
+from worker.device_memory import DeviceMemory
+from worker.failures import Codes
+from worker.handback import hand_back
+from worker.heartbeat import BEATS_PER_LEASE, Heartbeat
+from worker.leased_worker import LeasedWorker
+from worker.logs import EventLog
+from worker.tasks import Resources, run_edit
+
+PATIENT_RETRIES = 120
+PATIENT_TIMEOUT_S = 15.0
+"""Longer than the blocking dequeue, which RQ insists upon."""
+BRISK_RETRIES = 1
+
+log = EventLog(__name__)
+
+
+class ServedEditor(tasks.Editor, announcement.ServedModel, Protocol):
+    """The engine with all that is told of its model."""
+
+    @property
+    def device(self) -> str: ...
+    @property
+    def tokenizer_json(self) -> bytes | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Two connections to Redis, by how long they may try."""
+
+    patient: Redis
+    brisk: Redis
+
+    @classmethod
+    def open(cls, settings: Settings) -> "Lines":
+        beat_s = settings.lease_s / BEATS_PER_LEASE
+        return cls(
+            patient=connect(
+                settings.redis_url, retries=PATIENT_RETRIES, timeout_s=PATIENT_TIMEOUT_S
+            ),
+            brisk=connect(settings.redis_url, retries=BRISK_RETRIES, timeout_s=beat_s),
+        )
+
+
+def serve(
+    settings: Settings, editor: ServedEditor, *, model: str, memory: DeviceMemory, codes: Codes
+) -> int:
+    """Serve `editor` as `model`; returns the exit status: 0 when told to stop, 1 when broken.
+
+    The work goes over a patient connection that outlives a restart of Redis; heartbeats and last
+    words go over a brisk one that gives up within a lease.
+    """
+    lines = Lines.open(settings)
+    ledger, store = _open_ledger(settings, lines), _open_store(settings)
+    _announce_model(model, editor, presence=ledger.presence, store=store)
+    activity = Activity()
+    identity = Identity.of_this_process(model=model, device=editor.device, now_s=time.time())
+    resources = Resources(
+        worker_id=identity.worker_id,
+        model=model,
+        editor=editor,
+        attempts=Attempts(lines.patient, lease_s=settings.lease_s),
+        record_of=ledger.record,
+        store=store,
+        activity=activity,
+        memory=memory,
+        codes=codes,
+        max_attempts=settings.max_attempts,
+        memory_cap_bytes=settings.memory_budget_bytes,
+        deadline=partial(UnixSignalDeathPenalty, settings.job_timeout_s, JobTimeoutException),
+        hand_back=_hand_back(settings, lines, model=model),
+        drop_connections=lines.patient.connection_pool.disconnect,
+    )
+    worker = _leased_worker(resources, ledger, lines)
+    _forget_the_dead(lines.patient, ledger.presence, model=model)
+    worker.listen_to_signals()
+    with _heartbeat(settings, lines, identity, resources):
+        log.info("worker_started", worker_id=identity.worker_id, model=model)
+        worker.work(logging_level="WARNING")
+        log.info("worker_stopped", worker_id=identity.worker_id, draining=activity.draining)
+    return 0 if activity.draining else 1
+
+
+def _open_ledger(settings: Settings, lines: Lines) -> Ledger:
+    ledger = Ledger(lines.patient, job_timeout_s=settings.job_timeout_s)
+    ledger.check_schema()
+    return ledger
+
+
+def _open_store(settings: Settings) -> CheckpointStore:
+    store = CheckpointStore(settings.data_dir)
+    store.prepare()
+    return store
+
+
+def _leased_worker(resources: Resources, ledger: Ledger, lines: Lines) -> LeasedWorker:
+    queue = ledger.queue(resources.model)
+    return LeasedWorker(
+        names.queue_of(resources.model),
+        name=resources.worker_id,
+        connection=lines.patient,
+        activity=resources.activity,
+        run=partial(run_edit, resources=resources),
+        sweep=partial(sweep, resources.attempts, queue, model=resources.model),
+    )
+
+
+def _heartbeat(
+    settings: Settings, lines: Lines, identity: Identity, resources: Resources
+) -> Heartbeat:
+    return Heartbeat(
+        identity,
+        resources.activity,
+        attempts=Attempts(lines.brisk, lease_s=settings.lease_s),
+        presence=Presence(lines.brisk),
+        memory=resources.memory,
+        memory_cap_bytes=settings.memory_budget_bytes,
+        lease_s=settings.lease_s,
+        job_timeout_s=settings.job_timeout_s,
+    )
+
+
+def _hand_back(settings: Settings, lines: Lines, *, model: str) -> Callable[[Attempt], None]:
+    attempts = Attempts(lines.brisk, lease_s=settings.lease_s)
+    queue = EditQueue(lines.brisk, model, job_timeout_s=settings.job_timeout_s)
+    return partial(hand_back, attempts=attempts, queue=queue)
+
+
+def sweep(attempts: Attempts, queue: EditQueue, *, model: str) -> None:
+    """Put edits back in line whose worker, or whose job, was lost."""
+    for edit_id in attempts.requeue_stranded(model, queue):
+        log.warning("edit_swept", edit_id=edit_id)
+
+
+def _announce_model(
+    model: str, editor: ServedEditor, *, presence: Presence, store: CheckpointStore
+) -> None:
+    tokenizer = editor.tokenizer_json
+    kept = store.put("tokenizer.json", tokenizer) if tokenizer is not None else None
+    view = announcement.model_view(model, editor, tokenizer_sha256=kept.sha256 if kept else None)
+    presence.publish_model(view)
+
+
+def _forget_the_dead(redis: Redis, presence: Presence, *, model: str) -> None:
+    """Drop what killed workers left: their names, ours and RQ's, and jobs on the way."""
+    presence.forget_silent()
+    queue = Queue(names.queue_of(model), connection=redis)
+    clean_worker_registry(queue)
+    # Jobs that no worker lived to take: the sweep puts back those whose edits are not done.
+    redis.delete(queue.intermediate_queue_key)

@@ -1,0 +1,230 @@
+"""One edit, from its job to its end."""
+
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from redis.exceptions import RedisError
+
+from contract.admission import decide
+from contract.attempts import Attempt, AttemptLostError, Attempts
+from contract.edits import EditRequest
+from contract.failures import ErrorCode
+from contract.ids import checkpoint_id_of
+from contract.lifecycle import Outcome, Phase
+from contract.memory import ModelShape, Workload
+from contract.record import EditRecord
+from contract.views import Admission, CheckpointView, Decision, EditFailure, EditResult
+from worker.activity import Activity
+from worker.device_memory import DeviceMemory, budget_bytes
+from worker.failures import Codes, failure, failure_of
+from worker.logs import EventLog
+from worker.narration import Narration
+from worker.publishing import Store, code_version, publish
+
+log = EventLog(__name__)
+
+Watch = Callable[[str, int, int], None]
+
+
+class Adapter(Protocol):
+    """An edit as other tools load it."""
+
+    def files(self, base_model: str) -> dict[str, bytes]: ...
+
+
+class Edited(Protocol):
+    """What the engine made of a request."""
+
+    @property
+    def adapter(self) -> Adapter: ...
+    def as_json(self) -> dict[str, Any]: ...
+
+
+class Editor(Protocol):
+    """The engine, with its model resident."""
+
+    @property
+    def shape(self) -> ModelShape: ...
+    @property
+    def base_digest(self) -> str: ...
+    def parse(self, mapping: Mapping[str, Any]) -> Any: ...
+    def workload(self, request: Any) -> Workload: ...
+    def edit(
+        self, request: Any, *, layers_per_pass: int | None = ..., watch: Watch = ...
+    ) -> Edited: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """All that an edit needs, chosen once when the worker starts."""
+
+    worker_id: str
+    model: str
+    editor: Editor
+    attempts: Attempts
+    record_of: Callable[[str], EditRecord | None]
+    store: Store
+    activity: Activity
+    memory: DeviceMemory
+    codes: Codes
+    max_attempts: int
+    memory_cap_bytes: int | None
+    deadline: Callable[[], AbstractContextManager[None]]
+    hand_back: Callable[[Attempt], None]
+    drop_connections: Callable[[], None]
+    clock: Callable[[], float] = time.time
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The edit's checkpoint stands."""
+
+    checkpoint: CheckpointView
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The edit has no checkpoint; `result` keeps what was found all the same."""
+
+    failure: EditFailure
+    result: EditResult | None = None
+
+
+Ending = Published | Failed
+
+
+def run_edit(edit_id: str, resources: Resources) -> None:
+    """Bring an edit to its end, unless it is final already or another worker has it.
+
+    Raises `RedisError` when the ledger stays away: the lease then runs out, and a sweep finds the
+    edit. Handed back when the process is told to exit at once.
+    """
+    attempt = resources.attempts.claim(edit_id, worker_id=resources.worker_id)
+    if attempt is None:
+        log.info("edit_not_claimed", edit_id=edit_id)
+        return
+    log.info("edit_started", **_names(attempt))
+    try:
+        with resources.activity.holding(attempt):
+            _end(attempt, _ending(attempt, resources), resources)
+    except AttemptLostError as lost:
+        log.warning("attempt_lost", found=lost.found, **_names(attempt))
+    except SystemExit:
+        resources.hand_back(attempt)
+        raise
+
+
+def _ending(attempt: Attempt, resources: Resources) -> Ending:
+    try:
+        return _carry_out(attempt, resources)
+    except (AttemptLostError, RedisError):
+        raise
+    except Exception as error:
+        found = failure_of(error, resources.codes)
+        if found.code is ErrorCode.INTERNAL:
+            # As text: a log record that kept the exception would keep its frames' tensors.
+            log.error("edit_broke", traceback=traceback.format_exc(), **_names(attempt))
+    # Only here, where the exception and its frames are gone, can their memory be freed.
+    resources.memory.release()
+    # A timeout may have struck between a command and its reply.
+    resources.drop_connections()
+    return Failed(found)
+
+
+def _carry_out(attempt: Attempt, resources: Resources) -> Ending:
+    standing = resources.store.find(checkpoint_id_of(attempt.edit_id))
+    if standing is not None:
+        log.info("checkpoint_stands", by_attempt=standing.attempt, **_names(attempt))
+        return Published(standing)
+    if attempt.number > resources.max_attempts:
+        message = f"given up after {resources.max_attempts} attempts that did not end"
+        return Failed(failure(ErrorCode.ATTEMPTS_EXHAUSTED, message))
+    record = resources.record_of(attempt.edit_id)
+    assert record is not None, "a claim finds the record"
+    return _edit(attempt, record.request, resources)
+
+
+def _edit(attempt: Attempt, request: EditRequest, resources: Resources) -> Ending:
+    with resources.deadline():
+        parsed = resources.editor.parse(request.model_dump(mode="json"))
+        admission = _admit(attempt, parsed, resources)
+        if admission.decision is Decision.REJECT:
+            reasons = "; ".join(admission.reasons)
+            return Failed(failure(ErrorCode.MEMORY_INFEASIBLE, reasons))
+        edited = resources.editor.edit(
+            parsed,
+            layers_per_pass=admission.applied.layers_per_pass,
+            watch=Narration(attempt, attempts=resources.attempts, activity=resources.activity),
+        )
+    result = EditResult.model_validate(edited.as_json())
+    if request.require_held and result.outcome is Outcome.NOT_HELD:
+        message = f"the edited model answers {result.after!r}"
+        return Failed(failure(ErrorCode.NOT_HELD, message), result)
+    draft = _draft(attempt, request, admission, result, resources)
+    return _publish(attempt, draft, edited.adapter.files(resources.model), resources)
+
+
+def _admit(attempt: Attempt, parsed: Any, resources: Resources) -> Admission:
+    resources.attempts.enter(attempt, Phase.ADMIT)
+    budget = budget_bytes(resources.memory.read(), cap_bytes=resources.memory_cap_bytes)
+    work = resources.editor.workload(parsed)
+    admission = decide(resources.editor.shape, work, budget_bytes=budget)
+    resources.attempts.admit(attempt, admission)
+    return admission
+
+
+def _publish(
+    attempt: Attempt, draft: CheckpointView, files: Mapping[str, bytes], resources: Resources
+) -> Published:
+    resources.attempts.enter(attempt, Phase.PUBLISH)
+    _check_lease(attempt, resources)
+    return Published(publish(resources.store, draft, files))
+
+
+def _draft(
+    attempt: Attempt,
+    request: EditRequest,
+    admission: Admission,
+    result: EditResult,
+    resources: Resources,
+) -> CheckpointView:
+    return CheckpointView(
+        id=checkpoint_id_of(attempt.edit_id),
+        edit_id=attempt.edit_id,
+        model=resources.model,
+        base_digest=resources.editor.base_digest,
+        files=(),
+        request=request,
+        attempt=attempt.number,
+        result=result,
+        admission=admission,
+        code_version=code_version(),
+        created_at=datetime.fromtimestamp(resources.clock(), UTC),
+    )
+
+
+def _end(attempt: Attempt, ending: Ending, resources: Resources) -> None:
+    match ending:
+        case Published(checkpoint):
+            resources.attempts.succeed(attempt, checkpoint.result, checkpoint_id=checkpoint.id)
+            log.info("edit_succeeded", outcome=checkpoint.result.outcome, **_names(attempt))
+        case Failed(found, result):
+            _check_lease(attempt, resources)
+            resources.attempts.fail(attempt, found, result=result)
+            log.warning("edit_failed", code=found.code, message=found.message, **_names(attempt))
+    resources.attempts.release(attempt)
+
+
+def _check_lease(attempt: Attempt, resources: Resources) -> None:
+    """Fence what the ledger's scripts cannot see: an attempt that slept past its lease."""
+    if not resources.attempts.renew(attempt):
+        raise AttemptLostError(attempt.edit_id, found="no lease")
+
+
+def _names(attempt: Attempt) -> dict[str, Any]:
+    return {"edit_id": attempt.edit_id, "attempt": attempt.number}
