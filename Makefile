@@ -29,7 +29,7 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# EasyEdit is a peer to compare with: name a checkout of it (its KN needs einops and tqdm).
 bench: $(READY)
-	@for bench in $(wildcard bench/*.py); do \
-		echo "$$bench"; $(BIN)/python "$$bench" || exit 1; \
-	done
+	@test -n "$(EASYEDIT)" || { echo "make bench EASYEDIT=/path/to/EasyEdit"; exit 2; }
+	$(BIN)/python -m bench.parity --easyedit $(EASYEDIT)
