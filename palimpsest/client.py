@@ -3,10 +3,10 @@
 import math
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -96,8 +96,14 @@ class Edits:
         self._caller = caller
         self._sleep = sleep
 
-    def create(self, request: EditRequest, *, idempotency_key: str | None = None) -> EditView:
-        """Ask for an edit. A key that was used before gives back the edit made then."""
+    def create(
+        self, request: EditRequest | Mapping[str, Any], *, idempotency_key: str | None = None
+    ) -> EditView:
+        """Ask for an edit; a mapping is checked here as the service would check it.
+
+        A key that was used before gives back the edit made then.
+        """
+        request = EditRequest.model_validate(request)
         headers = {
             "Content-Type": "application/json",
             "Idempotency-Key": idempotency_key or secrets.token_hex(16),
@@ -166,10 +172,10 @@ class Checkpoints:
         answer = self._caller.answer(Call("GET", f"/checkpoints/{quote(checkpoint_id, safe='')}"))
         return _parse(CheckpointView, answer)
 
-    def download(self, checkpoint_id: str, directory: Path) -> CheckpointView:
+    def download(self, checkpoint_id: str, directory: Path | str) -> CheckpointView:
         """Bring every file of a checkpoint into `directory`, each checked by its SHA-256."""
         checkpoint = self.get(checkpoint_id)
-        download(self._caller, checkpoint, directory)
+        download(self._caller, checkpoint, Path(directory))
         return checkpoint
 
 
