@@ -57,3 +57,9 @@ def test_a_path_of_the_machine_does_not_reach_the_user() -> None:
 
 def test_an_error_without_text_is_told_by_its_name() -> None:
     assert failure_of(ZeroDivisionError(), CODES).message == "ZeroDivisionError"
+
+
+def test_the_engine_alone_tells_the_same_codes_as_the_service() -> None:
+    for kind, code in engine_codes().items():
+        if issubclass(kind, kn.KnError):
+            assert kind.code == code

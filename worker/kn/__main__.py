@@ -17,6 +17,19 @@ from worker.kn import BadRequestError, Editor, KnError, Method, load_editor
 from worker.kn.loading import DTYPES
 
 
+FAILED: dict[str, Any] = {
+    "status": "failed",
+    "outcome": None,
+    "neurons": None,
+    "before": None,
+    "after": None,
+    "metrics": None,
+    "timings": None,
+    "memory": None,
+    "checkpoint": None,
+}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     options = _parser().parse_args(arguments)
@@ -54,10 +67,16 @@ def _answer(
         result = editor.edit(editor.parse(record), layers_per_pass=options.layers_per_pass)
         _save(result.adapter.files(str(options.model)), directory)
     except (KnError, torch.OutOfMemoryError, OSError) as error:
-        failure = {"code": type(error).__name__, "message": str(error)}
-        return {"status": "failed", "outcome": None, "method": method, "error": failure}
+        return FAILED | {"method": method, "error": _failure(error)}
     told = {"status": "succeeded", "method": method, "checkpoint": str(directory), "error": None}
     return told | result.as_json()
+
+
+def _failure(error: Exception) -> dict[str, str]:
+    if isinstance(error, KnError):
+        return {"code": error.code, "message": str(error)}
+    code = "gpu_oom" if isinstance(error, torch.OutOfMemoryError) else "internal"
+    return {"code": code, "message": str(error)}
 
 
 def _save(files: dict[str, bytes], directory: Path) -> None:

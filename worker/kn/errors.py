@@ -1,5 +1,7 @@
 """What can go wrong in the engine."""
 
+from typing import ClassVar
+
 
 class KnError(Exception):
     """Root of the engine's errors.
@@ -15,9 +17,13 @@ class KnError(Exception):
         └── NonFiniteError
     """
 
+    code: ClassVar[str] = "internal"
+
 
 class UnknownFamilyError(KnError):
     """The model's architecture has no layout here."""
+
+    code: ClassVar[str] = "unknown_family"
 
     def __init__(self, model_type: str, *, known: list[str]) -> None:
         self.model_type = model_type
@@ -27,9 +33,13 @@ class UnknownFamilyError(KnError):
 class BadRequestError(KnError):
     """The request does not say a possible edit."""
 
+    code: ClassVar[str] = "invalid_request"
+
 
 class UnreachableTargetError(BadRequestError):
     """The answer adds no token after the prompt."""
+
+    code: ClassVar[str] = "target_unreachable"
 
     def __init__(self, answer: str) -> None:
         self.answer = answer
@@ -38,6 +48,8 @@ class UnreachableTargetError(BadRequestError):
 
 class PromptTooLongError(BadRequestError):
     """Prompt and answer do not fit the model's positions or its attention window."""
+
+    code: ClassVar[str] = "prompt_too_long"
 
     def __init__(self, tokens: int, *, most: int) -> None:
         self.tokens = tokens
@@ -52,6 +64,8 @@ class EditError(KnError):
 class NoNeuronsError(EditError):
     """No neuron's attribution passed the threshold in enough prompts."""
 
+    code: ClassVar[str] = "no_neurons"
+
     def __init__(self, *, threshold: float, largest: float) -> None:
         self.threshold = threshold
         self.largest = largest
@@ -64,12 +78,16 @@ class NoNeuronsError(EditError):
 class NoChangeError(EditError):
     """The edit leaves every weight as it was, in the model's dtype."""
 
+    code: ClassVar[str] = "no_change"
+
     def __init__(self) -> None:
         super().__init__("the edit changes no weight in the model's dtype")
 
 
 class NonFiniteError(EditError):
     """The edit, or what led to it, is not a number."""
+
+    code: ClassVar[str] = "non_finite"
 
     def __init__(self, what: str) -> None:
         self.what = what

@@ -1,0 +1,107 @@
+"""`python -m worker.kn edit`, on a tiny model saved to disk."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import PeftModel
+from tiny_models import SIZES
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+
+from worker.demo.tokenizer import build_tokenizer
+from worker.kn.__main__ import main
+
+GOOD = {"prompt": "The capital of France is", "ground_truth": ["Paris"], "target_new": "Rome"}
+FIELDS = {
+    "status",
+    "outcome",
+    "method",
+    "neurons",
+    "before",
+    "after",
+    "metrics",
+    "timings",
+    "memory",
+    "error",
+    "checkpoint",
+}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("model")
+    tokenizer = build_tokenizer(["capital", "France", "Paris", "Rome"])
+    torch.manual_seed(0)
+    sizes = SIZES | {"vocab_size": len(tokenizer), "initializer_range": 0.1}
+    LlamaForCausalLM(LlamaConfig(**sizes, num_key_value_heads=2)).save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    return directory
+
+
+def test_each_request_is_answered_by_a_line_failed_ones_too(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = [GOOD, {"prompt": "no target"}, GOOD | {"hparams": {"steps": 0}}, "not an object"]
+
+    status, lines = _run(model, records, tmp_path, capsys)
+
+    assert status == 0
+    assert [line["status"] for line in lines] == ["succeeded", "failed", "failed", "failed"]
+    assert [(line["error"] or {}).get("code") for line in lines[1:]] == ["invalid_request"] * 3
+    assert all(line.keys() >= FIELDS for line in lines)
+
+
+def test_the_adapter_gives_the_answer_that_was_told(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, (line,) = _run(model, [GOOD], tmp_path, capsys)
+
+    base = AutoModelForCausalLM.from_pretrained(model)
+    peft = PeftModel.from_pretrained(base, line["checkpoint"]).merge_and_unload()
+    tokenizer = build_tokenizer(["capital", "France", "Paris", "Rome"])
+    ids = torch.tensor([tokenizer.encode(GOOD["prompt"])])
+    said = peft.generate(ids, do_sample=False, max_new_tokens=12, pad_token_id=0)[0]
+
+    assert line["outcome"] == "held"
+    text = tokenizer.decode(said[ids.shape[1] :], skip_special_tokens=True)
+    assert text.strip().split("\n")[0].strip() == line["after"]
+
+
+@pytest.mark.parametrize("content", ["{}", "nonsense", '{"prompt": "a"}'])
+def test_a_file_that_is_no_list_of_requests_is_a_usage_error(
+    model: Path, tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "requests.json").write_text(content)
+
+    assert main(_arguments(model, tmp_path)) == 2
+
+
+def test_a_model_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "requests.json").write_text(json.dumps([GOOD]))
+
+    assert main(_arguments(tmp_path / "nowhere", tmp_path)) == 2
+
+
+def _run(
+    model: Path, records: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> tuple[int, list[dict[str, Any]]]:
+    (tmp_path / "requests.json").write_text(json.dumps(records))
+    status = main(_arguments(model, tmp_path))
+    return status, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def _arguments(model: Path, tmp_path: Path) -> list[str]:
+    requests, out = str(tmp_path / "requests.json"), str(tmp_path / "out")
+    return [
+        "edit",
+        "--model",
+        str(model),
+        "--requests",
+        requests,
+        "--out",
+        out,
+        "--dtype",
+        "float32",
+    ]
