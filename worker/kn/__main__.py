@@ -16,7 +16,6 @@ import torch
 from worker.kn import BadRequestError, Editor, KnError, Method, load_editor
 from worker.kn.loading import DTYPES
 
-
 FAILED: dict[str, Any] = {
     "status": "failed",
     "outcome": None,
