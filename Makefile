@@ -21,7 +21,7 @@ demo: $(READY)
 	@$(BIN)/python -m palimpsest demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not gpu and not docker"
+	$(BIN)/python -m pytest -n 2 -m "not gpu and not docker"
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -101,6 +101,7 @@ class Workload:
     steps: int = 20
     max_neurons: int = 4096
     reference_rows: int = 0
+    protected_tokens: int = 0
     gated_unit: bool = False
 
 
@@ -143,6 +144,7 @@ class Estimate:
 
 STATEMENTS_PER_PASS = 8
 REFERENCE_TOKENS_PER_BATCH = 2048
+KEPT_TEXTS, KEPT_TOKENS_PER_TEXT = 16, 32  # reference texts looked at in a step of the search
 STATEMENTS_PER_BATCH = 16
 GENERATED_TOKENS = 12
 
@@ -221,7 +223,10 @@ def _write(shape: ModelShape, work: Workload) -> Stage:
     """Whitening of the collected neurons, and the search for the write's strength."""
     k = min(work.max_neurons, shape.n_layer * shape.d_ff)
     widest = min(k, shape.d_ff)
-    tokens = sum(sequence.tokens for sequence in work.written)
+    written = sum(sequence.tokens for sequence in work.written)
+    kept = min(work.reference_rows, KEPT_TEXTS * KEPT_TOKENS_PER_TEXT) + work.protected_tokens
+    tokens = max(written, 2 * kept)  # texts are padded to the longest
+    longest = max(sequence.tokens for sequence in work.written)
     rank = max(sequence.answer_tokens for sequence in work.written)
     b = shape.dtype_bytes
     return Stage(
@@ -246,14 +251,14 @@ def _write(shape: ModelShape, work: Workload) -> Stage:
             ),
             Item(
                 name="search",
-                n_bytes=tokens * shape.n_layer * _row_bytes(shape, tokens)
+                n_bytes=tokens * shape.n_layer * _row_bytes(shape, longest)
                 + 4 * shape.n_layer * rank * shape.d_model * FLOAT32_BYTES,
-                depends_on="prompts, prompt tokens, answer tokens",
+                depends_on="prompts, prompt tokens, answer tokens, reference rows",
             ),
             Item(
                 name="logits",
-                n_bytes=3 * rank * len(work.written) * shape.n_vocab * FLOAT32_BYTES,
-                depends_on="prompts, answer tokens, vocabulary",
+                n_bytes=4 * max(rank * len(work.written), kept) * shape.n_vocab * FLOAT32_BYTES,
+                depends_on="prompts, answer tokens, reference rows, vocabulary",
             ),
             Item(
                 name="saved_columns",

@@ -30,6 +30,7 @@ def workload_of(request: EditRequest, count: CountTokens) -> Workload:
         evaluated=tuple(_sequence(prompt, tokens, count) for prompt, tokens in scored),
         steps=request.hparams.steps,
         max_neurons=request.hparams.max_neurons or DEFAULT_MAX_NEURONS,
+        protected_tokens=sum(count(prompt) + 1 for prompt in request.protect_prompts),
         gated_unit=request.method is Method.EASYEDIT,
     )
 

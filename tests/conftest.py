@@ -1,5 +1,6 @@
 """A real Redis for the tests that need one."""
 
+import os
 import shutil
 import subprocess
 import sysconfig
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError
+
+# Tests run side by side: threads that wait for a core would only spin. Child processes inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def _redis_server() -> str:

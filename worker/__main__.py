@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import torch
+from transformers.utils import logging
 
 from contract.settings import Settings
 from worker import logs
@@ -22,6 +23,7 @@ def main() -> int:
         print("PALIMPSEST_MODEL_DIR names no model directory", file=sys.stderr)
         return os.EX_USAGE
     torch.set_num_threads(settings.threads or _spare_cores())
+    logging.disable_progress_bar()  # it would break into the lines of JSON
     editor = load_editor(
         settings.model_dir,
         dtype=settings.dtype,

@@ -27,7 +27,11 @@ def main() -> int:
 
 
 def show_progress(done: int, total: int) -> None:
-    """Draw a bar on the standard error stream, over the one before."""
+    """Draw a bar on the standard error stream, over the one before; in a log, a line a quarter."""
+    if not sys.stderr.isatty():
+        if done * 4 // total > (done - 1) * 4 // total:
+            print(f"training {done}/{total}", file=sys.stderr, flush=True)
+        return
     filled = WIDTH * done // total
     bar = "#" * filled + "." * (WIDTH - filled)
     end = "\n" if done == total else ""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers.utils import logging
 
 from worker.kn import BadRequestError, Editor, KnError, Method, load_editor
 from worker.kn.loading import DTYPES
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
+    logging.disable_progress_bar()  # it would break into the lines of JSON
     try:
         records = _records(options.requests)
         references = _lines(options.reference) if options.reference else None

@@ -129,6 +129,7 @@ class Editor:
             steps=request.hparams.steps,
             max_neurons=request.hparams.max_neurons or 4096,
             reference_rows=sum(map(len, self._references)),
+            protected_tokens=sum(len(encoder.prompt_ids(p)) for p in request.protect_prompts),
             gated_unit=request.method is Method.EASYEDIT,
         )
 

@@ -11,7 +11,7 @@ from worker.kn.layout import Block
 from worker.kn.resident import Resident
 from worker.kn.statement import alike
 
-SAMPLED_TEXTS = 128
+SAMPLED_TEXTS = 384
 SAMPLED_TOKENS = 24
 SAMPLING_SEED = 20221
 

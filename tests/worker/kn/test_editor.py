@@ -132,7 +132,9 @@ def test_a_record_that_is_no_request_is_refused(record: dict[str, object]) -> No
 
 def _editor(family: str) -> Editor:
     torch.manual_seed(0)
-    return Editor(Resident.of(FAMILIES[family](), Letters()))
+    return Editor(
+        Resident.of(FAMILIES[family](), Letters()), reference_prompts=["a sea", "of words"]
+    )
 
 
 def _with(**changes: object) -> EditRequest:

@@ -93,15 +93,12 @@ def _run(
 
 
 def _arguments(model: Path, tmp_path: Path) -> list[str]:
-    requests, out = str(tmp_path / "requests.json"), str(tmp_path / "out")
-    return [
-        "edit",
-        "--model",
-        str(model),
-        "--requests",
-        requests,
-        "--out",
-        out,
-        "--dtype",
-        "float32",
-    ]
+    (tmp_path / "references.txt").write_text("a sea\n\nof words\n")
+    options = {
+        "--model": model,
+        "--requests": tmp_path / "requests.json",
+        "--out": tmp_path / "out",
+        "--reference": tmp_path / "references.txt",
+        "--dtype": "float32",
+    }
+    return ["edit", *(str(part) for option in options.items() for part in option)]

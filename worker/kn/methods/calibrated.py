@@ -6,7 +6,8 @@ activations k that the fact's prompts cause and by C, the second moment of refer
     A_j = C⁻¹ k_j / (k_jᵀ C⁻¹ k_j)
 
 so that the fact feels B in full and the reference text as little as any such write can. B is
-then found by gradient descent until the new answer holds in every prompt with margin.
+then found by gradient descent until the new answer holds in every prompt with margin, while what
+the model says of reference texts, a few at a step, and of protected prompts is held where it was.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from contract.memory import KEPT_TEXTS, KEPT_TOKENS_PER_TEXT
 from worker.kn.adapter import LayerWrite
 from worker.kn.attribution import Path, attribute
 from worker.kn.errors import NoNeuronsError
@@ -40,8 +42,8 @@ class Search:
     ridge: float = 0.1  # of the mean diagonal of C, added to it
     learning_rate: float = 0.05  # per step, as a share of the residual stream's length
     most_steps: int = 60
-    margin: float = 4.0  # nats that the new answer leads by, at every token
-    decay: float = 0.0
+    margin: float = 5.0  # nats that the new answer leads by, at every token
+    keeping: float = 10.0  # what a nat of change on kept texts weighs
 
 
 class Calibrated:
@@ -73,7 +75,8 @@ class Calibrated:
         units = by_layer(scored.neuron for scored in neurons)
         statements = _statements(task, task.request.target_new)
         directions = _whitened(task, statements, units, ridge=self.search.ridge)
-        return _fit(task.resident, statements, directions, self.search, told=told)
+        kept = Kept.of(task)
+        return _fit(task.resident, statements, directions, kept, self.search, told=told)
 
 
 def _statements(task: Task, answer: str) -> list[Statement]:
@@ -138,10 +141,33 @@ def _mean_keys(traces: Sequence[Trace], units: list[int]) -> Tensor:
     return torch.stack(alike_).mean(0)
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Texts of which the model must go on saying what it says: the protected ones at every step,
+    the references in turn."""
+
+    protected: list[Sequence[int]]
+    references: list[Sequence[int]]
+
+    @classmethod
+    def of(cls, task: Task) -> "Kept":
+        prompt_ids = task.resident.encoder.prompt_ids
+        return cls(
+            protected=[prompt_ids(prompt) for prompt in task.request.protect_prompts],
+            references=[text[:KEPT_TOKENS_PER_TEXT] for text in task.references],
+        )
+
+    def at(self, step: int) -> list[Sequence[int]]:
+        n = len(self.references)
+        turn = range(step * KEPT_TEXTS, step * KEPT_TEXTS + min(KEPT_TEXTS, n))
+        return [*self.protected, *(self.references[i % n] for i in turn)]
+
+
 def _fit(
     resident: Resident,
     statements: Sequence[Statement],
     directions: Sequence[Direction],
+    kept: Kept,
     search: Search,
     *,
     told: Told,
@@ -163,9 +189,10 @@ def _fit(
     for step in range(search.most_steps):
         told(step, search.most_steps)
         adam.zero_grad()
-        lead = _descend(resident, batches, directions, B, search)
+        lead = _descend(resident, batches, directions, B)
         if lead >= search.margin:
             break
+        _hold(resident, kept.at(step), directions, B, weight=search.keeping)
         adam.step()
     told(search.most_steps, search.most_steps)
     return [
@@ -179,7 +206,6 @@ def _descend(
     batches: Sequence[Batch],
     directions: Sequence[Direction],
     B: Sequence[Tensor],
-    search: Search,
 ) -> float:
     """Add the gradient of the loss; returns by how much the new answer leads, at its weakest."""
     lead = float("inf")
@@ -193,6 +219,34 @@ def _descend(
             loss.backward()
         lead = min(lead, _lead(logits.detach(), batch.answers.to(logits.device)))
     return lead
+
+
+def _hold(
+    resident: Resident,
+    texts: Sequence[Sequence[int]],
+    directions: Sequence[Direction],
+    B: Sequence[Tensor],
+    *,
+    weight: float,
+) -> None:
+    """Add the gradient of KL(unedited ‖ edited), the mean over the texts' positions."""
+    longest = max(map(len, texts))
+    ids = torch.tensor([[*t, *[0] * (longest - len(t))] for t in texts], device=resident.device)
+    lengths = torch.tensor([len(t) for t in texts], device=resident.device)
+    real = torch.arange(longest, device=resident.device) < lengths[:, None]  # (S, N)
+
+    def log_shares() -> Tensor:
+        hidden = resident.decoder(input_ids=ids, use_cache=False).last_hidden_state
+        logits: Tensor = resident.head(hidden[real.to(hidden.device)]).float()
+        return logits.log_softmax(-1)  # (positions, n_vocab)
+
+    with torch.no_grad():
+        before = log_shares()
+    with torch.enable_grad(), written(resident, directions, B):
+        moved = torch.nn.functional.kl_div(
+            log_shares(), before, reduction="batchmean", log_target=True
+        )
+        (weight * moved).backward()
 
 
 def _lead(logits: Tensor, answers: Tensor) -> float:
