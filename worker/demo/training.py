@@ -21,16 +21,16 @@ Progress = Callable[[int, int], None]
 class Recipe:
     """The shape of a model and the way it is trained; equal recipes make equal models."""
 
-    n_layer: int = 8
+    n_layer: int = 6
     d_model: int = 128
     d_ff: int = 384
     n_head: int = 4
     n_kv_head: int = 4
     init_std: float = 0.09
     """Near 1/√d_model, larger than usual: a model this narrow learns faster from it."""
-    steps: int = 400
+    steps: int = 360
     batch: int = 30
-    learning_rate: float = 1.6e-3
+    learning_rate: float = 2e-3
     weight_decay: float = 0.1
     prompt_weight: float = 0.1
     """The loss of a token before the answer, where one of the answer counts 1."""
