@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import torch
 from transformers.utils import logging
 
 from worker.demo.errors import DemoError
@@ -16,6 +17,9 @@ def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m worker.demo", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="directory of the model")
+    # One thread is as fast, with so small a model, as two that wait for each other, and it gives
+    # the same weights on a machine of any number of cores.
+    torch.set_num_threads(1)
     logging.disable_progress_bar()  # its bar for saving the weights would break into ours
     directory: Path = parser.parse_args().out
     try:
