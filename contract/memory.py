@@ -90,6 +90,13 @@ class SequenceShape:
         """Positions that are run: the last answer token is only predicted."""
         return self.prompt_tokens + self.answer_tokens - 1
 
+    def one_by_one(self) -> "list[SequenceShape]":
+        """As EasyEdit runs it: for BOS and each answer token a prompt of its own, ever longer."""
+        return [
+            SequenceShape(prompt_tokens=self.prompt_tokens + i, answer_tokens=1)
+            for i in range(self.answer_tokens + 1)
+        ]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:

@@ -24,6 +24,8 @@ def workload_of(request: EditRequest, count: CountTokens) -> Workload:
     attributed = [_sequence(prompt, answer, count) for prompt in steering]
     if request.method is Method.CALIBRATED:
         attributed += [_sequence(prompt, target, count) for prompt in steering]
+    if request.method is Method.EASYEDIT:
+        attributed = attributed[0].one_by_one()
     return Workload(
         attributed=tuple(attributed),
         written=tuple(_sequence(prompt, target, count) for prompt in steering),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from contract.memory import HEAD_CHUNK_ROWS, STATEMENTS_PER_PASS
 from worker.kn.layout import Block
@@ -116,24 +116,28 @@ def answer_gradient(resident: Resident, top: Tensor, answers: Tensor) -> tuple[T
     """
     head = resident.head
     rows, targets = top.flatten(0, 1).to(head.weight.device), answers.flatten().to(top.device)
-    factor, gradient = [], []
-    for chunk, target in zip(
-        rows.split(HEAD_CHUNK_ROWS), targets.split(HEAD_CHUNK_ROWS), strict=True
-    ):
-        target = target.to(chunk.device)[:, None]
-        logits = torch.nn.functional.linear(chunk, head.weight, head.bias)
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        share = logits.softmax(-1)
-        p = share.gather(1, target)
-        error = share.neg_().scatter_add_(1, target, torch.ones_like(p))  # ∂log P/∂logits
-        size = error.abs().amax(-1, keepdim=True).clamp_min_(torch.finfo(error.dtype).tiny)
-        gradient.append((error.div_(size)).to(chunk.dtype) @ head.weight)
-        factor.append(p * size)
+    chunks = [
+        _chunk_gradient(head, chunk, target.to(chunk.device)[:, None])
+        for chunk, target in zip(
+            rows.split(HEAD_CHUNK_ROWS), targets.split(HEAD_CHUNK_ROWS), strict=True
+        )
+    ]
+    factor, gradient = zip(*chunks, strict=True)
     S, R = answers.shape
     return (
         torch.cat(factor).view(S, R),
         torch.cat(gradient).view_as(top).to(top.device),
     )
+
+
+def _chunk_gradient(head: nn.Linear, rows: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """P · size (r, 1), and ∂log P/∂rows / size (r, d_model), for target ids (r, 1)."""
+    logits = nn.functional.linear(rows, head.weight, head.bias)
+    share = logits.to(torch.promote_types(logits.dtype, torch.float32)).softmax(-1)
+    p = share.gather(1, target)
+    error = share.neg_().scatter_add_(1, target, torch.ones_like(p))  # ∂log P/∂logits
+    size = error.abs().amax(-1, keepdim=True).clamp_min_(torch.finfo(error.dtype).tiny)
+    return p * size, error.div_(size).to(rows.dtype) @ head.weight
 
 
 @torch.no_grad()

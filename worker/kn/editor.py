@@ -120,10 +120,14 @@ class Editor:
         old = new
         if request.ground_truth:
             old = [encoder.statement(p, request.ground_truth) for p in request.steering_prompts]
-        attributed = [*old, *new] if request.method is Method.CALIBRATED else old
+        attributed = [_shape(s) for s in (*old, *new)]
+        if request.method is Method.PAPER:
+            attributed = attributed[: len(old)]
+        elif request.method is Method.EASYEDIT:
+            attributed = attributed[0].one_by_one()
         asked = evaluation.questions_of(request)
         return Workload(
-            attributed=tuple(_shape(statement) for statement in attributed),
+            attributed=tuple(attributed),
             written=tuple(_shape(statement) for statement in new),
             evaluated=tuple(self._evaluated(question) for question in asked),
             steps=request.hparams.steps,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from types import NoneType
 from typing import Any, Self
 
 from worker.kn.errors import BadRequestError
@@ -23,6 +24,16 @@ class Operation(StrEnum):
     ERASE = "erase"
 
 
+HPARAM_KINDS: dict[str, tuple[type, ...]] = {
+    "steps": (int,),
+    "adaptive_threshold": (float, int, NoneType),
+    "adaptive_threshold_max": (float, int, NoneType),
+    "p": (float, int),
+    "refine": (bool,),
+    "max_neurons": (int, NoneType),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HParams:
     """The field's hyper-parameters; None means the method's own default."""
@@ -35,6 +46,10 @@ class HParams:
     max_neurons: int | None = None
 
     def __post_init__(self) -> None:
+        for name, kinds in HPARAM_KINDS.items():
+            value = getattr(self, name)
+            if type(value) not in kinds:
+                raise BadRequestError(f"{name} is {value!r}, not {kinds[0].__name__}")
         if not 1 <= self.steps <= 300:
             raise BadRequestError(f"steps is {self.steps}, not in 1..300")
         if not 0 <= self.p < 1:

@@ -119,6 +119,8 @@ def test_a_threshold_that_nothing_passes_is_an_error() -> None:
         {"prompt": "a", "target_new": " "},
         {"prompt": "a", "target_new": "b", "hparams": {"steps": 0}},
         {"prompt": "a", "target_new": "b", "hparams": {"stops": 3}},
+        {"prompt": "a", "target_new": "b", "hparams": {"max_neurons": 2.5}},
+        {"prompt": "a", "target_new": "b", "hparams": {"steps": True}},
         {"prompt": "a", "target_new": "b", "method": "magic"},
         {"prompt": "a", "target_new": "b", "refine_prompts": "c"},
         {"prompt": "a", "target_new": "b", "locality": [{"ground_truth": "c"}]},
