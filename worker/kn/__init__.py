@@ -3,12 +3,15 @@
 from worker.kn.adapter import Adapter
 from worker.kn.editor import Editor
 from worker.kn.errors import (
+    AlreadyKeptError,
     BadRequestError,
     EditError,
+    KeepError,
     KnError,
     NoChangeError,
     NoNeuronsError,
     NonFiniteError,
+    NotKeptError,
     PromptTooLongError,
     UnknownFamilyError,
     UnreachableTargetError,
@@ -21,18 +24,21 @@ from worker.kn.result import EditResult
 
 __all__ = [
     "Adapter",
+    "AlreadyKeptError",
     "BadRequestError",
     "EditError",
     "EditRequest",
     "EditResult",
     "Editor",
     "HParams",
+    "KeepError",
     "KnError",
     "Method",
     "Neuron",
     "NoChangeError",
     "NoNeuronsError",
     "NonFiniteError",
+    "NotKeptError",
     "Operation",
     "Probe",
     "PromptTooLongError",

@@ -13,6 +13,7 @@ from worker.kn import evaluation, references
 from worker.kn.adapter import Adapter, LayerWrite
 from worker.kn.evaluation import Question, Reply
 from worker.kn.generation import begins_with, continuations
+from worker.kn.layering import Layers
 from worker.kn.metering import metered
 from worker.kn.methods.calibrated import Calibrated
 from worker.kn.methods.easyedit import EasyEdit
@@ -52,7 +53,11 @@ class _Clock:
 
 
 class Editor:
-    """Makes edits on a resident model, one after another, and takes each back."""
+    """Makes edits on a resident model, one after another.
+
+    Each is taken back once it is measured; `keep` leaves it in the weights, where later ones are
+    made on top, and `revert` gives back, bit for bit, what was before.
+    """
 
     def __init__(
         self,
@@ -63,6 +68,7 @@ class Editor:
     ) -> None:
         self.resident = resident
         self.base_digest = base_digest
+        self._layers = Layers(resident)
         self._references = (
             references.encoded(resident, reference_prompts)
             if reference_prompts
@@ -112,6 +118,38 @@ class Editor:
         with self.resident.frozen(), metered(devices) as peak:
             made = self._make(request, layers, _Clock(watch))
         return made(predicted.peak_bytes, peak.n_bytes)
+
+    @property
+    def kept(self) -> tuple[EditResult, ...]:
+        """The edits that the resident weights carry, the first one first."""
+        return self._layers.edits
+
+    def keep(self, result: EditResult) -> None:
+        """Leave an edit in the resident weights, on top of those kept before.
+
+        The adapter is added to whatever the weights are now. Raises `AlreadyKeptError`, and
+        `NoChangeError` or `NonFiniteError` where nothing or too much comes of it.
+        """
+        self._layers.add(result)
+
+    def revert(self, result: EditResult | None = None) -> None:
+        """Take one kept edit out of the weights, or all of them.
+
+        The weights become, bit for bit, what they would be had it never been kept; edits kept
+        later stay. Raises `NotKeptError`.
+        """
+        for kept in reversed(self.kept) if result is None else (result,):
+            self._layers.remove(kept)
+
+    @contextmanager
+    def applied(self, result: EditResult) -> Iterator[None]:
+        """The edit is kept meanwhile, see `keep`."""
+        self.keep(result)
+        try:
+            yield
+        finally:
+            if self._layers.holds(result):
+                self.revert(result)
 
     def workload(self, request: EditRequest) -> Workload:
         """What the request asks for, in exact token counts."""

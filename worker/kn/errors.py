@@ -11,10 +11,13 @@ class KnError(Exception):
     ├── BadRequestError
     │   ├── UnreachableTargetError
     │   └── PromptTooLongError
-    └── EditError
-        ├── NoNeuronsError
-        ├── NoChangeError
-        └── NonFiniteError
+    ├── EditError
+    │   ├── NoNeuronsError
+    │   ├── NoChangeError
+    │   └── NonFiniteError
+    └── KeepError
+        ├── AlreadyKeptError
+        └── NotKeptError
     """
 
     code: ClassVar[str] = "internal"
@@ -92,3 +95,21 @@ class NonFiniteError(EditError):
     def __init__(self, what: str) -> None:
         self.what = what
         super().__init__(f"{what} holds values that are not finite")
+
+
+class KeepError(KnError):
+    """What the resident weights carry is not what the caller takes it to be."""
+
+
+class AlreadyKeptError(KeepError):
+    """The edit is in the resident weights already."""
+
+    def __init__(self) -> None:
+        super().__init__("the edit is kept already")
+
+
+class NotKeptError(KeepError):
+    """The edit is not in the resident weights, so it cannot be taken out."""
+
+    def __init__(self) -> None:
+        super().__init__("the edit is not kept, or was taken back")

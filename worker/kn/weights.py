@@ -20,19 +20,26 @@ def edited(resident: Resident, adapter: Adapter) -> Iterator[None]:
     Raises `NoChangeError` when rounding leaves every column as it was, and `NonFiniteError` when
     one overflows.
     """
-    before = {write.layer: _columns(resident, write).clone() for write in adapter.writes}
+    after = edited_columns(resident, adapter)
+    before = {write.layer: columns_of(resident, write) for write in adapter.writes}
+    try:
+        for write in adapter.writes:
+            set_columns(resident, write, after[write.layer])
+        yield
+    finally:
+        for write in adapter.writes:
+            set_columns(resident, write, before[write.layer])
+
+
+def edited_columns(resident: Resident, adapter: Adapter) -> dict[int, Tensor]:
+    """What the adapter makes of the columns that it writes, by layer; raises as `edited` does."""
+    before = {write.layer: columns_of(resident, write) for write in adapter.writes}
     after = {w.layer: merged(before[w.layer], adapter.delta(w)) for w in adapter.writes}
     if all(torch.equal(before[layer], after[layer]) for layer in before):
         raise NoChangeError
     if not all(torch.isfinite(columns).all() for columns in after.values()):
         raise NonFiniteError("an edited column")
-    try:
-        for write in adapter.writes:
-            _set_columns(resident, write, after[write.layer])
-        yield
-    finally:
-        for write in adapter.writes:
-            _set_columns(resident, write, before[write.layer])
+    return after
 
 
 def merged(columns: Tensor, delta: Tensor) -> Tensor:
@@ -41,13 +48,15 @@ def merged(columns: Tensor, delta: Tensor) -> Tensor:
     return (wide + delta).to(columns.dtype).to(columns.device)
 
 
-def _columns(resident: Resident, write: LayerWrite) -> Tensor:
+def columns_of(resident: Resident, write: LayerWrite) -> Tensor:
+    """A copy of the columns that a write changes, (d_model, len(units))."""
     return resident.blocks[write.layer].down_weight.detach()[:, list(write.units)]
 
 
 @torch.no_grad()
-def _set_columns(resident: Resident, write: LayerWrite, columns: Tensor) -> None:
-    resident.blocks[write.layer].down_weight[:, list(write.units)] = columns
+def set_columns(resident: Resident, write: LayerWrite, columns: Tensor) -> None:
+    weight = resident.blocks[write.layer].down_weight
+    weight[:, list(write.units)] = columns.to(weight.device)
 
 
 def digest_of_files(directory: Path) -> str:

@@ -1,0 +1,227 @@
+"""Edits that are kept in the resident weights, and taken back out of them."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from tiny_models import FAMILIES, Letters
+from torch import Tensor
+
+from worker.kn import (
+    AlreadyKeptError,
+    Editor,
+    EditRequest,
+    EditResult,
+    HParams,
+    Method,
+    NoChangeError,
+    NotKeptError,
+    Resident,
+)
+from worker.kn.adapter import Adapter, LayerWrite
+from worker.kn.weights import edited
+
+DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+REQUEST = EditRequest(
+    prompt="The capital is",
+    target_new="Rome",
+    ground_truth="Paris",
+    method=Method.EASYEDIT,
+    hparams=HParams(steps=1, adaptive_threshold=0.5),
+)
+
+
+def test_a_kept_edit_goes_on_answering() -> None:
+    editor = _editor(torch.float32)
+    result = editor.edit(replace(REQUEST, method=Method.CALIBRATED))
+
+    editor.keep(result)
+
+    again = editor.edit(replace(REQUEST, target_new="Oslo", method=Method.CALIBRATED))
+    assert editor.kept == (result,)
+    assert again.before[0].text == result.after[0].text
+    assert again.before[0].text.startswith("Rome")
+
+
+def test_the_kept_weights_are_those_that_were_measured() -> None:
+    editor, result = _edited(torch.bfloat16)
+    with edited(editor.resident, result.adapter):
+        measured = _weights(editor)
+
+    editor.keep(result)
+
+    _assert_same(editor, measured)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_reverting_gives_back_every_bit(dtype: torch.dtype) -> None:
+    editor, result = _edited(dtype)
+    before = _weights(editor)
+
+    editor.keep(result)
+    assert not all(torch.equal(w, before[n]) for n, w in _weights(editor).items())
+    editor.revert(result)
+
+    _assert_same(editor, before)
+    assert editor.kept == ()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("taken", [0, 1, 2])
+def test_one_of_three_that_overlap_can_be_taken_out_as_if_it_had_never_been(
+    dtype: torch.dtype, taken: int
+) -> None:
+    editor, result = _edited(dtype)
+    edits = [_overlapping(result, dtype, seed) for seed in range(3)]
+    expected = _editor(dtype)
+    for edit in edits[:taken] + edits[taken + 1 :]:
+        expected.keep(edit)
+
+    for edit in edits:
+        editor.keep(edit)
+    editor.revert(edits[taken])
+
+    _assert_same(editor, _weights(expected))
+    assert len(editor.kept) == 2
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_reverting_all_gives_back_the_pristine_model(dtype: torch.dtype) -> None:
+    editor, result = _edited(dtype)
+    before = _weights(editor)
+    for seed in range(3):
+        editor.keep(_overlapping(result, dtype, seed))
+
+    editor.revert()
+
+    _assert_same(editor, before)
+    assert editor.kept == ()
+
+
+def test_reverting_all_of_none_changes_nothing() -> None:
+    editor = _editor(torch.float32)
+    before = _weights(editor)
+
+    editor.revert()
+
+    _assert_same(editor, before)
+
+
+def test_an_edit_is_kept_only_once() -> None:
+    editor, result = _edited(torch.float32)
+    editor.keep(result)
+    kept = _weights(editor)
+
+    with pytest.raises(AlreadyKeptError):
+        editor.keep(result)
+
+    _assert_same(editor, kept)
+
+
+def test_an_edit_that_is_not_kept_cannot_be_reverted() -> None:
+    editor, result = _edited(torch.float32)
+
+    with pytest.raises(NotKeptError):
+        editor.revert(result)
+
+
+def test_an_edit_that_rounds_to_nothing_is_not_kept() -> None:
+    editor, result = _edited(torch.float32)
+    before = _weights(editor)
+    write = LayerWrite(0, (1,), A=torch.full((1, 1), 1e-6), B=torch.full((32, 1), 1e-6))
+    nothing = replace(result, adapter=Adapter.of([write], d_ff=48, dtype=torch.float32))
+
+    with pytest.raises(NoChangeError):
+        editor.keep(nothing)
+
+    _assert_same(editor, before)
+    assert editor.kept == ()
+
+
+def test_an_edit_whose_write_is_interrupted_is_not_kept() -> None:
+    editor, result = _edited(torch.float32)
+    edit = _overlapping(result, torch.float32, seed=0)
+    before = _weights(editor)
+    editor.resident.blocks[2].module.mlp.down_proj.weight = _Unwritable.of(  # type: ignore[union-attr]
+        editor.resident.blocks[2].down_weight
+    )
+
+    with pytest.raises(InterruptedError):
+        editor.keep(edit)
+
+    _assert_same(editor, before)
+    assert editor.kept == ()
+
+
+def test_an_applied_edit_is_taken_back_after_an_exception() -> None:
+    editor, result = _edited(torch.bfloat16)
+    below = _overlapping(result, torch.bfloat16, seed=0)
+    editor.keep(below)
+    before = _weights(editor)
+
+    with pytest.raises(RuntimeError, match="in between"), editor.applied(result):
+        assert editor.kept == (below, result)
+        raise RuntimeError("in between")
+
+    _assert_same(editor, before)
+    assert editor.kept == (below,)
+
+
+def test_measuring_an_edit_leaves_the_kept_ones_where_they_are() -> None:
+    editor, result = _edited(torch.bfloat16)
+    editor.keep(result)
+    kept = _weights(editor)
+
+    editor.edit(replace(REQUEST, target_new="Oslo"))
+
+    _assert_same(editor, kept)
+
+
+class _Unwritable(torch.nn.Parameter):
+    """A weight whose first change is interrupted after it was made."""
+
+    interrupted = False
+
+    @classmethod
+    def of(cls, weight: Tensor) -> "_Unwritable":
+        return cls(weight.detach().clone(), requires_grad=False)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(key, value)
+        if not self.interrupted:
+            self.interrupted = True
+            raise InterruptedError
+
+
+def _editor(dtype: torch.dtype) -> Editor:
+    torch.manual_seed(0)
+    model = FAMILIES["llama-mha-untied"]().to(dtype)
+    return Editor(Resident.of(model, Letters()), reference_prompts=["a sea", "of words"])
+
+
+def _edited(dtype: torch.dtype) -> tuple[Editor, EditResult]:
+    editor = _editor(dtype)
+    return editor, editor.edit(REQUEST)
+
+
+def _overlapping(result: EditResult, dtype: torch.dtype, seed: int) -> EditResult:
+    """An edit of layers 0 and 2 that shares unit 3 with all others, and half of the rest."""
+    torch.manual_seed(seed)
+    units = (3, 10 + seed, 11 + seed)
+    writes = [
+        LayerWrite(layer, units, A=torch.randn(seed + 1, 3), B=torch.randn(32, seed + 1))
+        for layer in (0, 2)
+    ]
+    return replace(result, adapter=Adapter.of(writes, d_ff=48, dtype=dtype))
+
+
+def _weights(editor: Editor) -> Mapping[str, Tensor]:
+    return copy.deepcopy(editor.resident.model.state_dict())
+
+
+def _assert_same(editor: Editor, expected: Mapping[str, Tensor]) -> None:
+    for name, weight in editor.resident.model.state_dict().items():
+        assert torch.equal(weight, expected[name]), name
