@@ -67,6 +67,8 @@ def _answer(
         method = record.get("method") or Method.CALIBRATED.value
         result = editor.edit(editor.parse(record), layers_per_pass=options.layers_per_pass)
         _save(result.adapter.files(str(options.model)), directory)
+        if options.pictures:
+            result.picture(directory / "edit.svg")
     except (KnError, torch.OutOfMemoryError, OSError) as error:
         return FAILED | {"method": method, "error": _failure(error)}
     told = {"status": "succeeded", "method": method, "checkpoint": str(directory), "error": None}
@@ -113,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     edit.add_argument("--device", help="cpu, cuda, cuda:1, auto; default: a GPU if there is one")
     edit.add_argument("--reference", type=Path, help="reference prompts, one a line")
     edit.add_argument("--layers-per-pass", type=int, help="fewer take less memory; default: all")
+    edit.add_argument("--pictures", action="store_true", help="draw edit.svg beside each adapter")
     edit.add_argument("--threads", type=int, help="CPU threads")
     return parser
 

@@ -198,6 +198,7 @@ class Editor:
             adapter=adapter,
             held=_held(task, after[0]),
             neurons=neurons,
+            n_layer=len(self.resident.blocks),
             questions=tuple(asked),
             before=tuple(before),
             after=tuple(after),

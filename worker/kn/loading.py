@@ -54,13 +54,14 @@ def _dtype(name: str) -> torch.dtype:
 
 
 def load_editor(
-    directory: Path,
+    directory: Path | str,
     *,
     dtype: str | None = None,
     device: str | None = None,
     reference_prompts: Sequence[str] | None = None,
 ) -> Editor:
     """An editor for the model in `directory`, see `load_resident`."""
+    directory = Path(directory)
     resident = load_resident(directory, dtype=dtype, device=device)
     return Editor(
         resident,

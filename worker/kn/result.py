@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from worker.kn.adapter import Adapter
 from worker.kn.evaluation import Metrics, Question, Reply
 from worker.kn.neuron import Scored
+from worker.kn.picture import Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class EditResult:
     adapter: Adapter
     held: bool
     neurons: tuple[Scored, ...]
+    n_layer: int
     questions: tuple[Question, ...]
     before: tuple[Reply, ...]
     after: tuple[Reply, ...]
@@ -52,6 +55,25 @@ class EditResult:
             "timings": {name: round(seconds, 4) for name, seconds in self.timings.items()},
             "warnings": [asdict(warned) for warned in self.warnings],
         }
+
+    def picture(self, path: Path | str | None = None) -> str:
+        """The neurons by layer and score as SVG, written to `path` too if one is given."""
+        svg = Picture(
+            neurons=self.neurons,
+            n_layer=self.n_layer,
+            d_ff=self.adapter.d_ff,
+            prompt=self.questions[0].prompt,
+            before=self.before[0].text,
+            after=self.after[0].text,
+            verdict="held" if self.held else "not held",
+        ).svg()
+        if path is not None:
+            Path(path).write_text(svg, encoding="utf-8")
+        return svg
+
+    def _repr_svg_(self) -> str:
+        """What a notebook shows."""
+        return self.picture()
 
     def _answers(self) -> list[dict[str, Any]]:
         asked = zip(self.questions, self.before, self.after, strict=True)

@@ -69,6 +69,19 @@ def test_the_adapter_gives_the_answer_that_was_told(
     assert text.strip().split("\n")[0].strip() == line["after"]
 
 
+def test_a_picture_is_drawn_beside_the_adapter_where_one_is_asked_for(
+    model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "requests.json").write_text(json.dumps([GOOD]))
+
+    main(_arguments(model, tmp_path))
+    assert not (tmp_path / "out/edit-0000/edit.svg").exists()
+    main([*_arguments(model, tmp_path), "--pictures"])
+
+    drawn = (tmp_path / "out/edit-0000/edit.svg").read_text(encoding="utf-8")
+    assert "The capital of France is" in drawn
+
+
 @pytest.mark.parametrize("content", ["{}", "nonsense", '{"prompt": "a"}'])
 def test_a_file_that_is_no_list_of_requests_is_a_usage_error(
     model: Path, tmp_path: Path, content: str
