@@ -1,0 +1,96 @@
+"""The operation `erase`."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel
+from tiny_models import FAMILIES, Letters
+
+from worker.kn import Editor, EditRequest, EditResult, HParams, Method, Neuron, Operation, Resident
+from worker.kn.adapter import Adapter
+from worker.kn.erasing import erasing
+from worker.kn.neuron import Scored
+from worker.kn.weights import edited
+
+DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+D_MODEL, D_FF = 32, 48
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [1, 3, D_MODEL, D_FF])
+def test_an_erased_column_is_exactly_zero_and_no_other_changes(dtype: torch.dtype, n: int) -> None:
+    resident = _resident(dtype)
+    expected = [block.down_weight.detach().clone() for block in resident.blocks]
+    expected[0][:, 5] = 0
+    expected[2][:, :n] = 0
+    neurons = [Neuron(0, 5), *(Neuron(2, unit) for unit in range(n))]
+
+    with edited(resident, _erased(resident, neurons)):
+        found = [block.down_weight.detach().clone() for block in resident.blocks]
+
+    assert all(map(torch.equal, found, expected))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [3, D_FF])
+def test_peft_merges_an_erase_to_zero(dtype: torch.dtype, n: int, tmp_path: Path) -> None:
+    resident = _resident(dtype)
+    adapter = _erased(resident, [Neuron(1, unit) for unit in range(n)])
+    for name, content in adapter.files("base").items():
+        (tmp_path / name).write_bytes(content)
+
+    peft = PeftModel.from_pretrained(copy.deepcopy(resident.model), tmp_path).merge_and_unload()
+
+    merged = peft.state_dict()["model.layers.1.mlp.down_proj.weight"]
+    assert torch.equal(merged[:, :n], torch.zeros(D_MODEL, n, dtype=dtype))
+    assert torch.equal(merged[:, n:], resident.blocks[1].down_weight[:, n:])
+
+
+def test_the_rank_is_no_more_than_the_neurons_of_a_layer_nor_the_width_of_the_model() -> None:
+    resident = _resident(torch.float32)
+
+    assert _erased(resident, [Neuron(0, 1), Neuron(1, 1), Neuron(1, 2)]).rank == 2
+    assert _erased(resident, [Neuron(1, unit) for unit in range(D_FF)]).rank == D_MODEL
+
+
+def test_an_erase_that_leaves_the_models_own_answer_does_not_hold() -> None:
+    result = _erase(ground_truth=None, max_neurons=1)
+
+    assert result.after[0].ids[:3] == result.before[0].ids[:3]  # as many as " Ro" has
+    assert not result.held
+
+
+def test_an_erase_that_removes_the_models_own_answer_holds() -> None:
+    result = _erase(ground_truth=None, max_neurons=40)
+
+    assert result.after[0].ids[:3] != result.before[0].ids[:3]
+    assert result.held
+
+
+def test_an_erase_holds_when_the_given_answer_is_not_said() -> None:
+    assert _erase(ground_truth="Paris", max_neurons=1).held
+
+
+def _erase(*, ground_truth: str | None, max_neurons: int) -> EditResult:
+    hparams = HParams(steps=4, adaptive_threshold=0.001, max_neurons=max_neurons)
+    request = EditRequest(
+        prompt="Its name:",
+        target_new="Ro",
+        ground_truth=ground_truth,
+        method=Method.PAPER,
+        operation=Operation.ERASE,
+        hparams=hparams,
+    )
+    return Editor(_resident(torch.float32), reference_prompts=["a"]).edit(request)
+
+
+def _resident(dtype: torch.dtype) -> Resident:
+    torch.manual_seed(0)
+    return Resident.of(FAMILIES["llama-mha-untied"]().to(dtype), Letters())
+
+
+def _erased(resident: Resident, neurons: list[Neuron]) -> Adapter:
+    writes = erasing(resident, [Scored(neuron, 1.0) for neuron in neurons])
+    return Adapter.of(writes, d_ff=D_FF, dtype=resident.dtype)
