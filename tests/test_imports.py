@@ -60,13 +60,14 @@ def test_a_package_loads_without_what_it_must_not_need(
     assert process.returncode == 0, process.stderr
 
 
-def test_the_engine_loads_with_the_memory_formula_as_all_it_knows_of_us() -> None:
+def test_the_engine_and_its_bench_load_with_the_memory_formula_as_all_they_know_of_us() -> None:
     ours = {"contract", "contract.memory"}
     others = [name for name in modules_of("contract") if name not in ours]
     others += [name for name in modules_of("worker") if not is_engine(name)]
     missing = ("redis", "rq", "pydantic", "app", "palimpsest", *others)
 
-    process = python(IMPORT_ALL, ",".join(missing), ",".join(modules_of("worker.kn")))
+    modules = [*modules_of("worker.kn"), "bench.gpu"]
+    process = python(IMPORT_ALL, ",".join(missing), ",".join(modules))
 
     assert process.returncode == 0, process.stderr
 
