@@ -126,7 +126,8 @@ class Editor:
     def keep(self, result: EditResult) -> None:
         """Leave an edit in the resident weights, on top of those kept before.
 
-        The adapter is added to whatever the weights are now. Raises `AlreadyKeptError`, and
+        The adapter is added to whatever the weights are now; one made while others are kept is
+        measured with them and without them says something else. Raises `AlreadyKeptError`, and
         `NoChangeError` or `NonFiniteError` where nothing or too much comes of it.
         """
         self._layers.add(result)
@@ -137,8 +138,7 @@ class Editor:
         The weights become, bit for bit, what they would be had it never been kept; edits kept
         later stay. Raises `NotKeptError`.
         """
-        for kept in reversed(self.kept) if result is None else (result,):
-            self._layers.remove(kept)
+        self._layers.remove(*(self.kept if result is None else (result,)))
 
     @contextmanager
     def applied(self, result: EditResult) -> Iterator[None]:

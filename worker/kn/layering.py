@@ -46,20 +46,21 @@ class Layers:
             self.remove(edit)
             raise
 
-    def remove(self, edit: EditResult) -> None:
-        """Take out an edit, wherever it lies; one that is interrupted may be called again.
+    def remove(self, *edits: EditResult) -> None:
+        """Take out edits, wherever they lie; when that is interrupted, it may be called again.
 
         Raises `NotKeptError`.
         """
-        if not self.holds(edit):
+        if not all(map(self.holds, edits)):
             raise NotKeptError
-        others = tuple(kept for kept in self.edits if kept.adapter is not edit.adapter)
-        for write in edit.adapter.writes:
-            set_columns(self._resident, write, self._built(write, others))
+        taken = {id(edit.adapter) for edit in edits}
+        others = tuple(kept for kept in self.edits if id(kept.adapter) not in taken)
+        for edit in edits:
+            for write in edit.adapter.writes:
+                set_columns(self._resident, write, self._built(write, others))
         self.edits = others
         still = {neuron for kept in others for neuron in kept.adapter.neurons}
-        for neuron in edit.adapter.neurons - still:
-            del self._pristine[neuron]
+        self._pristine = {n: column for n, column in self._pristine.items() if n in still}
 
     def _save(self, edit: EditResult) -> None:
         for write in edit.adapter.writes:
