@@ -55,33 +55,30 @@ def test_the_rank_is_no_more_than_the_neurons_of_a_layer_nor_the_width_of_the_mo
     assert _erased(resident, [Neuron(1, unit) for unit in range(D_FF)]).rank == D_MODEL
 
 
-def test_an_erase_that_leaves_the_models_own_answer_does_not_hold() -> None:
-    result = _erase(ground_truth=None, max_neurons=1)
+def test_an_erase_holds_only_where_the_models_own_answer_is_gone() -> None:
+    prompts = ("Its name:", "The sea is", "A town", "Who?", "One is", "The capital is", "So", "It")
+    results = [
+        _erase(prompt, ground_truth=None, max_neurons=n) for prompt in prompts for n in (1, 40)
+    ]
 
-    assert result.after[0].ids[:3] == result.before[0].ids[:3]  # as many as " Ro" has
-    assert not result.held
+    gone = [r.after[0].ids[:2] != r.before[0].ids[:2] for r in results]  # as many as " R" has
 
-
-def test_an_erase_that_removes_the_models_own_answer_holds() -> None:
-    result = _erase(ground_truth=None, max_neurons=40)
-
-    assert result.after[0].ids[:3] != result.before[0].ids[:3]
-    assert result.held
+    assert [r.held for r in results] == gone
+    assert set(gone) == {True, False}
 
 
-def test_an_erase_holds_when_the_given_answer_is_not_said() -> None:
-    assert _erase(ground_truth="Paris", max_neurons=1).held
+def test_an_erase_holds_where_the_given_answer_is_not_said() -> None:
+    assert _erase("Its name:", ground_truth="Paris", max_neurons=1).held
 
 
-def _erase(*, ground_truth: str | None, max_neurons: int) -> EditResult:
-    hparams = HParams(steps=4, adaptive_threshold=0.001, max_neurons=max_neurons)
+def _erase(prompt: str, *, ground_truth: str | None, max_neurons: int) -> EditResult:
     request = EditRequest(
-        prompt="Its name:",
-        target_new="Ro",
+        prompt=prompt,
+        target_new="R",
         ground_truth=ground_truth,
         method=Method.PAPER,
         operation=Operation.ERASE,
-        hparams=hparams,
+        hparams=HParams(steps=4, adaptive_threshold=0.001, max_neurons=max_neurons),
     )
     return Editor(_resident(torch.float32), reference_prompts=["a"]).edit(request)
 
