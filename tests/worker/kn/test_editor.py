@@ -14,9 +14,11 @@ from worker.kn import (
     HParams,
     Method,
     NoNeuronsError,
+    Operation,
     Probe,
     Resident,
 )
+from worker.kn.weights import edited
 
 REQUEST = EditRequest(
     prompt="The capital is",
@@ -73,6 +75,17 @@ def test_only_columns_of_the_chosen_neurons_are_written() -> None:
     result = _editor("llama-mha-untied").edit(REQUEST)
 
     assert result.adapter.neurons == {scored.neuron for scored in result.neurons}
+
+
+def test_an_erased_column_is_exactly_zero() -> None:
+    editor = _editor("llama-mha-untied")
+
+    result = editor.edit(_with(method=Method.PAPER, operation=Operation.ERASE, refine_prompts=()))
+
+    with edited(editor.resident, result.adapter):
+        for write in result.adapter.writes:
+            columns = editor.resident.blocks[write.layer].down_weight[:, list(write.units)]
+            assert torch.equal(columns, torch.zeros_like(columns))
 
 
 def test_what_is_true_and_worth_knowing_is_warned_of() -> None:
