@@ -145,12 +145,26 @@ def test_an_edit_whose_write_is_interrupted_is_not_kept() -> None:
     editor, result = _edited(torch.float32)
     edit = _overlapping(result, torch.float32, seed=0)
     before = _weights(editor)
-    editor.resident.blocks[2].module.mlp.down_proj.weight = _Unwritable.of(  # type: ignore[union-attr]
-        editor.resident.blocks[2].down_weight
-    )
+    _interrupt_next_write(editor, layer=2)
 
     with pytest.raises(InterruptedError):
         editor.keep(edit)
+
+    _assert_same(editor, before)
+    assert editor.kept == ()
+
+
+def test_a_revert_that_is_interrupted_can_be_called_again() -> None:
+    editor, result = _edited(torch.float32)
+    edit = _overlapping(result, torch.float32, seed=0)
+    before = _weights(editor)
+    editor.keep(edit)
+    _interrupt_next_write(editor, layer=0)
+
+    with pytest.raises(InterruptedError):
+        editor.revert(edit)
+    assert editor.kept == (edit,)
+    editor.revert(edit)
 
     _assert_same(editor, before)
     assert editor.kept == ()
@@ -180,14 +194,15 @@ def test_measuring_an_edit_leaves_the_kept_ones_where_they_are() -> None:
     _assert_same(editor, kept)
 
 
-class _Unwritable(torch.nn.Parameter):
+def _interrupt_next_write(editor: Editor, *, layer: int) -> None:
+    down = editor.resident.blocks[layer].down
+    down.weight = _Interrupting(down.weight.detach().clone(), requires_grad=False)
+
+
+class _Interrupting(torch.nn.Parameter):
     """A weight whose first change is interrupted after it was made."""
 
     interrupted = False
-
-    @classmethod
-    def of(cls, weight: Tensor) -> "_Unwritable":
-        return cls(weight.detach().clone(), requires_grad=False)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         super().__setitem__(key, value)

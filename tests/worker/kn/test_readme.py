@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,7 +21,7 @@ def test_the_five_lines_run_on_a_model_directory(
     monkeypatch.chdir(tmp_path)
     five_lines, more = _engine_blocks()
 
-    names: dict[str, object] = {}
+    names: dict[str, Any] = {}
     exec(five_lines, names)
     exec(more, names)
 
@@ -28,7 +29,9 @@ def test_the_five_lines_run_on_a_model_directory(
     five, three = capsys.readouterr().out.splitlines()
     assert five.startswith("True ")
     assert three.startswith("True Rome")
-    assert (tmp_path / "edit.svg").read_text(encoding="utf-8").startswith("<svg")
+    drawn = (tmp_path / "edit.svg").read_text(encoding="utf-8")
+    assert drawn.startswith("<svg")
+    assert names["result"]._repr_svg_() == drawn
 
 
 def _engine_blocks() -> list[str]:
