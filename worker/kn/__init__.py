@@ -10,6 +10,7 @@ from worker.kn.errors import (
     NoNeuronsError,
     NonFiniteError,
     PromptTooLongError,
+    QuantisedModelError,
     UnknownFamilyError,
     UnreachableTargetError,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "Operation",
     "Probe",
     "PromptTooLongError",
+    "QuantisedModelError",
     "Resident",
     "UnknownFamilyError",
     "UnreachableTargetError",

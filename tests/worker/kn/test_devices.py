@@ -43,7 +43,7 @@ def test_two_devices_do_not_mix() -> None:
         torch.empty(2, device="cpu") + torch.empty(2, device="meta")
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ["llama-gqa-tied", "llama-biases", "qwen3-norms-wide-heads"])
 @pytest.mark.parametrize("spread", SPREADS)
 @pytest.mark.parametrize("unit", Unit)
 def test_attribution_follows_the_layers(family: str, spread: str, unit: Unit) -> None:
