@@ -1,91 +1,116 @@
-"""Layers spread over devices, as `device_map` spreads them: no tensor is used on the wrong one.
-
-Two devices without a GPU: under `FakeTensorMode` tensors have shapes and devices but no values, and
-an operator that is given tensors of `cpu` and of `meta` raises, as it would for `cuda:0` and
-`cuda:1`. That attribution runs so at all also says that it waits for no value on the way.
-"""
-
-from collections.abc import Iterator
+"""Layers spread over devices, as `device_map` spreads them: no tensor is used on the wrong one."""
 
 import pytest
 import torch
 from accelerate.utils import send_to_device
+from devices import Devices, MixedDevicesError
 from tiny_models import FAMILIES, Letters
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from worker.kn import Editor, EditRequest, Method, Operation, Probe, Resident
 from worker.kn.attribution import Path, Unit, attribute
 from worker.kn.quadrature import riemann
-from worker.kn.references import activations
-from worker.kn.resident import Resident
 from worker.kn.statement import Statement
 
 LONG = Statement.of((1, 40, 50, 60, 70), (80, 81))
 SHORT = Statement.of((1, 64, 65), (10, 11))
 ALONE = Statement.of((1, 64, 65), (10,))
 SPREADS = {  # where the embeddings, the three blocks, the final norm, and the head are
-    "all-on-one": ("cpu", "cpu", "cpu", "cpu", "cpu", "cpu"),
-    "upwards": ("cpu", "cpu", "meta", "meta", "meta", "meta"),
-    "head-with-embeddings": ("meta", "meta", "cpu", "cpu", "cpu", "meta"),
-    "to-and-fro": ("cpu", "meta", "cpu", "meta", "cpu", "meta"),
+    "upwards": ("cpu:0", "cpu:0", "cpu:1", "cpu:1", "cpu:1", "cpu:1"),
+    "head-with-embeddings": ("cpu:0", "cpu:0", "cpu:1", "cpu:2", "cpu:2", "cpu:0"),
+    "to-and-fro": ("cpu:0", "cpu:1", "cpu:0", "cpu:1", "cpu:2", "cpu:1"),
 }
 
 
-@pytest.fixture(autouse=True)
-def fake() -> Iterator[None]:
-    """Tensors are fake meanwhile."""
-    with FakeTensorMode(allow_non_fake_inputs=True):  # torch.tensor(…, device="meta") is real
-        yield
+def test_two_devices_do_not_mix_unless_moved() -> None:
+    with Devices():
+        here, there = torch.ones(2, device="cpu:0"), torch.ones(2, device="cpu:1")
+        weight = torch.ones(2, device="cpu:0", requires_grad=True)
 
+        with pytest.raises(MixedDevicesError):
+            here + there
+        with pytest.raises(MixedDevicesError):
+            there[torch.tensor([True, False], device="cpu:0")]
+        (gradient,) = torch.autograd.grad((weight.to(there.device) * there).sum(), weight)
 
-def test_two_devices_do_not_mix() -> None:
-    with pytest.raises(RuntimeError, match="same device"):
-        torch.empty(2, device="cpu") + torch.empty(2, device="meta")
+        assert there[torch.tensor([1])].device == torch.device("cpu:1")
+        assert gradient.device == torch.device("cpu:0")
 
 
 @pytest.mark.parametrize("family", ["llama-gqa-tied", "llama-biases", "qwen3-norms-wide-heads"])
 @pytest.mark.parametrize("spread", SPREADS)
 @pytest.mark.parametrize("unit", Unit)
-def test_attribution_follows_the_layers(family: str, spread: str, unit: Unit) -> None:
-    resident = _spread(family, spread)
+def test_attribution_is_the_same_on_several_devices(family: str, spread: str, unit: Unit) -> None:
+    path = Path(quadrature=riemann(4), unit=unit, layers_per_pass=2)
+    statements = [LONG, SHORT, ALONE]
+
+    with Devices() as devices:
+        resident = _spread(devices, family, SPREADS[spread])
+        with resident.frozen():
+            found = attribute(resident, statements, path, told=_ignore)
+
+    whole = _whole(family)
+    with whole.frozen():
+        expected = attribute(whole, statements, path, told=_ignore)
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("method", Method)
+@pytest.mark.parametrize("operation", Operation)
+def test_a_whole_edit_is_the_same_on_several_devices(method: Method, operation: Operation) -> None:
+    request = EditRequest(
+        prompt="The capital is",
+        target_new="Rome",
+        method=method,
+        operation=operation,
+        protect_prompts=("The sea is",),
+        locality=(Probe("The sky is"),),
+    )
+
+    with Devices() as devices:
+        resident = _spread(devices, "llama-gqa-tied", SPREADS["to-and-fro"])
+        found = Editor(resident, reference_prompts=["a sea", "of words"]).edit(request)
+
+    editor = Editor(_whole("llama-gqa-tied"), reference_prompts=["a sea", "of words"])
+    expected = editor.edit(request)
+    assert [s.neuron for s in found.neurons] == [s.neuron for s in expected.neurons]
+    assert found.after == expected.after
+    for a, b in zip(found.adapter.writes, expected.adapter.writes, strict=True):
+        torch.testing.assert_close(found.adapter.delta(a), expected.adapter.delta(b))
+
+
+@pytest.mark.parametrize("unit", Unit)
+def test_attribution_waits_for_no_value(unit: Unit) -> None:
     path = Path(quadrature=riemann(4), unit=unit, layers_per_pass=2)
 
-    with resident.frozen():
-        scores = attribute(resident, [LONG, SHORT, ALONE], path, told=_ignore)
+    with FakeTensorMode(allow_non_fake_inputs=True):  # no tensor has values to wait for
+        resident = _whole("llama-gqa-tied")
+        with resident.frozen():
+            scores = attribute(resident, [LONG, SHORT, ALONE], path, told=_ignore)
 
     assert [tuple(score.shape) for score in scores] == [(2, 3, 48), (2, 3, 48), (1, 3, 48)]
-    assert {score.device.type for score in scores} == {"cpu"}
 
 
-@pytest.mark.parametrize("spread", SPREADS)
-def test_reference_activations_follow_the_layers(spread: str) -> None:
-    resident = _spread("llama-gqa-tied", spread)
-
-    found = activations(resident, [[1, 5, 6], [1, 7, 8]], {0: [3, 4], 2: [7]})
-
-    assert {layer: tuple(rows.shape) for layer, rows in found.items()} == {0: (6, 2), 2: (6, 1)}
+def _whole(family: str) -> Resident:
+    torch.manual_seed(0)
+    return Resident.of(FAMILIES[family](), Letters())
 
 
-def _spread(family: str, spread: str) -> Resident:
-    model = FAMILIES[family]()
-    embeddings, *blocks, norm, head = SPREADS[spread]
-    _place(model.model.embed_tokens, embeddings)
-    _place(model.model.rotary_emb, embeddings)
-    for block, device in zip(model.model.layers, blocks, strict=True):
-        _place(block, device)
-    _place(model.model.norm, norm)
-    _place(model.lm_head, head)
-    return Resident.of(model, Letters())
+def _spread(devices: Devices, family: str, spread: tuple[str, ...]) -> Resident:
+    resident = _whole(family)
+    parts = [block.module for block in resident.blocks]
+    embeddings = resident.model.get_input_embeddings()
+    parts = [embeddings, *parts, resident.final_norm, resident.head]
+    for part, device in zip((*parts, resident.rotary), (*spread, spread[0]), strict=True):
+        devices.place(part, device)
+        _bring_inputs(part, device)
+    return resident
 
 
-def _place(module: nn.Module, device: str) -> None:
-    """Put a part on a device; as accelerate's hooks do, it brings its inputs there."""
+def _bring_inputs(module: nn.Module, device: str) -> None:
+    """As accelerate's hooks do: what a part is given, it takes to its own device."""
     for part in module.modules():
-        for name, parameter in part._parameters.items():
-            if parameter is not None:
-                part._parameters[name] = nn.Parameter(parameter.detach().to(device))
-        for name, buffer in part._buffers.items():
-            part._buffers[name] = buffer if buffer is None else buffer.to(device)
         part.register_forward_pre_hook(
             lambda _, args, kwargs: send_to_device((args, kwargs), device), with_kwargs=True
         )
