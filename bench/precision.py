@@ -192,6 +192,7 @@ def _see(resident: Resident, case: Case) -> Seen:
     with resident.frozen():
         scores = attribute(resident, [case.statement], path, told=_ignore)[0][0]
         by_method = {method: _positive(resident, case.request, method) for method in THRESHOLDS}
+    assert torch.isfinite(scores).all()
     return Seen(scores, by_method)
 
 

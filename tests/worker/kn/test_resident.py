@@ -1,5 +1,6 @@
 """Which models are taken, and how long a prompt they have room for."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from transformers import (
 
 from worker.kn.errors import PromptTooLongError, QuantisedModelError, UnknownFamilyError
 from worker.kn.layout import LAYOUTS, layout_of
+from worker.kn.loading import load_resident
 from worker.kn.resident import Resident
 
 WINDOWS = [
@@ -75,6 +77,20 @@ def test_a_quantised_model_is_refused(quantisation: dict[str, Any], name: str) -
 
     with pytest.raises(QuantisedModelError, match=name):
         layout_of(config)
+
+
+def test_what_is_refused_is_refused_before_any_weight_is_read(tmp_path: Path) -> None:
+    config = LlamaConfig(**SIZES)
+    config.quantization_config = {"quant_method": "awq", "bits": 4}
+    config.save_pretrained(tmp_path)  # and no weights
+
+    with pytest.raises(QuantisedModelError, match="awq"):
+        load_resident(tmp_path)
+
+    GPT2Config().save_pretrained(tmp_path)
+
+    with pytest.raises(UnknownFamilyError, match="gpt2"):
+        load_resident(tmp_path)
 
 
 def test_integers_in_place_of_weights_are_refused() -> None:
