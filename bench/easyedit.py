@@ -6,13 +6,21 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-KN = "easyeditor/models/kn/knowledge_neurons/knowledge_neurons"
+PACKAGES = ("easyeditor", "easyeditor.models", "easyeditor.models.kn", "easyeditor.util")
 
 
 def easyedit_kn(checkout: Path) -> Any:
-    """The class `KnowledgeNeurons` of a checkout; its package's `__init__`, which wants other
-    models and data, is not run."""
-    package = ModuleType("easyedit_kn")
-    package.__path__ = [str(checkout / KN)]
-    sys.modules["easyedit_kn"] = package
-    return importlib.import_module("easyedit_kn.knowledge_neurons").KnowledgeNeurons
+    """The class `KnowledgeNeurons` of a checkout."""
+    return easyedit_kn_main(checkout).KnowledgeNeurons
+
+
+def easyedit_kn_main(checkout: Path) -> Any:
+    """The module `kn_main` of a checkout, with `apply_kn_to_model` and `KNHyperParams`.
+
+    The `__init__`s of the packages above it, which want other models and data, are not run.
+    """
+    for name in PACKAGES:
+        package = ModuleType(name)
+        package.__path__ = [str(checkout.joinpath(*name.split(".")))]
+        sys.modules[name] = package
+    return importlib.import_module("easyeditor.models.kn.kn_main")

@@ -1,7 +1,9 @@
-"""Two-layer models with random weights, and a tokenizer of single characters."""
+"""Three-layer models with random weights, and a tokenizer of single characters."""
 
+from collections.abc import Callable
 from typing import Any
 
+import torch
 from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
@@ -40,26 +42,55 @@ class Letters:
         return "".join(chr(int(i) - 3) for i in ids if int(i) > 2)
 
 
+ROPE_OF_LLAMA_3: dict[str, Any] = {
+    "rope_type": "llama3",
+    "rope_theta": 500000.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 32,
+}
+
+
+@torch.no_grad()
+def _drawn(model: PreTrainedModel) -> PreTrainedModel:
+    """Biases and norms are drawn too: fresh ones are all 0 and 1, as if they were not there."""
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            parameter.normal_(0, 0.3)
+        elif "norm" in name:
+            parameter.uniform_(0.5, 1.5)
+    return model
+
+
 def _llama(**kwargs: Any) -> PreTrainedModel:
-    return LlamaForCausalLM(LlamaConfig(**SIZES | kwargs))
+    return _drawn(LlamaForCausalLM(LlamaConfig(**SIZES | kwargs)))
 
 
 def _mistral(**kwargs: Any) -> PreTrainedModel:
-    return MistralForCausalLM(MistralConfig(**SIZES | kwargs, sliding_window=None))
+    return _drawn(MistralForCausalLM(MistralConfig(**SIZES | kwargs, num_key_value_heads=2)))
 
 
 def _qwen2(**kwargs: Any) -> PreTrainedModel:
-    return Qwen2ForCausalLM(Qwen2Config(**SIZES | kwargs))
+    return _drawn(Qwen2ForCausalLM(Qwen2Config(**SIZES | kwargs, num_key_value_heads=2)))
 
 
 def _qwen3(**kwargs: Any) -> PreTrainedModel:
-    return Qwen3ForCausalLM(Qwen3Config(**SIZES | kwargs, head_dim=16))
+    return _drawn(Qwen3ForCausalLM(Qwen3Config(**SIZES | kwargs, num_key_value_heads=2)))
 
 
-FAMILIES = {
+FAMILIES: dict[str, Callable[[], PreTrainedModel]] = {
     "llama-mha-untied": lambda: _llama(num_key_value_heads=4),
     "llama-gqa-tied": lambda: _llama(num_key_value_heads=2, tie_word_embeddings=True),
-    "mistral-gqa": lambda: _mistral(num_key_value_heads=2),
-    "qwen2-biases": lambda: _qwen2(num_key_value_heads=2),
-    "qwen3-norms": lambda: _qwen3(num_key_value_heads=2),
+    "llama-3-rope": lambda: _llama(num_key_value_heads=1, rope_parameters=ROPE_OF_LLAMA_3),
+    "llama-biases": lambda: _llama(num_key_value_heads=4, attention_bias=True, mlp_bias=True),
+    "mistral-wide-heads": lambda: _mistral(sliding_window=None, head_dim=16),
+    "mistral-window": lambda: _mistral(sliding_window=40),
+    "qwen2-biases": lambda: _qwen2(),
+    "qwen2.5-tied": lambda: _qwen2(tie_word_embeddings=True),
+    "qwen2-window-above": lambda: _qwen2(
+        use_sliding_window=True, sliding_window=40, max_window_layers=1
+    ),
+    "qwen3-norms-wide-heads": lambda: _qwen3(head_dim=16),
+    "qwen3-tied": lambda: _qwen3(head_dim=8, tie_word_embeddings=True),
 }

@@ -13,6 +13,7 @@ from worker.kn.errors import (
     NonFiniteError,
     NotKeptError,
     PromptTooLongError,
+    QuantisedModelError,
     UnknownFamilyError,
     UnreachableTargetError,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "Operation",
     "Probe",
     "PromptTooLongError",
+    "QuantisedModelError",
     "Resident",
     "UnknownFamilyError",
     "UnreachableTargetError",

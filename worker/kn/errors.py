@@ -8,6 +8,7 @@ class KnError(Exception):
 
     KnError
     ├── UnknownFamilyError
+    ├── QuantisedModelError
     ├── BadRequestError
     │   ├── UnreachableTargetError
     │   └── PromptTooLongError
@@ -31,6 +32,16 @@ class UnknownFamilyError(KnError):
     def __init__(self, model_type: str, *, known: list[str]) -> None:
         self.model_type = model_type
         super().__init__(f"model type {model_type!r} is not one of {', '.join(known)}")
+
+
+class QuantisedModelError(KnError):
+    """The model's weights are quantised: a column cannot be written."""
+
+    code: ClassVar[str] = "quantised_model"
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        super().__init__(f"the model is quantised ({kind}): load its float weights instead")
 
 
 class BadRequestError(KnError):

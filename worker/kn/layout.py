@@ -2,17 +2,22 @@
 
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import cast
+from typing import Any, cast
 
 from torch import Tensor, nn
 
-from worker.kn.errors import UnknownFamilyError
+from worker.kn.errors import QuantisedModelError, UnknownFamilyError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """Attribute paths, from the model or (`block_…`) from one of its blocks."""
+    """One family, and attribute paths from its model or (`block_…`) from one of its blocks.
 
+    Llama's names are the default, since the others took them over; a family that keeps a part
+    elsewhere says so in its own value.
+    """
+
+    family: str  # `model_type` in config.json
     decoder: str = "model"
     blocks: str = "model.layers"
     embeddings: str = "model.embed_tokens"
@@ -26,20 +31,23 @@ class Layout:
     block_activation: str = "mlp.act_fn"
 
 
-LLAMA = Layout()
-MISTRAL = Layout()
-QWEN2 = Layout()
-QWEN3 = Layout()
+LLAMA = Layout(family="llama")  # 2 and 3
+MISTRAL = Layout(family="mistral")
+QWEN2 = Layout(family="qwen2")  # and 2.5
+QWEN3 = Layout(family="qwen3")
 
-LAYOUTS = {"llama": LLAMA, "mistral": MISTRAL, "qwen2": QWEN2, "qwen3": QWEN3}
+LAYOUTS = {layout.family: layout for layout in (LLAMA, MISTRAL, QWEN2, QWEN3)}
 
 
-def layout_of(model_type: str) -> Layout:
-    """The layout of a family; raises `UnknownFamilyError`."""
-    try:
-        return LAYOUTS[model_type]
-    except KeyError:
-        raise UnknownFamilyError(model_type, known=sorted(LAYOUTS)) from None
+def layout_of(config: Any) -> Layout:
+    """The layout of a model by its Hugging Face config; raises `UnknownFamilyError`, and
+    `QuantisedModelError` where the weights are no plain numbers that an edit could be added to."""
+    if config.model_type not in LAYOUTS:
+        raise UnknownFamilyError(config.model_type, known=sorted(LAYOUTS))
+    quantised = config.to_dict().get("quantization_config")
+    if quantised is not None:
+        raise QuantisedModelError(quantised.get("quant_method", "by an unnamed method"))
+    return LAYOUTS[config.model_type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +68,8 @@ class Block:
 
 
 def blocks_of(model: nn.Module, layout: Layout) -> tuple[Block, ...]:
-    """The model's blocks, the first one first."""
-    return tuple(
+    """The model's blocks, the first one first; raises `QuantisedModelError`."""
+    blocks = tuple(
         Block(
             module=module,
             norm=attrgetter(layout.block_norm)(module),
@@ -72,3 +80,7 @@ def blocks_of(model: nn.Module, layout: Layout) -> tuple[Block, ...]:
         )
         for module in cast(nn.ModuleList, attrgetter(layout.blocks)(model))
     )
+    for block in blocks:
+        if not block.down_weight.is_floating_point():
+            raise QuantisedModelError(str(block.down_weight.dtype))
+    return blocks

@@ -33,11 +33,11 @@ def load_resident(
     """Load a Hugging Face model directory.
 
     `dtype` defaults to the checkpoint's own; `device` to the first GPU, if any, else the CPU;
-    "auto" spreads the layers over all devices. Raises `UnknownFamilyError` before any weight is
-    read.
+    "auto" spreads the layers over all devices. Raises `UnknownFamilyError` and
+    `QuantisedModelError` before any weight is read.
     """
     config = AutoConfig.from_pretrained(directory)
-    layout_of(config.model_type)
+    layout_of(config)
     model = AutoModelForCausalLM.from_pretrained(
         directory,
         dtype=_dtype(dtype) if dtype else "auto",

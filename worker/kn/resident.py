@@ -27,9 +27,9 @@ class Resident:
 
     @classmethod
     def of(cls, model: nn.Module, tokenizer: Any) -> "Resident":
-        """Take a loaded model of a known family; raises `UnknownFamilyError`."""
+        """Take a loaded model; raises `UnknownFamilyError` and `QuantisedModelError`."""
         config = cast(Any, model.config)
-        layout = layout_of(config.model_type)
+        layout = layout_of(config)
         shape = ModelShape.from_config(
             config.to_dict(), dtype_bytes=next(model.parameters()).element_size()
         )
@@ -89,8 +89,10 @@ class Resident:
 
 
 def _room(config: Any) -> int:
-    """The most tokens that attend to each other; the row method knows no sliding window."""
-    window = getattr(config, "sliding_window", None)
-    if window is not None and getattr(config, "use_sliding_window", True):
-        return int(min(config.max_position_embeddings, window))
-    return int(config.max_position_embeddings)
+    """The most tokens of which each attends to all before it, in every block; the row method knows
+    no sliding window."""
+    room: int = config.max_position_embeddings
+    window: int | None = getattr(config, "sliding_window", None)
+    # Mistral's window is every block's; Qwen's config says which blocks have one.
+    kinds = getattr(config, "layer_types", None) or ["sliding_attention"]
+    return min(room, window) if window is not None and "sliding_attention" in kinds else room

@@ -32,12 +32,12 @@ class Prefix:
     @classmethod
     def of(cls, recording: Recording, positions: Tensor) -> "Prefix":
         """The prefix of rows at `positions` (S, R): all that comes strictly before each."""
-        length = int(positions.max())
+        length = recording.batch.ids.shape[1] - 1
         hidden = torch.arange(length, device=positions.device) >= positions[..., None]
         return cls(
             keys=tuple(keys[:, :, :length] for keys in recording.keys),
             values=tuple(values[:, :, :length] for values in recording.values),
-            hidden=hidden if bool(hidden.any()) else None,
+            hidden=hidden if recording.batch.ragged else None,
         )
 
 

@@ -50,6 +50,7 @@ class Batch:
     ids: Tensor  # (S, N)
     positions: Tensor  # (S, J)
     answers: Tensor  # (S, J)
+    ragged: bool  # whether some answer position is not the batch's last
 
     @classmethod
     def of(cls, statements: Sequence[Statement], device: torch.device) -> "Batch":
@@ -59,6 +60,7 @@ class Batch:
             ids=torch.tensor(padded, device=device),
             positions=torch.tensor([s.positions for s in statements], device=device),
             answers=torch.tensor([s.answers for s in statements], device=device),
+            ragged=any(s.positions[0] < longest - 1 for s in statements),
         )
 
     def at_answers(self, values: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import copy
 
+import pytest
 import torch
 from tiny_models import FAMILIES, Letters
 from torch import Tensor
@@ -22,6 +23,19 @@ def test_scores_equal_the_naive_ones(resident: Resident) -> None:
     found = attribute(resident, [ONE], path, told=_ignore)[0]
 
     torch.testing.assert_close(found, _naive(resident, ONE, riemann(5), Unit.HIDDEN))
+
+
+@pytest.mark.parametrize("family", ["mistral-window", "qwen2-window-above"])
+def test_a_prompt_may_fill_the_sliding_window(family: str) -> None:
+    torch.manual_seed(0)
+    resident = Resident.of(FAMILIES[family]().double(), Letters())
+    statement = resident.encoder.statement("p" * 37, "a")
+    path = Path(quadrature=riemann(2), layers_per_pass=3)
+
+    found = attribute(resident, [statement], path, told=_ignore)[0]
+
+    assert len(statement.ids) + 1 == resident.encoder.most_tokens == 40
+    torch.testing.assert_close(found, _naive(resident, statement, riemann(2), Unit.HIDDEN))
 
 
 def test_several_answer_tokens_and_prompts_ride_together(resident: Resident) -> None:

@@ -1,6 +1,7 @@
 """Whole edits on tiny models with random weights."""
 
 import copy
+import math
 from dataclasses import replace
 
 import pytest
@@ -38,6 +39,30 @@ def test_a_calibrated_edit_holds_in_every_family(family: str) -> None:
     assert result.held
     assert result.after[0].text.startswith("Rome")
     assert result.metrics.rewrite_acc == 1.0
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(
+    ("family", "method"),
+    [
+        ("llama-3-rope", Method.CALIBRATED),
+        ("mistral-window", Method.PAPER),
+        ("qwen2.5-tied", Method.EASYEDIT),
+        ("qwen3-tied", Method.CALIBRATED),
+    ],
+)
+def test_half_precision_edits_are_finite_and_keep_the_dtype(
+    family: str, dtype: torch.dtype, method: Method
+) -> None:
+    editor = _editor(family, dtype)
+
+    result = editor.edit(_with(method=method))
+
+    assert {write.B.dtype for write in result.adapter.writes} == {dtype}
+    assert all(math.isfinite(scored.score) and scored.score > 0 for scored in result.neurons)
+    with edited(editor.resident, result.adapter):
+        for block in editor.resident.blocks:
+            assert torch.isfinite(block.down_weight).all()
 
 
 @pytest.mark.parametrize("method", Method)
@@ -132,11 +157,10 @@ def test_a_record_that_is_no_request_is_refused(record: dict[str, object]) -> No
         EditRequest.parse(record)
 
 
-def _editor(family: str) -> Editor:
+def _editor(family: str, dtype: torch.dtype = torch.float32) -> Editor:
     torch.manual_seed(0)
-    return Editor(
-        Resident.of(FAMILIES[family](), Letters()), reference_prompts=["a sea", "of words"]
-    )
+    resident = Resident.of(FAMILIES[family]().to(dtype), Letters())
+    return Editor(resident, reference_prompts=["a sea", "of words"])
 
 
 def _with(**changes: object) -> EditRequest:

@@ -1,0 +1,118 @@
+"""Which models are taken, and how long a prompt they have room for."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_models import FAMILIES, SIZES, Letters
+from transformers import (
+    AutoModelForCausalLM,
+    Gemma2Config,
+    GPT2Config,
+    LlamaConfig,
+    MistralConfig,
+    MixtralConfig,
+    Phi3Config,
+    PretrainedConfig,
+    Qwen2Config,
+    Qwen2MoeConfig,
+    Qwen3Config,
+    Qwen3MoeConfig,
+)
+
+from worker.kn.errors import PromptTooLongError, QuantisedModelError, UnknownFamilyError
+from worker.kn.layout import LAYOUTS, layout_of
+from worker.kn.loading import load_resident
+from worker.kn.resident import Resident
+
+WINDOWS = [
+    (LlamaConfig(**SIZES), 64),
+    (MistralConfig(**SIZES, sliding_window=40), 40),
+    (MistralConfig(**SIZES, sliding_window=None), 64),
+    (MistralConfig(**SIZES, sliding_window=4096), 64),
+    (Qwen2Config(**SIZES, sliding_window=40), 64),
+    (Qwen2Config(**SIZES, sliding_window=40, use_sliding_window=True, max_window_layers=1), 40),
+    (Qwen2Config(**SIZES, sliding_window=40, use_sliding_window=True, max_window_layers=3), 64),
+    (Qwen3Config(**SIZES, sliding_window=40, use_sliding_window=True, max_window_layers=2), 40),
+]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_has_a_layout_of_its_own_that_finds_every_part(family: str) -> None:
+    resident = Resident.of(FAMILIES[family](), Letters())
+
+    assert resident.layout is LAYOUTS[family.split("-")[0].replace("qwen2.5", "qwen2")]
+    assert [tuple(block.down_weight.shape) for block in resident.blocks] == [(32, 48)] * 3
+    assert resident.head.weight.shape == resident.embeddings.shape == (131, 32)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        GPT2Config(),
+        Phi3Config(pad_token_id=0),
+        Gemma2Config(),
+        MixtralConfig(),
+        Qwen2MoeConfig(),
+        Qwen3MoeConfig(),
+    ],
+)
+def test_another_family_is_refused_by_name(config: PretrainedConfig) -> None:
+    with pytest.raises(UnknownFamilyError, match=f"'{config.model_type}' is not one of llama"):
+        layout_of(config)
+
+
+@pytest.mark.parametrize(
+    ("quantisation", "name"),
+    [
+        ({"quant_method": "gptq", "bits": 4}, "gptq"),
+        ({"quant_method": "fp8"}, "fp8"),
+        ({}, "unnamed"),
+    ],
+)
+def test_a_quantised_model_is_refused(quantisation: dict[str, Any], name: str) -> None:
+    config = LlamaConfig(**SIZES)
+    config.quantization_config = quantisation
+
+    with pytest.raises(QuantisedModelError, match=name):
+        layout_of(config)
+
+
+def test_what_is_refused_is_refused_before_any_weight_is_read(tmp_path: Path) -> None:
+    config = LlamaConfig(**SIZES)
+    config.quantization_config = {"quant_method": "awq", "bits": 4}
+    config.save_pretrained(tmp_path)  # and no weights
+
+    with pytest.raises(QuantisedModelError, match="awq"):
+        load_resident(tmp_path)
+
+    GPT2Config().save_pretrained(tmp_path)
+
+    with pytest.raises(UnknownFamilyError, match="gpt2"):
+        load_resident(tmp_path)
+
+
+def test_integers_in_place_of_weights_are_refused() -> None:
+    model = FAMILIES["llama-mha-untied"]()
+    down = model.model.layers[1].mlp.down_proj
+    down.weight = torch.nn.Parameter(down.weight.to(torch.int8), requires_grad=False)
+
+    with pytest.raises(QuantisedModelError, match="int8"):
+        Resident.of(model, Letters())
+
+
+@pytest.mark.parametrize(("config", "most_tokens"), WINDOWS)
+def test_a_prompt_must_fit_the_window_where_any_block_has_one(
+    config: PretrainedConfig, most_tokens: int
+) -> None:
+    encoder = _resident(config).encoder
+
+    encoder.statement("p" * (most_tokens - 4), "aa")
+
+    with pytest.raises(PromptTooLongError, match=f"room for {most_tokens}"):
+        encoder.statement("p" * (most_tokens - 3), "aa")
+
+
+def _resident(config: PretrainedConfig) -> Resident:
+    return Resident.of(AutoModelForCausalLM.from_config(config), Letters())
