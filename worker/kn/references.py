@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -46,12 +47,21 @@ def _until_end(ids: list[int], ends: set[int | None]) -> list[int]:
     return ids[: stops[0] + 1] if stops else ids
 
 
+@dataclass(frozen=True, slots=True)
+class Activations:
+    """What chosen units do at every position of some texts."""
+
+    texts: Tensor  # (rows,): which text a row belongs to, on the CPU
+    rows: Mapping[int, Tensor]  # by layer: (rows, k), float32
+
+
 @torch.no_grad()
 def activations(
     resident: Resident, texts: Sequence[Sequence[int]], units: Mapping[int, list[int]]
-) -> dict[int, Tensor]:
-    """The chosen units' activations at every position of the texts: (rows, k) by layer, float32."""
+) -> Activations:
+    """Run the texts once, those of one length together, and keep the units of `units` by layer."""
     found: dict[int, list[Tensor]] = {layer: [] for layer in units}
+    belongs: list[Tensor] = []
     most = max(1, REFERENCE_TOKENS_PER_BATCH // max(map(len, texts)))
     for indexes in alike(texts, len, most=most):
         ids = torch.tensor([list(texts[i]) for i in indexes], device=resident.device)
@@ -60,7 +70,8 @@ def activations(
                 keep = _keeping(resident.blocks[layer], chosen, found[layer])
                 watched.enter_context(keep)
             resident.decoder(input_ids=ids, use_cache=False)
-    return {layer: torch.cat(rows) for layer, rows in found.items()}
+        belongs.append(torch.tensor(indexes).repeat_interleave(ids.shape[1]))
+    return Activations(torch.cat(belongs), {layer: torch.cat(r) for layer, r in found.items()})
 
 
 @contextmanager

@@ -1,0 +1,196 @@
+"""How strong a write must be: B, by descent until the new answer leads, and no further.
+
+All layers move together. With s_l the length of the residual stream at layer l times how clearly
+the fact stands out there, and g_l the gradient of the loss by B_l,
+
+    m ← μ m + (1 − μ) · s g / ‖s g‖ ,   B_l ← B_l − η s_l m_l
+
+so that a step has the same length whatever the model's scale and dtype, and a layer moves as far
+as it helps. The loss is that of the new answer in every prompt, plus what the model's answers to
+the texts that feel the write most, and to protected prompts, move: KL(unedited ‖ edited).
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from contract.memory import KEPT_TEXTS, KEPT_TOKENS_PER_TEXT
+from worker.kn.adapter import LayerWrite
+from worker.kn.layout import Block
+from worker.kn.methods.whitening import Direction
+from worker.kn.recipe import Task, Told
+from worker.kn.resident import Resident
+from worker.kn.statement import Batch, Statement, alike
+
+STATEMENTS_PER_PASS = 8
+TINY = torch.finfo(torch.float32).tiny
+LOSS_SCALE = 64.0  # only a gradient's direction counts: in float16 a larger one loses less
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """How far to go, and in what steps."""
+
+    step: float = 0.05  # η, a share of the residual stream's length
+    momentum: float = 0.8  # μ
+    most_steps: int = 100
+    margin: float = 5.0  # nats that the new answer leads by, at every token
+    keeping: float = 10.0  # what a nat of change on kept texts weighs
+    turns: int = 4  # kept references are taken in so many turns
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Texts of which the model must go on saying what it says: the protected ones at every step,
+    the references that feel the write most in turn."""
+
+    protected: list[Sequence[int]]
+    references: list[Sequence[int]]
+
+    @classmethod
+    def of(cls, task: Task, order: Sequence[int]) -> "Kept":
+        """The references in `order`, the first of them first."""
+        prompt_ids = task.resident.encoder.prompt_ids
+        return cls(
+            protected=[prompt_ids(prompt) for prompt in task.request.protect_prompts],
+            references=[task.references[i][:KEPT_TOKENS_PER_TEXT] for i in order],
+        )
+
+    def at(self, step: int, *, turns: int) -> list[Sequence[int]]:
+        start = step % turns * KEPT_TEXTS
+        return [*self.protected, *self.references[start : start + KEPT_TEXTS]]
+
+
+class Descent:
+    """B of every layer, and the way it goes down."""
+
+    def __init__(self, directions: Sequence[Direction], d_model: int, search: Search) -> None:
+        clearest = max(direction.clearness for direction in directions)
+        self.B = [d.A.new_zeros(d_model, len(d.A)).requires_grad_() for d in directions]
+        self._scales = [d.length * d.clearness / clearest for d in directions]
+        self._moving = [torch.zeros_like(b) for b in self.B]
+        self._search = search
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Go one step along the gradients that B has, and forget them."""
+        scaled = [_gradient(b) * s for b, s in zip(self.B, self._scales, strict=True)]
+        norm = torch.stack([g.norm().cpu() for g in scaled]).norm().clamp_min(TINY)
+        for b, g, m, s in zip(self.B, scaled, self._moving, self._scales, strict=True):
+            m.lerp_(g / norm.to(g.device), 1 - self._search.momentum)
+            b.sub_(self._search.step * s * m)
+            b.grad = None
+
+
+def _gradient(b: Tensor) -> Tensor:
+    assert b.grad is not None
+    return b.grad
+
+
+def search_write(
+    resident: Resident,
+    statements: Sequence[Statement],
+    directions: Sequence[Direction],
+    kept: Kept,
+    search: Search,
+    *,
+    told: Told,
+) -> list[LayerWrite]:
+    """Descend on −log P(new answer) until it leads by the margin everywhere."""
+    descent = Descent(directions, resident.shape.d_model, search)
+    groups = alike(statements, lambda s: len(s.answers), most=STATEMENTS_PER_PASS)
+    batches = [Batch.of([statements[i] for i in group], resident.device) for group in groups]
+    for step in range(search.most_steps):
+        told(step, search.most_steps)
+        if _persuade(resident, batches, directions, descent.B) >= search.margin:
+            break
+        texts = kept.at(step, turns=search.turns)
+        _hold(resident, texts, directions, descent.B, weight=search.keeping)
+        descent.step()
+    told(search.most_steps, search.most_steps)
+    return [
+        LayerWrite(d.layer, tuple(d.units), A=d.A, B=b.detach())
+        for d, b in zip(directions, descent.B, strict=True)
+    ]
+
+
+def _persuade(
+    resident: Resident,
+    batches: Sequence[Batch],
+    directions: Sequence[Direction],
+    B: Sequence[Tensor],
+) -> float:
+    """Add the gradient of the loss; returns by how much the new answer leads, at its weakest."""
+    lead = float("inf")
+    for batch in batches:
+        with torch.enable_grad(), written(resident, directions, B):
+            hidden = resident.decoder(input_ids=batch.ids, use_cache=False).last_hidden_state
+            logits = resident.head(batch.at_answers(hidden)).float()  # (S, J, n_vocab)
+            loss = torch.nn.functional.cross_entropy(
+                logits.flatten(0, 1), batch.answers.flatten().to(logits.device)
+            )
+            (LOSS_SCALE * loss).backward()
+        lead = min(lead, _lead(logits.detach(), batch.answers.to(logits.device)))
+    return lead
+
+
+def _hold(
+    resident: Resident,
+    texts: Sequence[Sequence[int]],
+    directions: Sequence[Direction],
+    B: Sequence[Tensor],
+    *,
+    weight: float,
+) -> None:
+    """Add the gradient of KL(unedited ‖ edited), the mean over the texts' positions."""
+    longest = max(map(len, texts))
+    ids = torch.tensor([[*t, *[0] * (longest - len(t))] for t in texts], device=resident.device)
+    lengths = torch.tensor([len(t) for t in texts], device=resident.device)
+    real = torch.arange(longest, device=resident.device) < lengths[:, None]  # (S, N)
+
+    def log_shares() -> Tensor:
+        hidden = resident.decoder(input_ids=ids, use_cache=False).last_hidden_state
+        logits: Tensor = resident.head(hidden[real.to(hidden.device)]).float()
+        return logits.log_softmax(-1)  # (positions, n_vocab)
+
+    with torch.no_grad():
+        before = log_shares()
+    with torch.enable_grad(), written(resident, directions, B):
+        moved = torch.nn.functional.kl_div(
+            log_shares(), before, reduction="batchmean", log_target=True
+        )
+        (LOSS_SCALE * weight * moved).backward()
+
+
+def _lead(logits: Tensor, answers: Tensor) -> float:
+    """The smallest lead of the wanted token over the best other one."""
+    wanted = logits.gather(-1, answers[..., None])
+    others = logits.scatter(-1, answers[..., None], float("-inf")).amax(-1, keepdim=True)
+    return (wanted - others).min().item()
+
+
+@contextmanager
+def written(
+    resident: Resident, directions: Sequence[Direction], B: Sequence[Tensor]
+) -> Iterator[None]:
+    """The model computes as if B·A were added to its columns; gradients reach B."""
+    with ExitStack() as hooked:
+        for direction, b in zip(directions, B, strict=True):
+            hooked.enter_context(_adding(resident.blocks[direction.layer], direction, b))
+        yield
+
+
+@contextmanager
+def _adding(block: Block, direction: Direction, b: Tensor) -> Iterator[None]:
+    def add(_: object, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+        felt = inputs[0][..., direction.units].to(b.dtype) @ direction.A.T  # (S, N, J)
+        return output + (felt @ b.T).to(output.dtype)
+
+    handle = block.down.register_forward_hook(add)
+    try:
+        yield
+    finally:
+        handle.remove()

@@ -1,0 +1,127 @@
+"""Along which activations a layer is written: what the fact feels, and other text hardly.
+
+In each chosen layer the columns of the chosen units change by B·A. The rows of A are fixed by the
+activations k that the fact's prompts cause at its answer tokens, and by C, the second moment of
+what the same units do in reference text, x:
+
+    A = (K C⁻¹ Kᵀ)⁻¹ K C⁻¹ ,   C = E w x xᵀ
+
+so that A k_j = e_j, and E w|A x|² is the smallest: with w = 1 the solution of ROME's constrained
+least squares (Meng et al., 2022, eq. 2) within the chosen units, for several keys at once. A text
+is harmed where it feels much of a write, not by a faint touch: w follows |A x|² over some rounds,
+so that it is the fourth power that gets small. Protected prompts count many times in C.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from worker.kn.recipe import Task
+from worker.kn.recording import Trace, record
+from worker.kn.references import Activations, activations
+from worker.kn.statement import Batch, Statement
+
+RIDGE = 0.03  # of the mean diagonal of C at w = 1, added to it
+ROUNDS = 4  # of weighing
+FAINTEST = 0.1  # what w is at least, where its root is 1 in the mean
+GRAM_RIDGE = 0.01
+PROTECTED_WEIGHT = 10.0  # what the protected prompts count in C, where all references count 1
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """One layer's A, and how far a step along it may go."""
+
+    layer: int
+    units: list[int]
+    A: Tensor  # (J, k), float32
+    length: float  # of the residual stream where the fact is answered
+    clearness: float  # √(k C⁻¹ k): how far the fact stands out from reference text
+
+    def felt(self, rows: Tensor) -> Tensor:
+        """How much of the write each row (rows, k) of activations feels, at most: (rows,)."""
+        return (rows @ self.A.T).abs().amax(-1)
+
+
+def directions_of(
+    task: Task, statements: Sequence[Statement], units: Mapping[int, list[int]]
+) -> tuple[list[Direction], list[int]]:
+    """The direction of every chosen layer, and the reference texts in the order in which they
+    feel the write, most of all first."""
+    traces = [record(task.resident, Batch.of([s], task.resident.device)).traces for s in statements]
+    reference = activations(task.resident, task.references, units)
+    protected = _protected(task, units)
+    directions = [
+        _direction(
+            layer,
+            chosen,
+            _mean_keys([trace[layer] for trace in traces], chosen),
+            reference.rows[layer],
+            protected.get(layer),
+            length=traces[0][layer].mid.float().norm(dim=-1).mean().item(),
+        )
+        for layer, chosen in units.items()
+    ]
+    return directions, _most_felt(directions, reference)
+
+
+def _protected(task: Task, units: Mapping[int, list[int]]) -> dict[int, Tensor]:
+    """The units' activations where the protected prompts are answered: (prompts, k) by layer."""
+    prompts = [task.resident.encoder.prompt_ids(p) for p in task.request.protect_prompts]
+    if not prompts:
+        return {}
+    found = activations(task.resident, prompts, units)
+    last = torch.cat([found.texts[1:] != found.texts[:-1], torch.tensor([True])])
+    return {layer: rows[last.to(rows.device)] for layer, rows in found.rows.items()}
+
+
+def _direction(
+    layer: int,
+    units: list[int],
+    K: Tensor,
+    rows: Tensor,
+    protected: Tensor | None,
+    *,
+    length: float,
+) -> Direction:
+    """A for the keys K (J, k) against reference rows (rows, k)."""
+    constant = RIDGE * rows.square().mean().clamp_min(1e-12) * torch.eye(len(units)).to(rows)
+    if protected is not None:
+        constant += PROTECTED_WEIGHT * (protected.T @ protected) / len(protected)
+    weights = torch.ones_like(rows[:, 0])
+    for _ in range(ROUNDS):
+        C = (rows * weights[:, None]).T @ rows / weights.sum() + constant
+        direction = _solved(layer, units, K, C, length=length)
+        felt = direction.felt(rows)
+        weights = (felt / felt.mean().clamp_min(1e-12) + FAINTEST).square()
+    return direction
+
+
+def _solved(layer: int, units: list[int], K: Tensor, C: Tensor, *, length: float) -> Direction:
+    white = torch.linalg.solve(C, K.T).T  # K C⁻¹
+    gram = K @ white.T  # (J, J)
+    clearness = gram.diagonal().mean().clamp_min(0).sqrt().item()
+    # Keys of neighbouring tokens may be almost parallel: a little more keeps the inverse in bounds.
+    gram.diagonal().mul_(1 + GRAM_RIDGE)
+    return Direction(layer, units, torch.linalg.solve(gram, white), length, clearness)
+
+
+def _mean_keys(traces: Sequence[Trace], units: list[int]) -> Tensor:
+    """The mean over prompts of the units' activations at each answer token, (J, k), float32."""
+    longest = max(trace.hidden.shape[1] for trace in traces)
+    alike_ = [t.hidden[0][:, units].float() for t in traces if t.hidden.shape[1] == longest]
+    return torch.stack(alike_).mean(0)
+
+
+def _most_felt(directions: Sequence[Direction], reference: Activations) -> list[int]:
+    """The texts' indexes, by the most that any of their positions feels in all layers together."""
+    felt = torch.zeros(len(reference.texts))
+    for direction in directions:
+        felt += direction.felt(reference.rows[direction.layer]).cpu()
+    by_text = torch.zeros(int(reference.texts.max()) + 1).scatter_reduce(
+        0, reference.texts, felt, "amax"
+    )
+    order: list[int] = by_text.argsort(descending=True).tolist()
+    return order
