@@ -121,6 +121,13 @@ def test_a_threshold_that_nothing_passes_is_an_error() -> None:
         {"prompt": "a", "target_new": "b", "hparams": {"stops": 3}},
         {"prompt": "a", "target_new": "b", "hparams": {"max_neurons": 2.5}},
         {"prompt": "a", "target_new": "b", "hparams": {"steps": True}},
+        {"prompt": "a", "target_new": "b", "hparams": {"quadrature": "simpson"}},
+        {
+            "prompt": "a",
+            "target_new": "b",
+            "method": "easyedit",
+            "hparams": {"quadrature": "gauss_legendre"},
+        },
         {"prompt": "a", "target_new": "b", "method": "magic"},
         {"prompt": "a", "target_new": "b", "refine_prompts": "c"},
         {"prompt": "a", "target_new": "b", "locality": [{"ground_truth": "c"}]},

@@ -23,7 +23,6 @@ from worker.kn.attribution import Path, attribute
 from worker.kn.errors import NoNeuronsError
 from worker.kn.layout import Block
 from worker.kn.neuron import Scored, by_layer, coarse, strongest
-from worker.kn.quadrature import riemann
 from worker.kn.recipe import Task, Told
 from worker.kn.recording import Trace, record
 from worker.kn.references import activations
@@ -59,7 +58,7 @@ class Calibrated:
         """
         hparams = task.request.hparams
         threshold = hparams.adaptive_threshold or DEFAULT_THRESHOLD
-        path = Path(quadrature=riemann(hparams.steps), layers_per_pass=task.layers_per_pass)
+        path = Path(quadrature=hparams.points, layers_per_pass=task.layers_per_pass)
         answers = (task.ground_truth, task.request.target_new)
         scores = [
             _mean_over_prompts(attribute(task.resident, _statements(task, answer), path, told=told))

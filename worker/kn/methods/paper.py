@@ -13,7 +13,6 @@ from worker.kn.adapter import LayerWrite
 from worker.kn.attribution import Path, attribute
 from worker.kn.errors import NoNeuronsError
 from worker.kn.neuron import Scored, by_layer, coarse, shared_by, strongest
-from worker.kn.quadrature import riemann
 from worker.kn.recipe import Task, Told
 
 DEFAULT_THRESHOLD = 0.2
@@ -26,7 +25,7 @@ class Paper:
     def select(self, task: Task, *, told: Told) -> tuple[Scored, ...]:
         hparams = task.request.hparams
         threshold = hparams.adaptive_threshold or DEFAULT_THRESHOLD
-        path = Path(quadrature=riemann(hparams.steps), layers_per_pass=task.layers_per_pass)
+        path = Path(quadrature=hparams.points, layers_per_pass=task.layers_per_pass)
         statement = task.resident.encoder.statement
         prompts = task.request.steering_prompts
         statements = [statement(prompt, task.ground_truth) for prompt in prompts]
