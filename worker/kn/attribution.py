@@ -133,11 +133,12 @@ def answer_gradient(resident: Resident, top: Tensor, answers: Tensor) -> tuple[T
 def _chunk_gradient(head: nn.Linear, rows: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """P · size (r, 1), and ∂log P/∂rows / size (r, d_model), for target ids (r, 1)."""
     logits = nn.functional.linear(rows, head.weight, head.bias)
-    share = logits.to(torch.promote_types(logits.dtype, torch.float32)).softmax(-1)
+    share = logits.softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
     p = share.gather(1, target)
-    error = share.neg_().scatter_add_(1, target, torch.ones_like(p))  # ∂log P/∂logits
-    size = error.abs().amax(-1, keepdim=True).clamp_min_(torch.finfo(error.dtype).tiny)
-    return p * size, error.div_(size).to(rows.dtype) @ head.weight
+    # ∂log P/∂logits is 1 − p at the target, and nowhere larger: the others' shares add up to that.
+    size = (1 - p).clamp_min_(torch.finfo(p.dtype).eps)
+    error = share.div_(-size).scatter_(1, target, (1 - p) / size)
+    return p * size, error.to(rows.dtype) @ head.weight
 
 
 @torch.no_grad()
