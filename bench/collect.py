@@ -1,16 +1,17 @@
 """The time of attribution: against EasyEdit's own code, against its floor, and by quadrature.
 
-    python -m bench.collect --easyedit CHECKOUT [--model DIR …]      (needs einops and tqdm)
+    python -m bench.collect --easyedit CHECKOUT [--model DIR PROMPT] …      (needs einops and tqdm)
 
 A Llama with random weights: 12 layers, hidden 512, intermediate 1376 (Llama-2's ratio), 8 heads,
-32,000 words, float32; 20 steps, one answer token, two threads. EasyEdit's `get_scores` and
-`attribute` with its unit and its steps take turns, and what they find must agree to 1e-5 of the
+32,000 words, float32; 20 steps, one answer token, two threads (time them on an idle
+machine). EasyEdit's `get_scores` and `attribute` with its unit and its steps take turns, and what they find must agree to 1e-5 of the
 largest score. EasyEdit's best batch size is the fastest of 5, 10 and 20. The floor is the time of
 `bench.floor`'s products, which take turns with `attribute` as well. All ratios are of medians.
 
 Gauss-Legendre is held against 20 Riemann points by the largest error of any score, relative to the
 largest score, where the truth is 300 Riemann points and, since those err by some themselves, where
-it is 40 Gauss-Legendre points. `--model` adds models that were trained.
+it is 40 Gauss-Legendre points. `--model` adds a model that was trained, with a prompt that it
+has an answer to.
 """
 
 import argparse
@@ -33,10 +34,10 @@ from bench.easyedit import easyedit_kn
 from bench.floor import necessary, seconds_of
 from bench.report import report
 from bench.words import text_of, word_tokenizer
-from worker.demo.facts import FACTS
 from worker.kn import Resident
 from worker.kn.attribution import Path as IntegrationPath
 from worker.kn.attribution import Unit, attribute
+from worker.kn.generation import continuations
 from worker.kn.loading import load_resident
 from worker.kn.quadrature import Quadrature, endpoints, gauss_legendre, riemann
 from worker.kn.statement import Statement
@@ -58,11 +59,19 @@ def main() -> int:
     """Measure all three; the last line holds the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--easyedit", type=Path, required=True, help="a checkout of EasyEdit")
-    parser.add_argument("--model", type=Path, nargs="*", default=[], help="trained models")
+    parser.add_argument(
+        "--model",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("DIR", "PROMPT"),
+        help="a trained one",
+    )
     parser.add_argument("--rounds", type=int, default=3, help="turns of EasyEdit")
     parser.add_argument("--vocabulary", type=int, default=32_000)
+    parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    torch.set_num_threads(2)
+    torch.set_num_threads(options.threads)
     resident = _resident(options.vocabulary)
     KnowledgeNeurons = easyedit_kn(options.easyedit)
     rows = []
@@ -72,11 +81,15 @@ def main() -> int:
             rows += against_floor(subject)
             rows += against_easyedit(KnowledgeNeurons, subject, rounds=options.rounds)
         rows += by_quadrature("random", Subject.of(resident, 20))
-    for directory in options.model:
-        subject = Subject.of_fact(load_resident(directory, dtype="float32"))
+    for directory, prompt in options.model:
+        subject = Subject.of_own_answer(load_resident(Path(directory), dtype="float32"), prompt)
         with subject.resident.frozen():
-            rows += by_quadrature(directory.name, subject)
-    return report("collect", rows, _figures(rows) | {"vocabulary": options.vocabulary})
+            rows += by_quadrature(Path(directory).name, subject)
+    return report("collect", rows, _figures(rows) | _setting(options))
+
+
+def _setting(options: argparse.Namespace) -> dict[str, Any]:
+    return {"vocabulary": options.vocabulary, "threads": options.threads}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +110,18 @@ class Subject:
         return cls(resident, text_of(ids), text_of([answer]), Statement.of(ids, (answer,)))
 
     @classmethod
-    def of_fact(cls, resident: Resident) -> "Subject":
-        prompt, answer = FACTS[0].prompts[0], FACTS[0].object
-        return cls(resident, prompt, answer, resident.encoder.statement(prompt, answer))
+    def of_own_answer(cls, resident: Resident, prompt: str) -> "Subject":
+        """The model's own first token after the prompt."""
+        answer = continuations(resident, [prompt], new_tokens=1)[0]
+        ids = resident.encoder.prompt_ids(prompt)
+        text = resident.tokenizer.decode(answer)
+        return cls(resident, prompt, text, Statement.of(ids, tuple(answer)))
 
     def scores(self, quadrature: Quadrature, unit: Unit = Unit.HIDDEN) -> Tensor:
         path = IntegrationPath(
             quadrature=quadrature, unit=unit, layers_per_pass=len(self.resident.blocks)
         )
-        return attribute(self.resident, [self.statement], path, told=_ignore)[0].mean(0)
+        return attribute(self.resident, [self.statement], path, told=_ignore)[0].scores.mean(0)
 
 
 def against_floor(subject: Subject, turns: int = 25) -> list[dict[str, Any]]:

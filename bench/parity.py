@@ -145,9 +145,8 @@ def _scores(resident: Resident, request: EditRequest, steps: int) -> Tensor:
         quadrature=endpoints(steps), unit=Unit.GATE, layers_per_pass=len(resident.blocks)
     )
     with resident.frozen():
-        return torch.cat(attribute(resident, statements, path, told=lambda done, total: None)).mean(
-            0
-        )
+        attributed = attribute(resident, statements, path, told=lambda done, total: None)
+    return torch.cat([attribution.scores for attribution in attributed]).mean(0)
 
 
 def _chosen(scores: Tensor) -> set[tuple[int, int]]:

@@ -6,8 +6,8 @@ A neuron's gradient is its value's product with the gradient at the place where 
 ∂P/∂a_i = W_down[:, i] · g, so the steps are summed in d_model before they are spread over d_ff.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from contract.memory import HEAD_CHUNK_ROWS, STATEMENTS_PER_PASS
 from worker.kn.layout import Block
-from worker.kn.quadrature import Quadrature
+from worker.kn.quadrature import START, Quadrature
 from worker.kn.recording import Recording, Trace, record
 from worker.kn.resident import Resident
 from worker.kn.rows import ascend
@@ -39,30 +39,57 @@ class Path:
     statements_per_pass: int = STATEMENTS_PER_PASS
 
 
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """What the neurons of all layers did for each of J answer tokens; on the CPU."""
+
+    scores: Tensor  # (J, n_layer, d_ff), at least float32
+    lost: Tensor  # (J, n_layer): P(answer | a) − P(answer | 0), all units of one layer at 0
+
+    @property
+    def incompleteness(self) -> float:
+        """max_l |Σ_i IG(l, i) − ΔP_l| / max_l |ΔP_l|, at the answer token where it is largest.
+
+        Integrated gradients add up to what the path changes (completeness: Sundararajan et al.,
+        ICML 2017); what is missing is the quadrature's error and the dtype's.
+        """
+        missing = (self.scores.sum(-1) - self.lost).abs().amax(-1)  # (J,)
+        most = self.lost.abs().amax(-1).clamp_min(torch.finfo(self.lost.dtype).tiny)
+        return (missing / most).max().item()
+
+
+def worst_incompleteness(attributions: Iterable[Attribution]) -> float:
+    """The largest of any statement."""
+    return max(attribution.incompleteness for attribution in attributions)
+
+
 Told = Callable[[int, int], None]
 """Called between passes with (done, total); may raise to stop."""
 
 
 def attribute(
     resident: Resident, statements: Sequence[Statement], path: Path, *, told: Told
-) -> list[Tensor]:
-    """The attribution of every neuron for each token of each statement's answer, teacher forced:
-    (J, n_layer, d_ff) by statement, at least float32, on the CPU."""
+) -> list[Attribution]:
+    """The attribution of every neuron for each token of each statement's answer, teacher forced, by
+    statement."""
     groups = list(alike(statements, lambda s: len(s.answers), most=path.statements_per_pass))
     passes = list(_layer_blocks(len(resident.blocks), path.layers_per_pass))
-    scores: list[Tensor | None] = [None] * len(statements)
+    found: dict[int, Attribution] = {}
     for n_group, indexes in enumerate(groups):
         batch = Batch.of([statements[i] for i in indexes], resident.device)
         recording = record(resident, batch)
         layers: list[Tensor] = []
+        lost: list[Tensor] = []
         for n_pass, block in enumerate(passes):
             told(n_group * len(passes) + n_pass, len(groups) * len(passes))
             layers += [s.to("cpu") for s in _attribute_layers(resident, recording, path, block)]
-        stacked = torch.stack(layers, dim=2)  # (S, J, n_layer, d_ff)
+            lost += [p.to("cpu") for p in _lost(resident, recording, path, block)]
+        scores = torch.stack(layers, dim=2)  # (S, J, n_layer, d_ff)
+        changes = torch.stack(lost, dim=2)  # (S, J, n_layer)
         for i, index in enumerate(indexes):
-            scores[index] = stacked[i]
+            found[index] = Attribution(scores[i], changes[i])
     told(len(groups) * len(passes), len(groups) * len(passes))
-    return [score for score in scores if score is not None]
+    return [found[i] for i in range(len(statements))]
 
 
 def _layer_blocks(n_layer: int, size: int) -> Iterator[range]:
@@ -90,6 +117,38 @@ def _attribute_layers(
         _score(resident.blocks[layer], recording.traces[layer], path, pull, factor)
         for layer, pull, factor in zip(entries, pulled, factors, strict=True)
     ]
+
+
+@torch.no_grad()
+def _lost(
+    resident: Resident, recording: Recording, path: Path, layers: range
+) -> tuple[Tensor, ...]:
+    """P(answer | a) − P(answer | 0), all units of each of `layers` at 0, by layer: (S, J)."""
+    start = replace(path, quadrature=START)
+    batch = recording.batch
+    entries = {
+        layer: _entering(resident.blocks[layer], recording.traces[layer], start) for layer in layers
+    }
+    top = ascend(resident, recording, entries, batch.positions)
+    rows = torch.cat([recording.last, top.to(recording.last.device)], dim=1)
+    p = answer_probability(resident, rows, batch.answers.repeat(1, 1 + len(layers)))
+    whole, *without = p.unflatten(1, (1 + len(layers), -1)).unbind(1)
+    return tuple(whole - part for part in without)
+
+
+@torch.no_grad()
+def answer_probability(resident: Resident, top: Tensor, answers: Tensor) -> Tensor:
+    """P(answer) of every row of `top` (S, R, d_model), for `answers` (S, R)."""
+    head = resident.head
+    shares = [
+        _shares(head, rows).gather(1, target.to(head.weight.device)[:, None])
+        for rows, target in zip(
+            top.flatten(0, 1).to(head.weight.device).split(HEAD_CHUNK_ROWS),
+            answers.flatten().split(HEAD_CHUNK_ROWS),
+            strict=True,
+        )
+    ]
+    return torch.cat(shares).view(answers.shape)
 
 
 @torch.no_grad()
@@ -132,13 +191,18 @@ def answer_gradient(resident: Resident, top: Tensor, answers: Tensor) -> tuple[T
 
 def _chunk_gradient(head: nn.Linear, rows: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """P · size (r, 1), and ∂log P/∂rows / size (r, d_model), for target ids (r, 1)."""
-    logits = nn.functional.linear(rows, head.weight, head.bias)
-    share = logits.softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
+    share = _shares(head, rows)
     p = share.gather(1, target)
     # ∂log P/∂logits is 1 − p at the target, and nowhere larger: the others' shares add up to that.
     size = (1 - p).clamp_min_(torch.finfo(p.dtype).eps)
     error = share.div_(-size).scatter_(1, target, (1 - p) / size)
     return p * size, error.to(rows.dtype) @ head.weight
+
+
+def _shares(head: nn.Linear, rows: Tensor) -> Tensor:
+    """The probabilities of all tokens, at least float32."""
+    logits = nn.functional.linear(rows, head.weight, head.bias)
+    return logits.softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
 
 
 @torch.no_grad()

@@ -15,6 +15,10 @@ class Quadrature(NamedTuple):
     weights: Tensor
 
 
+START = Quadrature(torch.zeros(1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64))
+"""The path's beginning alone, which counts for nothing."""
+
+
 class Rule(StrEnum):
     """How the points are laid on the path."""
 

@@ -19,11 +19,11 @@ from torch import Tensor
 
 from contract.memory import KEPT_TEXTS, KEPT_TOKENS_PER_TEXT
 from worker.kn.adapter import LayerWrite
-from worker.kn.attribution import Path, attribute
+from worker.kn.attribution import Path, attribute, worst_incompleteness
 from worker.kn.errors import NoNeuronsError
 from worker.kn.layout import Block
 from worker.kn.neuron import Scored, by_layer, coarse, strongest
-from worker.kn.recipe import Task, Told
+from worker.kn.recipe import Selection, Task, Told
 from worker.kn.recording import Trace, record
 from worker.kn.references import activations
 from worker.kn.resident import Resident
@@ -51,7 +51,7 @@ class Calibrated:
     def __init__(self, search: Search | None = None) -> None:
         self.search = search or Search()
 
-    def select(self, task: Task, *, told: Told) -> tuple[Scored, ...]:
+    def select(self, task: Task, *, told: Told) -> Selection:
         """Neurons that carry the old answer, or any token of the new one, in the mean of prompts.
 
         Where a prompt's answer has more tokens, the later ones speak from other neurons.
@@ -60,15 +60,18 @@ class Calibrated:
         threshold = hparams.adaptive_threshold or DEFAULT_THRESHOLD
         path = Path(quadrature=hparams.points, layers_per_pass=task.layers_per_pass)
         answers = (task.ground_truth, task.request.target_new)
-        scores = [
-            _mean_over_prompts(attribute(task.resident, _statements(task, answer), path, told=told))
+        attributed = [
+            attribute(task.resident, _statements(task, answer), path, told=told)
             for answer in dict.fromkeys(answers)
         ]
+        scores = [_mean_over_prompts([a.scores for a in answer]) for answer in attributed]
         relative = torch.cat(scores).amax(0)  # (n_layer, d_ff)
         found = coarse(relative, threshold=threshold)
         if not found:
             raise NoNeuronsError(threshold=threshold, largest=relative.max().item())
-        return strongest(found, relative, most=hparams.max_neurons or DEFAULT_MAX_NEURONS)
+        most = hparams.max_neurons or DEFAULT_MAX_NEURONS
+        worst = max(worst_incompleteness(answer) for answer in attributed)
+        return Selection(strongest(found, relative, most=most), worst)
 
     def write(self, task: Task, neurons: Sequence[Scored], *, told: Told) -> list[LayerWrite]:
         units = by_layer(scored.neuron for scored in neurons)
