@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from contract.memory import HEAD_CHUNK_ROWS, STATEMENTS_PER_PASS
 from worker.kn.layout import Block
-from worker.kn.quadrature import START, Quadrature
+from worker.kn.quadrature import Quadrature
 from worker.kn.recording import Recording, Trace, record
 from worker.kn.resident import Resident
 from worker.kn.rows import ascend
@@ -72,6 +72,7 @@ def attribute(
 ) -> list[Attribution]:
     """The attribution of every neuron for each token of each statement's answer, teacher forced, by
     statement."""
+    path = replace(path, quadrature=path.quadrature.from_zero)
     groups = list(alike(statements, lambda s: len(s.answers), most=path.statements_per_pass))
     passes = list(_layer_blocks(len(resident.blocks), path.layers_per_pass))
     found: dict[int, Attribution] = {}
@@ -82,8 +83,9 @@ def attribute(
         lost: list[Tensor] = []
         for n_pass, block in enumerate(passes):
             told(n_group * len(passes) + n_pass, len(groups) * len(passes))
-            layers += [s.to("cpu") for s in _attribute_layers(resident, recording, path, block)]
-            lost += [p.to("cpu") for p in _lost(resident, recording, path, block)]
+            for score, change in _attribute_layers(resident, recording, path, block):
+                layers.append(score.to("cpu"))
+                lost.append(change.to("cpu"))
         scores = torch.stack(layers, dim=2)  # (S, J, n_layer, d_ff)
         changes = torch.stack(lost, dim=2)  # (S, J, n_layer)
         for i, index in enumerate(indexes):
@@ -99,8 +101,11 @@ def _layer_blocks(n_layer: int, size: int) -> Iterator[range]:
 
 def _attribute_layers(
     resident: Resident, recording: Recording, path: Path, layers: range
-) -> list[Tensor]:
-    """The scores (S, J, d_ff) of each of `layers`."""
+) -> list[tuple[Tensor, Tensor]]:
+    """The scores (S, J, d_ff) of each of `layers`, and what the layer changes of P: (S, J).
+
+    Of the rows of one token the first is at α = 0; the head reads the prompts' own last rows too.
+    """
     m = len(path.quadrature.nodes)
     positions = recording.batch.positions.repeat_interleave(m, dim=1)  # (S, J·m)
     answers = recording.batch.answers.repeat_interleave(m, dim=1)
@@ -110,45 +115,20 @@ def _attribute_layers(
     }
     with torch.enable_grad():
         top = ascend(resident, recording, entries, positions)
-    probability, gradient = answer_gradient(resident, top.detach(), answers.repeat(1, len(entries)))
-    pulled = torch.autograd.grad(top, list(entries.values()), gradient)
-    factors = probability.unflatten(1, (len(entries), -1)).unbind(1)
+    R, last = top.shape[1], recording.last.to(top.device)
+    p, factor, gradient = answer_gradient(
+        resident,
+        torch.cat([top.detach(), last], dim=1),
+        torch.cat([answers.repeat(1, len(entries)), recording.batch.answers], dim=1),
+    )
+    pulled = torch.autograd.grad(top, list(entries.values()), gradient[:, :R])
+    without = p[:, :R].unflatten(1, (len(entries), -1, m))[..., 0]  # (S, layers, J)
+    changes = (p[:, None, R:] - without).unbind(1)
+    factors = factor[:, :R].unflatten(1, (len(entries), -1)).unbind(1)
     return [
-        _score(resident.blocks[layer], recording.traces[layer], path, pull, factor)
-        for layer, pull, factor in zip(entries, pulled, factors, strict=True)
+        (_score(resident.blocks[layer], recording.traces[layer], path, pull, factor), change)
+        for layer, pull, factor, change in zip(entries, pulled, factors, changes, strict=True)
     ]
-
-
-@torch.no_grad()
-def _lost(
-    resident: Resident, recording: Recording, path: Path, layers: range
-) -> tuple[Tensor, ...]:
-    """P(answer | a) − P(answer | 0), all units of each of `layers` at 0, by layer: (S, J)."""
-    start = replace(path, quadrature=START)
-    batch = recording.batch
-    entries = {
-        layer: _entering(resident.blocks[layer], recording.traces[layer], start) for layer in layers
-    }
-    top = ascend(resident, recording, entries, batch.positions)
-    rows = torch.cat([recording.last, top.to(recording.last.device)], dim=1)
-    p = answer_probability(resident, rows, batch.answers.repeat(1, 1 + len(layers)))
-    whole, *without = p.unflatten(1, (1 + len(layers), -1)).unbind(1)
-    return tuple(whole - part for part in without)
-
-
-@torch.no_grad()
-def answer_probability(resident: Resident, top: Tensor, answers: Tensor) -> Tensor:
-    """P(answer) of every row of `top` (S, R, d_model), for `answers` (S, R)."""
-    head = resident.head
-    shares = [
-        _shares(head, rows).gather(1, target.to(head.weight.device)[:, None])
-        for rows, target in zip(
-            top.flatten(0, 1).to(head.weight.device).split(HEAD_CHUNK_ROWS),
-            answers.flatten().split(HEAD_CHUNK_ROWS),
-            strict=True,
-        )
-    ]
-    return torch.cat(shares).view(answers.shape)
 
 
 @torch.no_grad()
@@ -166,12 +146,14 @@ def _entering(block: Block, trace: Trace, path: Path) -> Tensor:
 
 
 @torch.no_grad()
-def answer_gradient(resident: Resident, top: Tensor, answers: Tensor) -> tuple[Tensor, Tensor]:
-    """P(answer) of every row and ∂log P/∂top, scaled to unit size, a chunk of rows at a time.
+def answer_gradient(
+    resident: Resident, top: Tensor, answers: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """P(answer) and P · size of every row, and ∂log P/∂top / size, a chunk of rows at a time.
 
     `top` (S, R, d_model), `answers` (S, R). Rows do not mix on the way down, so each may carry a
-    factor of its own: log P is sent down at unit size, which no dtype loses, and P with the size
-    taken out is returned to be multiplied in float32 at the end.
+    factor of its own: log P is sent down at unit size, which no dtype loses, and P · size is
+    multiplied in float32 at the end.
     """
     head = resident.head
     rows, targets = top.flatten(0, 1).to(head.weight.device), answers.flatten().to(top.device)
@@ -181,28 +163,23 @@ def answer_gradient(resident: Resident, top: Tensor, answers: Tensor) -> tuple[T
             rows.split(HEAD_CHUNK_ROWS), targets.split(HEAD_CHUNK_ROWS), strict=True
         )
     ]
-    factor, gradient = zip(*chunks, strict=True)
-    S, R = answers.shape
+    p, factor, gradient = zip(*chunks, strict=True)
     return (
-        torch.cat(factor).view(S, R),
+        torch.cat(p).view(answers.shape),
+        torch.cat(factor).view(answers.shape),
         torch.cat(gradient).view_as(top).to(top.device),
     )
 
 
-def _chunk_gradient(head: nn.Linear, rows: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """P · size (r, 1), and ∂log P/∂rows / size (r, d_model), for target ids (r, 1)."""
-    share = _shares(head, rows)
+def _chunk_gradient(head: nn.Linear, rows: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """P and P · size (r, 1), and ∂log P/∂rows / size (r, d_model), for target ids (r, 1)."""
+    logits = nn.functional.linear(rows, head.weight, head.bias)
+    share = logits.softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
     p = share.gather(1, target)
     # ∂log P/∂logits is 1 − p at the target, and nowhere larger: the others' shares add up to that.
     size = (1 - p).clamp_min_(torch.finfo(p.dtype).eps)
     error = share.div_(-size).scatter_(1, target, (1 - p) / size)
-    return p * size, error.to(rows.dtype) @ head.weight
-
-
-def _shares(head: nn.Linear, rows: Tensor) -> Tensor:
-    """The probabilities of all tokens, at least float32."""
-    logits = nn.functional.linear(rows, head.weight, head.bias)
-    return logits.softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
+    return p, p * size, error.to(rows.dtype) @ head.weight
 
 
 @torch.no_grad()

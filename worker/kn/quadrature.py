@@ -14,9 +14,11 @@ class Quadrature(NamedTuple):
     nodes: Tensor
     weights: Tensor
 
-
-START = Quadrature(torch.zeros(1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64))
-"""The path's beginning alone, which counts for nothing."""
+    @property
+    def from_zero(self) -> "Quadrature":
+        """The same with a first point at 0, which counts for nothing."""
+        zero = self.nodes.new_zeros(1)
+        return Quadrature(torch.cat([zero, self.nodes]), torch.cat([zero, self.weights]))
 
 
 class Rule(StrEnum):
