@@ -184,13 +184,13 @@ def _cast(resident: Resident, dtype: torch.dtype) -> Resident:
 
 
 def _see(resident: Resident, case: Case) -> Seen:
-    nodes = (torch.arange(MIDPOINTS, dtype=torch.float64) + 0.5) / MIDPOINTS
+    nodes = tuple((k + 0.5) / MIDPOINTS for k in range(MIDPOINTS))
     path = IntegrationPath(
-        quadrature=Quadrature(nodes, torch.full_like(nodes, 1 / MIDPOINTS)),
+        quadrature=Quadrature(nodes, (1 / MIDPOINTS,) * MIDPOINTS),
         layers_per_pass=len(resident.blocks),
     )
     with resident.frozen():
-        scores = attribute(resident, [case.statement], path, told=_ignore)[0][0]
+        scores = attribute(resident, [case.statement], path, told=_ignore)[0].scores[0]
         by_method = {method: _positive(resident, case.request, method) for method in THRESHOLDS}
     assert torch.isfinite(scores).all()
     return Seen(scores, by_method)
@@ -206,7 +206,7 @@ def _positive(resident: Resident, request: EditRequest, method: Method) -> dict[
         references=[],
         layers_per_pass=len(resident.blocks),
     )
-    return dict(RECIPES[method].select(task, told=_ignore))
+    return dict(RECIPES[method].select(task, told=_ignore).neurons)
 
 
 def _flips(method: Method, found: Seen, reference: Seen, walk: float) -> dict[str, Any]:

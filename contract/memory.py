@@ -171,7 +171,7 @@ def _collect_group(
     S = min(len(group), STATEMENTS_PER_PASS)
     N = max(sequence.tokens for sequence in group)
     J = group[0].answer_tokens
-    entering = S * J * work.steps
+    entering = S * J * (work.steps + 1)  # one row more, at α = 0, for the check of completeness
     row_blocks = sum(min(above, layers) for above in range(1, shape.n_layer)) * entering
     top_rows = entering * layers
     b = shape.dtype_bytes

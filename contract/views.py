@@ -11,6 +11,14 @@ from contract.failures import ErrorCode
 from contract.lifecycle import EditStatus, Outcome, Phase, QueuedReason
 
 Bytes = Annotated[int, Field(ge=0)]
+Completeness = Annotated[
+    float | None,
+    Field(
+        description="How far attributions are from adding up to the change of the answer's "
+        "probability, at the worst layer and answer token: max |Σ IG − ΔP| / max |ΔP|. "
+        "0 is exact; more `steps` bring it down."
+    ),
+]
 
 
 class Decision(StrEnum):
@@ -126,6 +134,7 @@ class EditResult(Frozen):
     after: str = Field(description="The edited model's free continuation of the prompt.")
     answers: tuple[Answer, ...] = ()
     neurons: tuple[NeuronView, ...]
+    completeness: Completeness = None
     metrics: Metrics
     memory: MemoryView
     timings: dict[str, float] = Field(default_factory=dict, description="Seconds by phase.")
@@ -146,6 +155,7 @@ class EditView(EditRequest):
     admission: Admission | None = None
     memory: MemoryView | None = None
     neurons: tuple[NeuronView, ...] | None = None
+    completeness: Completeness = None
     before: str | None = None
     after: str | None = None
     answers: tuple[Answer, ...] = ()

@@ -35,6 +35,7 @@ class FakeResult:
             "after": "Rome",
             "answers": [],
             "neurons": [{"layer": 1, "unit": 7, "score": 0.5}],
+            "completeness": 0.01,
             "metrics": {"rewrite_exact": 1.0},
             "memory": {"predicted_peak_bytes": 2000, "observed_peak_bytes": 1000},
             "timings": {"collect": 0.25},

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from contract.edits import EditRequest, HParams, Method, Operation
+from contract.edits import EditRequest, HParams, Method, Operation, Quadrature
 
 LEAST = {"prompt": "a", "target_new": "b"}
 
@@ -51,6 +51,8 @@ def test_a_prompt_and_a_target_are_enough() -> None:
         {"hparams": {"adaptive_threshold": float("inf")}},
         {"hparams": {"adaptive_threshold": 0.4, "adaptive_threshold_max": 0.3}},
         {"hparams": {"max_neurons": 0}},
+        {"hparams": {"quadrature": "simpson"}},
+        {"hparams": {"quadrature": "gauss_legendre"}, "method": "easyedit"},
         {"hparams": {"learning_rate": 1}},
         {"metadata": {"x": "y" * 10_000}},
         {"metadata": []},
@@ -89,3 +91,12 @@ def test_a_request_cannot_be_changed() -> None:
 
     with pytest.raises(ValidationError):
         request.prompt = "another"
+
+
+@pytest.mark.parametrize("method", ["calibrated", "paper"])
+def test_points_may_be_laid_by_gauss_and_legendre(method: str) -> None:
+    hparams = {"steps": 7, "quadrature": "gauss_legendre"}
+
+    request = EditRequest.model_validate(LEAST | {"method": method, "hparams": hparams})
+
+    assert request.hparams.quadrature is Quadrature.GAUSS_LEGENDRE

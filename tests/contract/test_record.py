@@ -63,3 +63,13 @@ def test_a_name_in_the_request_does_not_replace_the_edits_own(
     fields = first_record("edit-1", nameless, model="demo", admission=admission, now_s=0.0)
 
     assert EditRecord(fields).view(queue=None, queued_reason=None).model == "demo"
+
+
+def test_what_came_of_an_edit_is_read_back(request_: EditRequest, admission: Admission) -> None:
+    fields = first_record("edit-1", request_, model="demo", admission=admission, now_s=0.0)
+
+    view = EditRecord(fields | {"result": '{"completeness": 0.25}'}).view(
+        queue=None, queued_reason=None
+    )
+
+    assert view.completeness == 0.25

@@ -6,8 +6,8 @@ A neuron's gradient is its value's product with the gradient at the place where 
 ∂P/∂a_i = W_down[:, i] · g, so the steps are summed in d_model before they are spread over d_ff.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from contract.memory import HEAD_CHUNK_ROWS, STATEMENTS_PER_PASS
 from worker.kn.layout import Block
-from worker.kn.quadrature import Quadrature
+from worker.kn.quadrature import Quadrature, beside
 from worker.kn.recording import Recording, Trace, record
 from worker.kn.resident import Resident
 from worker.kn.rows import ascend
@@ -39,30 +39,59 @@ class Path:
     statements_per_pass: int = STATEMENTS_PER_PASS
 
 
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """What the neurons of all layers did for each of J answer tokens; on the CPU."""
+
+    scores: Tensor  # (J, n_layer, d_ff), at least float32
+    lost: Tensor  # (J, n_layer): P(answer | a) − P(answer | 0), all units of one layer at 0
+
+    @property
+    def incompleteness(self) -> float:
+        """max_l |Σ_i IG(l, i) − ΔP_l| / max_l |ΔP_l|, at the answer token where it is largest.
+
+        Integrated gradients add up to what the path changes (completeness: Sundararajan et al.,
+        ICML 2017); what is missing is the quadrature's error and the dtype's.
+        """
+        missing = (self.scores.sum(-1) - self.lost).abs().amax(-1)  # (J,)
+        most = self.lost.abs().amax(-1).clamp_min(torch.finfo(self.lost.dtype).tiny)
+        return (missing / most).max().item()
+
+
+def worst_incompleteness(attributions: Iterable[Attribution]) -> float:
+    """The largest of any statement."""
+    return max(attribution.incompleteness for attribution in attributions)
+
+
 Told = Callable[[int, int], None]
 """Called between passes with (done, total); may raise to stop."""
 
 
 def attribute(
     resident: Resident, statements: Sequence[Statement], path: Path, *, told: Told
-) -> list[Tensor]:
-    """The attribution of every neuron for each token of each statement's answer, teacher forced:
-    (J, n_layer, d_ff) by statement, at least float32, on the CPU."""
+) -> list[Attribution]:
+    """The attribution of every neuron for each token of each statement's answer, teacher forced, by
+    statement."""
+    path = replace(path, quadrature=path.quadrature.with_ends)
     groups = list(alike(statements, lambda s: len(s.answers), most=path.statements_per_pass))
     passes = list(_layer_blocks(len(resident.blocks), path.layers_per_pass))
-    scores: list[Tensor | None] = [None] * len(statements)
+    found: dict[int, Attribution] = {}
     for n_group, indexes in enumerate(groups):
         batch = Batch.of([statements[i] for i in indexes], resident.device)
         recording = record(resident, batch)
         layers: list[Tensor] = []
+        lost: list[Tensor] = []
         for n_pass, block in enumerate(passes):
             told(n_group * len(passes) + n_pass, len(groups) * len(passes))
-            layers += [s.to("cpu") for s in _attribute_layers(resident, recording, path, block)]
-        stacked = torch.stack(layers, dim=2)  # (S, J, n_layer, d_ff)
+            for score, change in _attribute_layers(resident, recording, path, block):
+                layers.append(score.to("cpu"))
+                lost.append(change.to("cpu"))
+        scores = torch.stack(layers, dim=2)  # (S, J, n_layer, d_ff)
+        changes = torch.stack(lost, dim=2)  # (S, J, n_layer)
         for i, index in enumerate(indexes):
-            scores[index] = stacked[i]
+            found[index] = Attribution(scores[i], changes[i])
     told(len(groups) * len(passes), len(groups) * len(passes))
-    return [score for score in scores if score is not None]
+    return [found[i] for i in range(len(statements))]
 
 
 def _layer_blocks(n_layer: int, size: int) -> Iterator[range]:
@@ -72,30 +101,44 @@ def _layer_blocks(n_layer: int, size: int) -> Iterator[range]:
 
 def _attribute_layers(
     resident: Resident, recording: Recording, path: Path, layers: range
-) -> list[Tensor]:
-    """The scores (S, J, d_ff) of each of `layers`."""
-    m = len(path.quadrature.nodes)
-    positions = recording.batch.positions.repeat_interleave(m, dim=1)  # (S, J·m)
-    answers = recording.batch.answers.repeat_interleave(m, dim=1)
+) -> list[tuple[Tensor, Tensor]]:
+    """The scores (S, J, d_ff) of each of `layers`, and what the layer changes of P: (S, J)."""
+    batch, traces = recording.batch, recording.traces
+    m = len(path.quadrature.nodes) - 1  # the row at α = 1 is the same for all layers
     entries = {
-        layer: _entering(resident.blocks[layer], recording.traces[layer], path).requires_grad_()
+        layer: _entering(resident.blocks[layer], traces[layer], path).requires_grad_()
         for layer in layers
     }
+    whole = (traces[layers.start].mid + traces[layers.start].out).requires_grad_()
     with torch.enable_grad():
-        top = ascend(resident, recording, entries, positions)
-    probability, gradient = answer_gradient(resident, top.detach(), answers.repeat(1, len(entries)))
-    pulled = torch.autograd.grad(top, list(entries.values()), gradient)
-    factors = probability.unflatten(1, (len(entries), -1)).unbind(1)
-    return [
-        _score(resident.blocks[layer], recording.traces[layer], path, pull, factor)
-        for layer, pull, factor in zip(entries, pulled, factors, strict=True)
+        positions = batch.positions.repeat_interleave(m, dim=1)  # (S, J·m)
+        ascent = ascend(resident, recording, whole, entries, positions)
+    answers = batch.answers.repeat_interleave(m, dim=1).repeat(1, len(layers))
+    answers = torch.cat([batch.answers, answers], dim=1)
+    p, factor, gradient = answer_gradient(resident, ascent.top.detach(), answers)
+    pulled = torch.autograd.grad(ascent.top, [*entries.values(), *ascent.whole], gradient)
+    joined = [
+        torch.cat([rows.unflatten(1, (-1, m)), end[:, :, None]], dim=2)  # (S, J, m + 1, d_model)
+        for rows, end in zip(pulled[: len(layers)], pulled[len(layers) :], strict=True)
     ]
+    shares = zip(layers, joined, _by_layer(factor, batch, m), _by_layer(p, batch, m), strict=True)
+    return [
+        (_score(resident.blocks[layer], traces[layer], path, pull, f), p[..., -1] - p[..., 0])
+        for layer, pull, f, p in shares
+    ]
+
+
+def _by_layer(values: Tensor, batch: Batch, m: int) -> Sequence[Tensor]:
+    """Values of all rows (S, J + layers · J · m) by layer, the row at α = 1 last: (S, J, m + 1)."""
+    J = batch.positions.shape[1]
+    end, rows = values[:, None, :J, None], values[:, J:].unflatten(1, (-1, J, m))
+    return torch.cat([rows, end.expand(-1, rows.shape[1], -1, -1)], dim=-1).unbind(1)
 
 
 @torch.no_grad()
 def _entering(block: Block, trace: Trace, path: Path) -> Tensor:
-    """The residual stream after the block with its units scaled by each α_k: (S, J·m, d_model)."""
-    alpha = path.quadrature.nodes.to(trace.mid)[:, None]  # (m, 1)
+    """The residual stream after the block, its units scaled by each α_k < 1: (S, J·m, d_model)."""
+    alpha = beside(path.quadrature.nodes[:-1], trace.mid)[:, None]  # (m, 1)
     if path.unit is Unit.GATE:
         scaled = block.activation(trace.gate[:, :, None] * alpha) * trace.up[:, :, None]
         out = block.down(scaled)  # (S, J, m, d_model)
@@ -107,12 +150,14 @@ def _entering(block: Block, trace: Trace, path: Path) -> Tensor:
 
 
 @torch.no_grad()
-def answer_gradient(resident: Resident, top: Tensor, answers: Tensor) -> tuple[Tensor, Tensor]:
-    """P(answer) of every row and ∂log P/∂top, scaled to unit size, a chunk of rows at a time.
+def answer_gradient(
+    resident: Resident, top: Tensor, answers: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """P(answer) and P · size of every row, and ∂log P/∂top / size, a chunk of rows at a time.
 
     `top` (S, R, d_model), `answers` (S, R). Rows do not mix on the way down, so each may carry a
-    factor of its own: log P is sent down at unit size, which no dtype loses, and P with the size
-    taken out is returned to be multiplied in float32 at the end.
+    factor of its own: log P is sent down at unit size, which no dtype loses, and P · size is
+    multiplied in float32 at the end.
     """
     head = resident.head
     rows, targets = top.flatten(0, 1).to(head.weight.device), answers.flatten().to(top.device)
@@ -122,34 +167,33 @@ def answer_gradient(resident: Resident, top: Tensor, answers: Tensor) -> tuple[T
             rows.split(HEAD_CHUNK_ROWS), targets.split(HEAD_CHUNK_ROWS), strict=True
         )
     ]
-    factor, gradient = zip(*chunks, strict=True)
-    S, R = answers.shape
+    p, factor, gradient = zip(*chunks, strict=True)
     return (
-        torch.cat(factor).view(S, R),
+        torch.cat(p).view(answers.shape),
+        torch.cat(factor).view(answers.shape),
         torch.cat(gradient).view_as(top).to(top.device),
     )
 
 
-def _chunk_gradient(head: nn.Linear, rows: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """P · size (r, 1), and ∂log P/∂rows / size (r, d_model), for target ids (r, 1)."""
+def _chunk_gradient(head: nn.Linear, rows: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """P and P · size (r, 1), and ∂log P/∂rows / size (r, d_model), for target ids (r, 1)."""
     logits = nn.functional.linear(rows, head.weight, head.bias)
-    share = logits.to(torch.promote_types(logits.dtype, torch.float32)).softmax(-1)
+    share = logits.softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
     p = share.gather(1, target)
-    error = share.neg_().scatter_add_(1, target, torch.ones_like(p))  # ∂log P/∂logits
-    size = error.abs().amax(-1, keepdim=True).clamp_min_(torch.finfo(error.dtype).tiny)
-    return p * size, error.div_(size).to(rows.dtype) @ head.weight
+    # ∂log P/∂logits is 1 − p at the target, and nowhere larger: the others' shares add up to that.
+    size = (1 - p).clamp_min_(torch.finfo(p.dtype).eps)
+    error = share.div_(-size).scatter_(1, target, (1 - p) / size)
+    return p, p * size, error.to(rows.dtype) @ head.weight
 
 
 @torch.no_grad()
 def _score(block: Block, trace: Trace, path: Path, pulled: Tensor, factor: Tensor) -> Tensor:
     """a ⊙ Σ_k w_k ∂P/∂a: (S, J, d_ff).
 
-    `pulled` (S, J·m, d_model) is ∂log P/∂entry without its factor (S, J·m).
+    `pulled` (S, J, m, d_model) is ∂log P/∂entry without its factor (S, J, m).
     """
-    w = path.quadrature.weights
-    J = trace.mid.shape[1]
-    weighted = pulled.to(factor.dtype) * factor.to(pulled.device)[..., None]
-    weighted = weighted.unflatten(1, (J, -1)) * w.to(weighted)[:, None]  # (S, J, m, d_model)
+    weights = factor * beside(path.quadrature.weights, factor)
+    weighted = pulled.to(factor.dtype) * weights.to(pulled.device)[..., None]
     if path.unit is Unit.GATE:
         return _gate_scores(block, trace, path, weighted)
     g = weighted.sum(2)  # (S, J, d_model)
@@ -158,7 +202,7 @@ def _score(block: Block, trace: Trace, path: Path, pulled: Tensor, factor: Tenso
 
 def _gate_scores(block: Block, trace: Trace, path: Path, weighted: Tensor) -> Tensor:
     """gate ⊙ Σ_k (W_downᵀ g_k) ⊙ up ⊙ act′(α_k gate): (S, J, d_ff)."""
-    alpha = path.quadrature.nodes.to(trace.gate)[:, None]
+    alpha = beside(path.quadrature.nodes, trace.gate)[:, None]
     with torch.enable_grad():
         scaled = (trace.gate[:, :, None] * alpha).requires_grad_()
         slope = torch.autograd.grad(block.activation(scaled).sum(), scaled)[0]

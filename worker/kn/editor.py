@@ -17,8 +17,7 @@ from worker.kn.metering import metered
 from worker.kn.methods.calibrated import Calibrated
 from worker.kn.methods.easyedit import EasyEdit
 from worker.kn.methods.paper import Paper
-from worker.kn.neuron import Scored
-from worker.kn.recipe import Recipe, Task
+from worker.kn.recipe import Recipe, Selection, Task
 from worker.kn.request import EditRequest, Method, Operation
 from worker.kn.resident import Resident
 from worker.kn.result import EditResult, Warned
@@ -188,7 +187,7 @@ class Editor:
         with clock.phase("before"):
             asked, before = evaluation.ask_first(self.resident, questions, new_tokens=new_tokens)
         task = self._task(request, layers)
-        neurons, adapter = self._find_and_write(task, clock)
+        selection, adapter = self._find_and_write(task, clock)
         with clock.phase("evaluate") as told, edited(self.resident, adapter):
             told(0, 1)
             after = evaluation.ask(self.resident, asked, new_tokens=new_tokens)
@@ -196,8 +195,9 @@ class Editor:
         return lambda predicted_bytes, observed_bytes: EditResult(
             adapter=adapter,
             held=_held(task, before[0], after[0]),
-            neurons=neurons,
+            neurons=selection.neurons,
             n_layer=len(self.resident.blocks),
+            completeness=selection.incompleteness,
             questions=tuple(asked),
             before=tuple(before),
             after=tuple(after),
@@ -223,17 +223,17 @@ class Editor:
         ids = continuations(self.resident, [request.prompt], new_tokens=wanted)[0]
         return self.resident.tokenizer.decode(ids, skip_special_tokens=True).strip()
 
-    def _find_and_write(self, task: Task, clock: _Clock) -> tuple[tuple[Scored, ...], Adapter]:
+    def _find_and_write(self, task: Task, clock: _Clock) -> tuple[Selection, Adapter]:
         recipe = RECIPES[task.request.method]
         with clock.phase("collect") as told:
-            neurons = recipe.select(task, told=told)
+            selection = recipe.select(task, told=told)
         with clock.phase("write") as told:
             if task.request.operation is Operation.ERASE:
-                writes = erasing(self.resident, neurons)
+                writes = erasing(self.resident, selection.neurons)
             else:
-                writes = recipe.write(task, neurons, told=told)
+                writes = recipe.write(task, selection.neurons, told=told)
             adapter = Adapter.of(writes, d_ff=self.resident.shape.d_ff, dtype=self.resident.dtype)
-        return neurons, adapter
+        return selection, adapter
 
 
 def _shape(statement: Statement) -> SequenceShape:

@@ -24,11 +24,19 @@ class Task:
     layers_per_pass: int
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The neurons of the fact, the strongest first, and how far their attribution is from whole."""
+
+    neurons: tuple[Scored, ...]
+    incompleteness: float  # see `Attribution.incompleteness`
+
+
 class Recipe(Protocol):
     """One method of the family."""
 
-    def select(self, task: Task, *, told: Told) -> tuple[Scored, ...]:
-        """The neurons of the fact, the strongest first; raises `NoNeuronsError`."""
+    def select(self, task: Task, *, told: Told) -> Selection:
+        """The neurons of the fact; raises `NoNeuronsError`."""
 
     def write(self, task: Task, neurons: Sequence[Scored], *, told: Told) -> list[LayerWrite]:
         """How those neurons' columns change."""

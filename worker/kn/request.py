@@ -7,6 +7,7 @@ from types import NoneType
 from typing import Any, Self
 
 from worker.kn.errors import BadRequestError
+from worker.kn.quadrature import Quadrature, Rule
 
 
 class Method(StrEnum):
@@ -26,6 +27,7 @@ class Operation(StrEnum):
 
 HPARAM_KINDS: dict[str, tuple[type, ...]] = {
     "steps": (int,),
+    "quadrature": (Rule,),
     "adaptive_threshold": (float, int, NoneType),
     "adaptive_threshold_max": (float, int, NoneType),
     "p": (float, int),
@@ -39,6 +41,7 @@ class HParams:
     """The field's hyper-parameters; None means the method's own default."""
 
     steps: int = 20
+    quadrature: Rule = Rule.RIEMANN
     adaptive_threshold: float | None = None
     adaptive_threshold_max: float | None = None
     p: float = 0.5
@@ -58,6 +61,17 @@ class HParams:
             raise BadRequestError(f"adaptive_threshold is {self.adaptive_threshold}, not in (0, 1)")
         if self.max_neurons is not None and self.max_neurons < 1:
             raise BadRequestError(f"max_neurons is {self.max_neurons}, not at least 1")
+
+    @property
+    def points(self) -> Quadrature:
+        """The points on the integration path."""
+        return self.quadrature.points(self.steps)
+
+    @classmethod
+    def parse(cls, record: Mapping[str, Any]) -> Self:
+        """Read the service's JSON; raises `ValueError` or `TypeError`."""
+        rule = Rule(record.get("quadrature", Rule.RIEMANN))
+        return cls(**{**record, "quadrature": rule})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +103,8 @@ class EditRequest:
         for name in ("prompt", "target_new"):
             if not getattr(self, name).strip():
                 raise BadRequestError(f"{name} is blank")
+        if self.method is Method.EASYEDIT and self.hparams.quadrature is not Rule.RIEMANN:
+            raise BadRequestError("easyedit has points of its own: quadrature must be riemann")
 
     @property
     def steering_prompts(self) -> tuple[str, ...]:
@@ -110,7 +126,7 @@ class EditRequest:
                 known[name] = tuple(_probe(probe) for probe in record.get(name) or ())
             known["method"] = Method(record.get("method") or Method.CALIBRATED)
             known["operation"] = Operation(record.get("operation") or Operation.EDIT)
-            known["hparams"] = HParams(**(record.get("hparams") or {}))
+            known["hparams"] = HParams.parse(record.get("hparams") or {})
             known["ground_truth"] = _first_text(record.get("ground_truth"))
             return cls(**known)
         except (TypeError, ValueError, AttributeError) as error:

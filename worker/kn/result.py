@@ -27,6 +27,9 @@ class EditResult:
     held: bool
     neurons: tuple[Scored, ...]
     n_layer: int
+    completeness: float
+    """max_l |Σ_i IG(l, i) − ΔP_l| / max_l |ΔP_l|, the largest of all attributed tokens; 0 is exact.
+    ΔP_l = P(answer | a) − P(answer | 0), layer l's units at 0 (Sundararajan et al., ICML 2017)."""
     questions: tuple[Question, ...]
     before: tuple[Reply, ...]
     after: tuple[Reply, ...]
@@ -47,6 +50,7 @@ class EditResult:
                 {"layer": s.neuron.layer, "unit": s.neuron.unit, "score": s.score}
                 for s in self.neurons
             ],
+            "completeness": self.completeness,
             "metrics": asdict(self.metrics),
             "memory": {
                 "predicted_peak_bytes": self.predicted_peak_bytes,

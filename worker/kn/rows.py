@@ -3,7 +3,8 @@
 Only the last position of a prompt is changed, and attention is causal, so all earlier positions
 keep their keys and values: they are recorded once, and a *row* is the last position alone. Each
 row attends to the recorded prefix and to itself. Rows of block l enter after block l, so the batch
-grows on the way up; one forward and one backward pass serve them all.
+grows on the way up; one forward and one backward pass serve them all. At α = 1 a row is what the
+prompt itself has there, in whichever block it enters: one row stands for those of all blocks.
 """
 
 from collections.abc import Iterator, Mapping
@@ -90,21 +91,35 @@ def row_attention(resident: Resident) -> Iterator[None]:
         config._attn_implementation = usual
 
 
+@dataclass(frozen=True, slots=True)
+class Ascent:
+    """Rows that have reached the top."""
+
+    top: Tensor  # (S, J + r · len(entries), d_model): the final norm's output
+    whole: tuple[Tensor, ...]  # by entry: (S, J, d_model), the unchanged rows after that block
+
+
 def ascend(
-    resident: Resident, recording: Recording, entries: Mapping[int, Tensor], positions: Tensor
-) -> Tensor:
+    resident: Resident,
+    recording: Recording,
+    whole: Tensor,
+    entries: Mapping[int, Tensor],
+    positions: Tensor,
+) -> Ascent:
     """Take rows to the top: those of block l, (S, r, d_model), enter after it.
 
-    `positions` (S, r) are those of one block's rows, the same for all. Returns the final norm's
-    output, (S, r · len(entries), d_model), the lowest block's rows first.
+    `positions` (S, r) are those of one block's rows, the same for all. The unchanged last positions
+    `whole` (S, J, d_model), as the lowest of these blocks leaves them, lead the way: they are what
+    every block's row at α = 1 would be. The lowest block's rows come next.
     """
-    tiled = positions.repeat(1, len(entries))
-    prefix = Prefix.of(recording, tiled)
-    cos, sin = resident.rotary(recording.last, tiled)
-    rows: Tensor | None = None
+    J = whole.shape[1]
+    everywhere = torch.cat([recording.batch.positions, positions.repeat(1, len(entries))], dim=1)
+    prefix = Prefix.of(recording, everywhere)
+    cos, sin = resident.rotary(recording.last, everywhere)
+    rows, led = whole, []
     with row_attention(resident):
         for layer in range(min(entries), len(resident.blocks)):
-            if rows is not None:
+            if layer > min(entries):
                 R = rows.shape[1]
                 rows = resident.blocks[layer].module(
                     rows,
@@ -112,13 +127,11 @@ def ascend(
                     prefix=prefix,
                 )
             if layer in entries:
-                entering = entries[layer]
-                rows = (
-                    entering if rows is None else torch.cat([rows.to(entering.device), entering], 1)
-                )
-    assert rows is not None
-    normed: Tensor = resident.final_norm(rows)
-    return normed
+                rows = rows.to(entries[layer].device)
+                first, others = rows[:, :J], rows[:, J:]
+                led.append(first)
+                rows = torch.cat([first, others, entries[layer]], dim=1)
+    return Ascent(resident.final_norm(rows), tuple(led))
 
 
 def _wide(dtype: torch.dtype) -> torch.dtype:

@@ -7,8 +7,8 @@ import torch
 from tiny_models import FAMILIES, Letters
 from torch import Tensor
 
-from worker.kn.attribution import Path, Unit, attribute
-from worker.kn.quadrature import Quadrature, endpoints, riemann
+from worker.kn.attribution import Attribution, Path, Unit, attribute
+from worker.kn.quadrature import Quadrature, endpoints, gauss_legendre, riemann
 from worker.kn.resident import Resident
 from worker.kn.statement import Statement
 
@@ -20,7 +20,7 @@ OTHER = Statement.of((1, 64, 65), (10, 11, 12))
 def test_scores_equal_the_naive_ones(resident: Resident) -> None:
     path = Path(quadrature=riemann(5), layers_per_pass=3)
 
-    found = attribute(resident, [ONE], path, told=_ignore)[0]
+    found = attribute(resident, [ONE], path, told=_ignore)[0].scores
 
     torch.testing.assert_close(found, _naive(resident, ONE, riemann(5), Unit.HIDDEN))
 
@@ -35,7 +35,7 @@ def test_a_prompt_may_fill_the_sliding_window(family: str) -> None:
     found = attribute(resident, [statement], path, told=_ignore)[0]
 
     assert len(statement.ids) + 1 == resident.encoder.most_tokens == 40
-    torch.testing.assert_close(found, _naive(resident, statement, riemann(2), Unit.HIDDEN))
+    torch.testing.assert_close(found.scores, _naive(resident, statement, riemann(2), Unit.HIDDEN))
 
 
 def test_several_answer_tokens_and_prompts_ride_together(resident: Resident) -> None:
@@ -43,35 +43,60 @@ def test_several_answer_tokens_and_prompts_ride_together(resident: Resident) -> 
 
     found = attribute(resident, [THREE, ONE, OTHER], path, told=_ignore)
 
-    for statement, scores in zip([THREE, ONE, OTHER], found, strict=True):
-        torch.testing.assert_close(scores, _naive(resident, statement, riemann(4), Unit.HIDDEN))
+    for statement, attribution in zip([THREE, ONE, OTHER], found, strict=True):
+        torch.testing.assert_close(
+            attribution.scores, _naive(resident, statement, riemann(4), Unit.HIDDEN)
+        )
 
 
 def test_the_gate_may_be_scaled_instead(resident: Resident) -> None:
     path = Path(quadrature=endpoints(5), unit=Unit.GATE, layers_per_pass=3)
 
-    found = attribute(resident, [THREE], path, told=_ignore)[0]
+    found = attribute(resident, [THREE], path, told=_ignore)[0].scores
 
     torch.testing.assert_close(found, _naive(resident, THREE, endpoints(5), Unit.GATE))
 
 
 def test_fewer_layers_per_pass_give_the_same_scores(resident: Resident) -> None:
-    whole = attribute(resident, [THREE], _path(layers=3), told=_ignore)[0]
+    whole = attribute(resident, [THREE], _path(layers=3), told=_ignore)[0].scores
 
     for layers in (1, 2):
-        parts = attribute(resident, [THREE], _path(layers=layers), told=_ignore)[0]
+        parts = attribute(resident, [THREE], _path(layers=layers), told=_ignore)[0].scores
         torch.testing.assert_close(parts, whole)
 
 
-def test_the_scores_of_a_layer_add_up_to_the_change_of_probability(llama: Resident) -> None:
-    path = Path(quadrature=riemann(300), layers_per_pass=3)
+@pytest.mark.parametrize("unit", Unit)
+@pytest.mark.parametrize("layers", [1, 3])
+def test_what_a_layer_changes_is_the_naive_difference(
+    resident: Resident, unit: Unit, layers: int
+) -> None:
+    path = Path(quadrature=riemann(1), unit=unit, layers_per_pass=layers)
 
-    scores = attribute(llama, [ONE], path, told=_ignore)[0]
+    lost = attribute(resident, [OTHER, THREE], path, told=_ignore)[1].lost
 
-    for layer in range(3):
-        full = _probability(llama, ONE, 0, layer, 1.0, Unit.HIDDEN)[0].item()
-        none = _probability(llama, ONE, 0, layer, 0.0, Unit.HIDDEN)[0].item()
-        assert abs(scores[0, layer].sum().item() - (full - none)) < 0.03 * abs(full - none) + 1e-6
+    for j in range(3):
+        for layer in range(3):
+            full = _probability(resident, THREE, j, layer, 1.0, unit)[0].item()
+            none = _probability(resident, THREE, j, layer, 0.0, unit)[0].item()
+            assert lost[j, layer].item() == pytest.approx(full - none, abs=1e-10)
+
+
+@pytest.mark.parametrize("unit", Unit)
+def test_the_scores_of_a_layer_add_up_to_the_change_of_probability(
+    resident: Resident, unit: Unit
+) -> None:
+    path = Path(quadrature=gauss_legendre(100), unit=unit, layers_per_pass=3)
+
+    whole = attribute(resident, [THREE], path, told=_ignore)[0]
+
+    assert whole.incompleteness < 1e-5  # the families' norms compute in float32
+
+
+def test_incompleteness_is_the_worst_layer_s_error_over_the_largest_change() -> None:
+    scores = torch.tensor([[[0.1, 0.2], [0.0, 0.01]], [[0.5, 0.5], [0.0, 0.0]]])
+    lost = torch.tensor([[0.4, 0.01], [1.0, 0.0]])  # off by 0.1 of 0.4, then by nothing
+
+    assert Attribution(scores, lost).incompleteness == pytest.approx(0.25)
 
 
 def test_a_probability_that_underflows_in_half_precision_still_ranks_neurons() -> None:
@@ -83,8 +108,8 @@ def test_a_probability_that_underflows_in_half_precision_still_ranks_neurons() -
     unlikely = Statement.of((1, 40, 50, 60, 70), (17,))
     path = Path(quadrature=riemann(5), layers_per_pass=3)
 
-    expected = attribute(exact, [unlikely], path, told=_ignore)[0]
-    found = attribute(half, [unlikely], path, told=_ignore)[0]
+    expected = attribute(exact, [unlikely], path, told=_ignore)[0].scores
+    found = attribute(half, [unlikely], path, told=_ignore)[0].scores
 
     assert 0 < expected.abs().max() < 6e-8  # below the smallest float16
     both = torch.stack([expected.flatten(), found.flatten()]).double() / expected.abs().max()
@@ -103,7 +128,7 @@ def _naive(resident: Resident, statement: Statement, q: Quadrature, unit: Unit) 
         for j in range(len(statement.answers)):
             total: Tensor | float = 0.0
             for alpha, weight in zip(q.nodes, q.weights, strict=True):
-                p, a, scaled = _probability(resident, statement, j, layer, alpha.item(), unit)
+                p, a, scaled = _probability(resident, statement, j, layer, alpha, unit)
                 total = total + weight * torch.autograd.grad(p, scaled)[0]
             per_token.append(a * total)
         scores.append(torch.stack(per_token))

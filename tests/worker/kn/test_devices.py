@@ -53,7 +53,9 @@ def test_attribution_is_the_same_on_several_devices(family: str, spread: str, un
     whole = _whole(family)
     with whole.frozen():
         expected = attribute(whole, statements, path, told=_ignore)
-    torch.testing.assert_close(found, expected)
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a.scores, b.scores)
+        torch.testing.assert_close(a.lost, b.lost)
 
 
 @pytest.mark.parametrize("method", Method)
@@ -77,7 +79,10 @@ def test_a_whole_edit_is_the_same_on_several_devices(method: Method, operation: 
     assert [s.neuron for s in found.neurons] == [s.neuron for s in expected.neurons]
     assert found.after == expected.after
     for a, b in zip(found.adapter.writes, expected.adapter.writes, strict=True):
-        torch.testing.assert_close(found.adapter.delta(a), expected.adapter.delta(b))
+        delta = expected.adapter.delta(b)
+        # A hundred steps of descent make more of a rounding than one product does.
+        atol = 0.02 * delta.abs().max().item()
+        torch.testing.assert_close(found.adapter.delta(a), delta, rtol=0, atol=atol)
 
 
 @pytest.mark.parametrize("unit", Unit)
@@ -87,9 +92,13 @@ def test_attribution_waits_for_no_value(unit: Unit) -> None:
     with FakeTensorMode(allow_non_fake_inputs=True):  # no tensor has values to wait for
         resident = _whole("llama-gqa-tied")
         with resident.frozen():
-            scores = attribute(resident, [LONG, SHORT, ALONE], path, told=_ignore)
+            found = attribute(resident, [LONG, SHORT, ALONE], path, told=_ignore)
 
-    assert [tuple(score.shape) for score in scores] == [(2, 3, 48), (2, 3, 48), (1, 3, 48)]
+    assert [tuple(attribution.scores.shape) for attribution in found] == [
+        (2, 3, 48),
+        (2, 3, 48),
+        (1, 3, 48),
+    ]
 
 
 def _whole(family: str) -> Resident:

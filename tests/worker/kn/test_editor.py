@@ -119,6 +119,19 @@ def test_what_is_true_and_worth_knowing_is_warned_of() -> None:
     assert {w.code for w in result.warnings} == {"ground_truth_differs", "subject_not_in_prompt"}
 
 
+@pytest.mark.parametrize("method", Method)
+def test_more_steps_bring_attributions_nearer_to_complete(method: Method) -> None:
+    few, many = (
+        _editor("llama-mha-untied").edit(
+            _with(method=method, hparams=HParams(steps=steps, refine=False))
+        )
+        for steps in (5, 300)
+    )
+
+    assert 0 <= many.completeness < few.completeness
+    assert many.as_json()["completeness"] == many.completeness
+
+
 def test_fewer_layers_per_pass_choose_the_same_neurons() -> None:
     whole = _editor("llama-mha-untied").edit(REQUEST)
     parts = _editor("llama-mha-untied").edit(REQUEST, layers_per_pass=1)
@@ -146,6 +159,13 @@ def test_a_threshold_that_nothing_passes_is_an_error() -> None:
         {"prompt": "a", "target_new": "b", "hparams": {"stops": 3}},
         {"prompt": "a", "target_new": "b", "hparams": {"max_neurons": 2.5}},
         {"prompt": "a", "target_new": "b", "hparams": {"steps": True}},
+        {"prompt": "a", "target_new": "b", "hparams": {"quadrature": "simpson"}},
+        {
+            "prompt": "a",
+            "target_new": "b",
+            "method": "easyedit",
+            "hparams": {"quadrature": "gauss_legendre"},
+        },
         {"prompt": "a", "target_new": "b", "method": "magic"},
         {"prompt": "a", "target_new": "b", "refine_prompts": "c"},
         {"prompt": "a", "target_new": "b", "locality": [{"ground_truth": "c"}]},

@@ -13,13 +13,12 @@ import torch
 from torch import Tensor
 
 from worker.kn.adapter import LayerWrite
-from worker.kn.attribution import Path, attribute
+from worker.kn.attribution import Path, attribute, worst_incompleteness
 from worker.kn.errors import NoNeuronsError
 from worker.kn.methods.search import Kept, Search, search_write
 from worker.kn.methods.whitening import directions_of
 from worker.kn.neuron import Scored, by_layer, coarse, strongest
-from worker.kn.quadrature import riemann
-from worker.kn.recipe import Task, Told
+from worker.kn.recipe import Selection, Task, Told
 from worker.kn.request import Operation
 from worker.kn.statement import Statement
 
@@ -34,7 +33,7 @@ class Calibrated:
     def __init__(self, search: Search | None = None) -> None:
         self.search = search or Search()
 
-    def select(self, task: Task, *, told: Told) -> tuple[Scored, ...]:
+    def select(self, task: Task, *, told: Told) -> Selection:
         """Neurons that carry the old answer or, in an edit, any token of the new one.
 
         An answer's later tokens speak from other neurons than its first. To be overwritten, a
@@ -44,17 +43,19 @@ class Calibrated:
         """
         hparams = task.request.hparams
         if task.request.operation is Operation.ERASE:
-            scores = _scores(task, [task.ground_truth], told=told)
+            scores, incompleteness = _scores(task, [task.ground_truth], told=told)
             largest, default = scores.max(), ERASE_THRESHOLD
         else:
-            scores = _scores(task, [task.ground_truth, task.request.target_new], told=told)
+            answers = [task.ground_truth, task.request.target_new]
+            scores, incompleteness = _scores(task, answers, told=told)
             largest, default = scores.amax(1, keepdim=True), DEFAULT_THRESHOLD
         relative = scores / largest.clamp_min(torch.finfo(scores.dtype).tiny)
         threshold = hparams.adaptive_threshold or default
         found = coarse(relative, threshold=threshold)
         if not found:
             raise NoNeuronsError(threshold=threshold, largest=scores.max().item())
-        return strongest(found, relative, most=hparams.max_neurons or DEFAULT_MAX_NEURONS)
+        most = hparams.max_neurons or DEFAULT_MAX_NEURONS
+        return Selection(strongest(found, relative, most=most), incompleteness)
 
     def write(self, task: Task, neurons: Sequence[Scored], *, told: Told) -> list[LayerWrite]:
         units = by_layer(scored.neuron for scored in neurons)
@@ -64,17 +65,16 @@ class Calibrated:
         return search_write(task.resident, statements, directions, kept, self.search, told=told)
 
 
-def _scores(task: Task, answers: Sequence[str], *, told: Told) -> Tensor:
+def _scores(task: Task, answers: Sequence[str], *, told: Told) -> tuple[Tensor, float]:
     """The largest attribution over the tokens of any answer, each token's relative to its largest
-    neuron and averaged over the prompts: (n_layer, d_ff)."""
-    path = Path(
-        quadrature=riemann(task.request.hparams.steps), layers_per_pass=task.layers_per_pass
-    )
-    by_answer = [
-        _mean_over_prompts(attribute(task.resident, _statements(task, answer), path, told=told))
+    neuron and averaged over the prompts, (n_layer, d_ff); and how far it is from whole."""
+    path = Path(quadrature=task.request.hparams.points, layers_per_pass=task.layers_per_pass)
+    attributed = [
+        attribute(task.resident, _statements(task, answer), path, told=told)
         for answer in dict.fromkeys(answers)
     ]
-    return torch.cat(by_answer).amax(0)
+    means = [_mean_over_prompts([a.scores for a in answer]) for answer in attributed]
+    return torch.cat(means).amax(0), max(worst_incompleteness(answer) for answer in attributed)
 
 
 def _statements(task: Task, answer: str) -> list[Statement]:

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from worker.kn.adapter import LayerWrite
-from worker.kn.attribution import Path, Unit, attribute
+from worker.kn.attribution import Path, Unit, attribute, worst_incompleteness
 from worker.kn.errors import NoNeuronsError
 from worker.kn.neuron import Scored, by_layer, coarse, strongest
 from worker.kn.quadrature import endpoints
-from worker.kn.recipe import Task, Told
+from worker.kn.recipe import Selection, Task, Told
 from worker.kn.recording import record
 from worker.kn.resident import Resident
 from worker.kn.statement import Batch, Statement
@@ -26,7 +26,7 @@ DEFAULT_THRESHOLD = 0.2
 class EasyEdit:
     """One coarse set by threshold; adds input embeddings of the target, subtracts the argmax's."""
 
-    def select(self, task: Task, *, told: Told) -> tuple[Scored, ...]:
+    def select(self, task: Task, *, told: Told) -> Selection:
         hparams = task.request.hparams
         threshold = hparams.adaptive_threshold or DEFAULT_THRESHOLD
         path = Path(
@@ -35,11 +35,13 @@ class EasyEdit:
             layers_per_pass=task.layers_per_pass,
         )
         steps, _ = argmax_walk(task.resident, task.request.prompt, task.ground_truth)
-        scores = torch.cat(attribute(task.resident, steps, path, told=told)).mean(0)
+        attributed = attribute(task.resident, steps, path, told=told)
+        scores = torch.cat([a.scores for a in attributed]).mean(0)
         found = coarse(scores, threshold=threshold)
         if not found:  # EasyEdit reports success here, and has changed nothing
             raise NoNeuronsError(threshold=threshold, largest=scores.max().item())
-        return strongest(found, scores, most=hparams.max_neurons)
+        kept = strongest(found, scores, most=hparams.max_neurons)
+        return Selection(kept, worst_incompleteness(attributed))
 
     def write(self, task: Task, neurons: Sequence[Scored], *, told: Told) -> list[LayerWrite]:
         told(0, 1)

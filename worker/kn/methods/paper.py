@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from worker.kn.adapter import LayerWrite
-from worker.kn.attribution import Path, attribute
+from worker.kn.attribution import Path, attribute, worst_incompleteness
 from worker.kn.errors import NoNeuronsError
 from worker.kn.neuron import Scored, by_layer, coarse, shared_by, strongest
-from worker.kn.quadrature import riemann
-from worker.kn.recipe import Task, Told
+from worker.kn.recipe import Selection, Task, Told
 
 DEFAULT_THRESHOLD = 0.2
 OLD_WEIGHT, NEW_WEIGHT = 1.0, 8.0  # λ1 and λ2 of the authors' code
@@ -23,21 +22,22 @@ OLD_WEIGHT, NEW_WEIGHT = 1.0, 8.0  # λ1 and λ2 of the authors' code
 class Paper:
     """Coarse neurons by threshold, refined by share; Δv_i = ‖v_i‖ · (−λ1·ê_old + λ2·ê_new)."""
 
-    def select(self, task: Task, *, told: Told) -> tuple[Scored, ...]:
+    def select(self, task: Task, *, told: Told) -> Selection:
         hparams = task.request.hparams
         threshold = hparams.adaptive_threshold or DEFAULT_THRESHOLD
-        path = Path(quadrature=riemann(hparams.steps), layers_per_pass=task.layers_per_pass)
+        path = Path(quadrature=hparams.points, layers_per_pass=task.layers_per_pass)
         statement = task.resident.encoder.statement
         prompts = task.request.steering_prompts
         statements = [statement(prompt, task.ground_truth) for prompt in prompts]
-        by_token = attribute(task.resident, statements, path, told=told)
-        scores = [tokens.mean(0) for tokens in by_token]
+        attributed = attribute(task.resident, statements, path, told=told)
+        scores = [attribution.scores.mean(0) for attribution in attributed]
         found = [coarse(score, threshold=threshold) for score in scores]
         refined = shared_by(found, share=hparams.p if hparams.refine else 0)
         mean = torch.stack(scores).mean(0)
         if not refined:
             raise NoNeuronsError(threshold=threshold, largest=mean.max().item())
-        return strongest(refined, mean, most=hparams.max_neurons)
+        kept = strongest(refined, mean, most=hparams.max_neurons)
+        return Selection(kept, worst_incompleteness(attributed))
 
     def write(self, task: Task, neurons: Sequence[Scored], *, told: Told) -> list[LayerWrite]:
         told(0, 1)

@@ -10,6 +10,7 @@ as it helps. The loss is that of the new answer in every prompt, plus what the m
 the texts that feel the write most, and to protected prompts, move: KL(unedited ‖ edited).
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -60,7 +61,8 @@ class Kept:
         )
 
     def at(self, step: int, *, turns: int) -> list[Sequence[int]]:
-        start = step % turns * KEPT_TEXTS
+        there_are = math.ceil(len(self.references) / KEPT_TEXTS)
+        start = step % min(turns, there_are) * KEPT_TEXTS
         return [*self.protected, *self.references[start : start + KEPT_TEXTS]]
 
 

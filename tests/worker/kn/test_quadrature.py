@@ -1,0 +1,50 @@
+"""Points and weights, against integrals that are known."""
+
+import pytest
+
+from worker.kn import HParams
+from worker.kn.quadrature import Rule, endpoints, gauss_legendre, riemann
+
+
+def test_the_right_riemann_sum_ends_at_one() -> None:
+    nodes, weights = riemann(4)
+
+    assert nodes == (0.25, 0.5, 0.75, 1.0)
+    assert weights == (0.25,) * 4
+
+
+def test_both_ends_are_points_of_easyedit() -> None:
+    assert endpoints(3).nodes == (0.0, 0.5, 1.0)
+    assert endpoints(1).nodes == (0.0,)
+
+
+def test_two_gauss_points_lie_a_root_of_three_apart() -> None:
+    nodes, weights = gauss_legendre(2)
+
+    assert nodes == pytest.approx((0.5 - 0.75**0.5 / 3, 0.5 + 0.75**0.5 / 3))
+    assert weights == pytest.approx((0.5, 0.5))
+
+
+def test_one_gauss_point_is_the_middle() -> None:
+    assert gauss_legendre(1).nodes == (0.5,)
+    assert gauss_legendre(1).weights == (1.0,)
+
+
+@pytest.mark.parametrize("steps", [3, 7, 300])
+def test_gauss_points_integrate_a_polynomial_of_degree_five_exactly(steps: int) -> None:
+    nodes, weights = gauss_legendre(steps)
+
+    assert sum(w * a**5 for a, w in zip(nodes, weights, strict=True)) == pytest.approx(
+        1 / 6, rel=1e-12
+    )
+
+
+def test_a_request_names_the_rule() -> None:
+    assert HParams(steps=2).points.nodes == (0.5, 1.0)
+    assert HParams(steps=1, quadrature=Rule.GAUSS_LEGENDRE).points.nodes == (0.5,)
+
+
+def test_ends_that_are_no_points_are_added_without_weight() -> None:
+    assert riemann(2).with_ends == ((0.0, 0.5, 1.0), (0.0, 0.5, 0.5))
+    assert endpoints(2).with_ends == endpoints(2)
+    assert gauss_legendre(1).with_ends == ((0.0, 0.5, 1.0), (0.0, 1.0, 0.0))
