@@ -175,8 +175,13 @@ def main() -> int:
         resident = load_resident(directory, dtype=options.dtype, device="cpu")
         for row in Bench(pupil, resident, options).rows():
             rows.append(row)
-            print({key: row[key] for key in row if key != "said"}, file=sys.stderr)
+            print(_told(row), file=sys.stderr)
     return report(options.name, rows, figures(options.name, rows))
+
+
+def _told(row: Row) -> str:
+    names = ("model", "setting", "method", "rewrite", "held_out", *AROUND, "error", "edit_s")
+    return " ".join(f"{name}={row[name]}" for name in names)
 
 
 def _options() -> Options:
