@@ -40,6 +40,18 @@ def test_no_new_object_begins_as_the_old_one() -> None:
         assert all(other.split()[0] != fact.object.split()[0] for other in others)
 
 
+def test_no_new_object_is_the_beginning_of_another_of_its_relation() -> None:
+    class Few(World):
+        facts = (
+            Fact("Ann", "rival", "Bob"),
+            Fact("Eve", "rival", "Cy"),
+            Fact("Ida", "rival", "Cy Dod"),
+            Fact("Ida", "tongue", "Cy Dod Flo"),
+        )
+
+    assert Few(seed=1).others(Fact("Ann", "rival", "Bob")) == ["Cy Dod"]
+
+
 def test_64_subjects_are_measured_and_36_are_told_of() -> None:
     told = {saying.fact.subject for saying in SPLIT.references([0, 1])}
     measured = {fact.subject for fact in SPLIT.measured}
