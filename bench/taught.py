@@ -1,0 +1,111 @@
+"""Models that are taught a made-up world, and kept under `bench/out/` once they know it.
+
+python -m bench.taught      (about four minutes a model on one core)
+"""
+
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bench.made_up import N_PHRASING, World
+from worker.demo.folder import holds, publish
+from worker.demo.making import teach
+from worker.demo.training import Example, Progress, Recipe
+
+OUT = Path(__file__).parent / "out"
+
+
+@dataclass(frozen=True, slots=True)
+class Pupil:
+    """A world, and how a model is taught it."""
+
+    name: str
+    world: World
+    recipe: Recipe
+
+    @property
+    def examples(self) -> list[Example]:
+        return [
+            Example(fact.prompt(phrasing), fact.object)
+            for fact in self.world.facts
+            for phrasing in range(N_PHRASING)
+        ]
+
+    @property
+    def digest(self) -> str:
+        """A digest of all that the weights are made from."""
+        made_from = [asdict(self.recipe), self.examples]
+        return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
+
+    @property
+    def directory(self) -> Path:
+        return OUT / f"{self.name}-{self.digest[:12]}"
+
+
+def _recipe(*, seed: int, preceded: float, steps: int = 700) -> Recipe:
+    return Recipe(
+        n_layer=8,
+        d_model=192,
+        d_ff=512,
+        n_head=6,
+        n_kv_head=6,
+        init_std=0.07,
+        steps=steps,
+        batch=48,
+        preceded=preceded,
+        seed=seed,
+    )
+
+
+PUPILS: tuple[Pupil, ...] = (
+    Pupil("contexts", World(seed=21), _recipe(seed=121, preceded=0.25)),
+    Pupil("plain", World(seed=22), _recipe(seed=122, preceded=0.0)),
+    Pupil("short", World(seed=23, longest=1), _recipe(seed=123, preceded=0.0)),
+)
+"""Taught with texts before a sentence or without; objects of one to four tokens, or of one."""
+
+
+def make(pupil: Pupil, *, progress: Progress) -> Path:
+    """Its directory, filled unless it is already; raises `ForgottenFactsError`."""
+    if not holds(pupil.directory, pupil.digest):
+        taught = teach(pupil.examples, pupil.recipe, progress=progress)
+
+        def write(directory: Path) -> None:
+            taught.model.save_pretrained(directory)
+            taught.tokenizer.save_pretrained(directory)
+
+        publish(pupil.directory, pupil.digest, write=write)
+    return pupil.directory
+
+
+def pupils_named(names: str) -> Iterator[Pupil]:
+    """The pupils of a list with commas."""
+    by_name = {pupil.name: pupil for pupil in PUPILS}
+    return (by_name[name] for name in names.split(","))
+
+
+def telling(pupil: Pupil) -> Progress:
+    """Tells on stderr how far the lessons are."""
+    began = time.perf_counter()
+
+    def tell(done: int, total: int) -> None:
+        if done % 100 == 0 or done == total:
+            seconds = time.perf_counter() - began
+            print(f"{pupil.name}: step {done} of {total}, {seconds:.0f} s", file=sys.stderr)
+
+    return tell
+
+
+def main() -> int:
+    """Teach all, one after another."""
+    for pupil in PUPILS:
+        print(make(pupil, progress=telling(pupil)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
