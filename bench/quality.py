@@ -63,6 +63,7 @@ class Options:
     pupils: tuple[Pupil, ...]
     sampled: bool
     subject: bool
+    ended: bool
 
     @property
     def name(self) -> str:
@@ -71,6 +72,7 @@ class Options:
         marks = {
             "sampled": self.sampled,
             "subject": self.subject,
+            "ended": self.ended,
             self.dtype: self.dtype != "float32",
             "partial": not whole or self.n < FEWEST_EDITS,
         }
@@ -139,7 +141,7 @@ class Bench:
         return EditRequest(
             prompt=prompt,
             refine_prompts=tuple(refining),
-            target_new=case.target,
+            target_new=f"{case.target}." if self.options.ended else case.target,
             subject=case.fact.subject if self.options.subject else None,
             ground_truth=None if method is Method.CALIBRATED else case.fact.object,
             method=method,
@@ -192,6 +194,7 @@ def _options() -> Options:
     parser.add_argument("--models", default=",".join(p.name for p in PUPILS), help="with commas")
     parser.add_argument("--references", choices=("given", "sampled"), default="given")
     parser.add_argument("--subject", action="store_true", help="the request names its subject")
+    parser.add_argument("--ended", action="store_true", help="its target has the full stop")
     given = parser.parse_args()
     return Options(
         dtype=given.dtype,
@@ -200,6 +203,7 @@ def _options() -> Options:
         pupils=tuple(pupils_named(given.models)),
         sampled=given.references == "sampled",
         subject=given.subject,
+        ended=given.ended,
     )
 
 
