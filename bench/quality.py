@@ -1,6 +1,6 @@
 """Whether edits take, carry over to another phrasing, and leave other facts alone.
 
-    python -m bench.quality [--dtype float32] [--n 210] [--methods calibrated,…] [--models plain,…]
+    python -m bench.quality [--dtype float32] [--n 201] [--methods calibrated,…] [--models plain,…]
 
 Models that know a made-up world (see `bench/taught.py`) are edited by each method, given a prompt
 with one `refine_prompts`, or a prompt alone; the roles of the three phrasings go round. All is
@@ -16,12 +16,17 @@ import argparse
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 from math import ceil
+from multiprocessing import get_context
 from statistics import fmean
 from typing import Any
+
+import torch
 
 from bench.cases import Case, Setting, Split, check_apart
 from bench.hearing import Heard, texts
@@ -170,15 +175,24 @@ def _attempt(editor: Editor, request: EditRequest) -> tuple[EditResult | None, s
 
 
 def main() -> int:
-    """Edit every model."""
-    options, rows = _options(), []
-    for pupil in options.pupils:
-        directory = make(pupil, progress=telling(pupil))
-        resident = load_resident(directory, dtype=options.dtype, device="cpu")
-        for row in Bench(pupil, resident, options).rows():
-            rows.append(row)
-            print(_told(row), file=sys.stderr)
+    """Edit every model, the models side by side."""
+    options = _options()
+    with ProcessPoolExecutor(len(options.pupils), mp_context=get_context("spawn")) as pool:
+        by_model = pool.map(measured, repeat(options), options.pupils)
+        rows = [row for found in by_model for row in found]
     return report(options.name, rows, figures(options.name, rows))
+
+
+def measured(options: Options, pupil: Pupil) -> list[Row]:
+    """All rows of one model, on one thread."""
+    torch.set_num_threads(1)
+    directory = make(pupil, progress=telling(pupil))
+    resident = load_resident(directory, dtype=options.dtype, device="cpu")
+    rows = []
+    for row in Bench(pupil, resident, options).rows():
+        rows.append(row)
+        print(_told(row), file=sys.stderr)
+    return rows
 
 
 def _told(row: Row) -> str:
@@ -189,7 +203,7 @@ def _told(row: Row) -> str:
 def _options() -> Options:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
-    parser.add_argument("--n", type=int, default=210, help="edits in a setting, over all models")
+    parser.add_argument("--n", type=int, default=201, help="edits in a setting, over all models")
     parser.add_argument("--methods", default=",".join(Method), help="with commas")
     parser.add_argument("--models", default=",".join(p.name for p in PUPILS), help="with commas")
     parser.add_argument("--references", choices=("given", "sampled"), default="given")

@@ -11,12 +11,13 @@ from worker.kn import evaluation, references
 from worker.kn.adapter import Adapter
 from worker.kn.erasing import erasing
 from worker.kn.evaluation import Question, Reply
-from worker.kn.generation import begins_with, continuations
+from worker.kn.generation import begins_with
 from worker.kn.layering import Layers
 from worker.kn.metering import metered
 from worker.kn.methods.calibrated import Calibrated
 from worker.kn.methods.easyedit import EasyEdit
 from worker.kn.methods.paper import Paper
+from worker.kn.own_answer import OwnAnswer
 from worker.kn.recipe import Recipe, Selection, Task
 from worker.kn.request import EditRequest, Method, Operation
 from worker.kn.resident import Resident
@@ -186,7 +187,7 @@ class Editor:
         new_tokens = evaluation.new_tokens_for(self.resident, questions)
         with clock.phase("before"):
             asked, before = evaluation.ask_first(self.resident, questions, new_tokens=new_tokens)
-        task = self._task(request, layers)
+        task = self._task(request, layers, before[0])
         selection, adapter = self._find_and_write(task, clock)
         with clock.phase("evaluate") as told, edited(self.resident, adapter):
             told(0, 1)
@@ -208,20 +209,16 @@ class Editor:
             warnings=_warnings(request, before[0]),
         )
 
-    def _task(self, request: EditRequest, layers: int) -> Task:
+    def _task(self, request: EditRequest, layers: int, before: Reply) -> Task:
+        own = OwnAnswer.of(self.resident, request, before)
         return Task(
             resident=self.resident,
             request=request,
-            ground_truth=request.ground_truth or self._own_answer(request),
+            ground_truth=request.ground_truth or own.text or request.target_new,
+            ending=own.ending,
             references=self._references,
             layers_per_pass=layers,
         )
-
-    def _own_answer(self, request: EditRequest) -> str:
-        """What the model says itself, as many tokens as the new answer has."""
-        wanted = len(self.resident.encoder.answer_ids(request.prompt, request.target_new))
-        ids = continuations(self.resident, [request.prompt], new_tokens=wanted)[0]
-        return self.resident.tokenizer.decode(ids, skip_special_tokens=True).strip()
 
     def _find_and_write(self, task: Task, clock: _Clock) -> tuple[Selection, Adapter]:
         recipe = RECIPES[task.request.method]

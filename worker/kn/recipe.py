@@ -15,11 +15,15 @@ Told = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One edit of one model: the request with its old answer known."""
+    """One edit of one model: the request with its old answer known.
+
+    `ending` is the token with which the model ends that answer, where it is seen to end it.
+    """
 
     resident: Resident
     request: EditRequest
     ground_truth: str
+    ending: int | None
     references: Sequence[Sequence[int]]
     layers_per_pass: int
 

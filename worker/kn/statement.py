@@ -39,6 +39,14 @@ class Statement:
             answers=tuple(answer_ids),
         )
 
+    def followed_by(self, token: int) -> "Statement":
+        """The same with one more token to predict."""
+        return Statement(
+            ids=(*self.ids, self.answers[-1]),
+            positions=(*self.positions, len(self.ids)),
+            answers=(*self.answers, token),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:

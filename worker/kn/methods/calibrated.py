@@ -15,7 +15,7 @@ from torch import Tensor
 from worker.kn.adapter import LayerWrite
 from worker.kn.attribution import Path, attribute, worst_incompleteness
 from worker.kn.errors import NoNeuronsError
-from worker.kn.methods.search import Kept, Search, search_write
+from worker.kn.methods.search import Kept, Search, Wanted, search_write
 from worker.kn.methods.whitening import directions_of
 from worker.kn.neuron import Scored, by_layer, coarse, strongest
 from worker.kn.recipe import Selection, Task, Told
@@ -61,8 +61,9 @@ class Calibrated:
         units = by_layer(scored.neuron for scored in neurons)
         statements = _statements(task, task.request.target_new)
         directions, order = directions_of(task, statements, units)
+        wanted = Wanted.of(task.resident, statements, task.ending)
         kept = Kept.of(task, order)
-        return search_write(task.resident, statements, directions, kept, self.search, told=told)
+        return search_write(task.resident, wanted, directions, kept, self.search, told=told)
 
 
 def _scores(task: Task, answers: Sequence[str], *, told: Told) -> tuple[Tensor, float]:

@@ -6,8 +6,9 @@ the fact stands out there, and g_l the gradient of the loss by B_l,
     m ← μ m + (1 − μ) · s g / ‖s g‖ ,   B_l ← B_l − η s_l m_l
 
 so that a step has the same length whatever the model's scale and dtype, and a layer moves as far
-as it helps. The loss is that of the new answer in every prompt, plus what the model's answers to
-the texts that feel the write most, and to protected prompts, move: KL(unedited ‖ edited).
+as it helps. The loss is −log P of the new answer's tokens that do not lead by the margin yet, and
+of the token that should end it as the old one ended, in every prompt; plus how far what the model
+says of the texts that feel the write most, and of protected prompts, moves: KL(unedited ‖ edited).
 """
 
 import math
@@ -39,6 +40,7 @@ class Search:
     momentum: float = 0.8  # μ
     most_steps: int = 100
     margin: float = 5.0  # nats that the new answer leads by, at every token
+    ending_margin: float = 1.0  # nats that its ending leads by: a model may have others in mind
     keeping: float = 10.0  # what a nat of change on kept texts weighs
     turns: int = 4  # kept references are taken in so many turns
 
@@ -64,6 +66,29 @@ class Kept:
         there_are = math.ceil(len(self.references) / KEPT_TEXTS)
         start = step % min(turns, there_are) * KEPT_TEXTS
         return [*self.protected, *self.references[start : start + KEPT_TEXTS]]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What should be said: statements of equally long answers together."""
+
+    batches: list[Batch]
+    ended: bool  # whether the last token of each answer is its ending
+
+    @classmethod
+    def of(cls, resident: Resident, statements: Sequence[Statement], end: int | None) -> "Wanted":
+        if end is not None:
+            statements = [statement.followed_by(end) for statement in statements]
+        groups = alike(statements, lambda s: len(s.answers), most=STATEMENTS_PER_PASS)
+        batches = [Batch.of([statements[i] for i in group], resident.device) for group in groups]
+        return cls(batches, ended=end is not None)
+
+    def margins(self, leads: Tensor, search: Search) -> Tensor:
+        """By how much each token (S, J) has to lead."""
+        margins = torch.full_like(leads, search.margin)
+        if self.ended:
+            margins[:, -1] = search.ending_margin
+        return margins
 
 
 class Descent:
@@ -94,20 +119,18 @@ def _gradient(b: Tensor) -> Tensor:
 
 def search_write(
     resident: Resident,
-    statements: Sequence[Statement],
+    wanted: Wanted,
     directions: Sequence[Direction],
     kept: Kept,
     search: Search,
     *,
     told: Told,
 ) -> list[LayerWrite]:
-    """Descend on −log P(new answer) until it leads by the margin everywhere."""
+    """Descend until the new answer leads by the margin everywhere."""
     descent = Descent(directions, resident.shape.d_model, search)
-    groups = alike(statements, lambda s: len(s.answers), most=STATEMENTS_PER_PASS)
-    batches = [Batch.of([statements[i] for i in group], resident.device) for group in groups]
     for step in range(search.most_steps):
         told(step, search.most_steps)
-        if _persuade(resident, batches, directions, descent.B) >= search.margin:
+        if not _persuade(resident, wanted, directions, descent.B, search):
             break
         texts = kept.at(step, turns=search.turns)
         _hold(resident, texts, directions, descent.B, weight=search.keeping)
@@ -121,22 +144,25 @@ def search_write(
 
 def _persuade(
     resident: Resident,
-    batches: Sequence[Batch],
+    wanted: Wanted,
     directions: Sequence[Direction],
     B: Sequence[Tensor],
-) -> float:
-    """Add the gradient of the loss; returns by how much the new answer leads, at its weakest."""
-    lead = float("inf")
-    for batch in batches:
+    search: Search,
+) -> int:
+    """Add the gradient of −log P over the tokens that do not lead enough; returns their number."""
+    behind = 0
+    for batch in wanted.batches:
         with torch.enable_grad(), written(resident, directions, B):
             hidden = resident.decoder(input_ids=batch.ids, use_cache=False).last_hidden_state
             logits = resident.head(batch.at_answers(hidden)).float()  # (S, J, n_vocab)
-            loss = torch.nn.functional.cross_entropy(
-                logits.flatten(0, 1), batch.answers.flatten().to(logits.device)
-            )
-            (LOSS_SCALE * loss).backward()
-        lead = min(lead, _lead(logits.detach(), batch.answers.to(logits.device)))
-    return lead
+            answers = batch.answers.to(logits.device)
+            leads = _leads(logits.detach(), answers)
+            late = leads < wanted.margins(leads, search)
+            if n := int(late.sum()):
+                behind += n
+                loss = torch.nn.functional.cross_entropy(logits[late], answers[late])
+                (LOSS_SCALE * loss).backward()
+    return behind
 
 
 def _hold(
@@ -167,11 +193,11 @@ def _hold(
         (LOSS_SCALE * weight * moved).backward()
 
 
-def _lead(logits: Tensor, answers: Tensor) -> float:
-    """The smallest lead of the wanted token over the best other one."""
+def _leads(logits: Tensor, answers: Tensor) -> Tensor:
+    """The lead of each wanted token over the best other one: (S, J)."""
     wanted = logits.gather(-1, answers[..., None])
     others = logits.scatter(-1, answers[..., None], float("-inf")).amax(-1, keepdim=True)
-    return (wanted - others).min().item()
+    return (wanted - others)[..., 0]
 
 
 @contextmanager
