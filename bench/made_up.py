@@ -110,18 +110,10 @@ class World:
         return tuple(dict.fromkeys(fact.subject for fact in self.facts))
 
     def others(self, fact: Fact) -> list[str]:
-        """The other objects of the fact's relation, as new ones that can be told exactly.
-
-        None begins as the fact's own does. None is the beginning of a longer one: nothing in a
-        request says that an answer ends there.
-        """
+        """The other objects of the fact's relation, of which none begins as its own does."""
         objects = {f.object for f in self.facts if f.relation == fact.relation}
         first = fact.object.split()[0]
-        return sorted(
-            o
-            for o in objects
-            if o.split()[0] != first and not any(p.startswith(f"{o} ") for p in objects)
-        )
+        return sorted(o for o in objects if o.split()[0] != first)
 
 
 def _words(random: Random) -> Iterator[str]:

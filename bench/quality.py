@@ -68,7 +68,6 @@ class Options:
     pupils: tuple[Pupil, ...]
     sampled: bool
     subject: bool
-    ended: bool
 
     @property
     def name(self) -> str:
@@ -77,7 +76,6 @@ class Options:
         marks = {
             "sampled": self.sampled,
             "subject": self.subject,
-            "ended": self.ended,
             self.dtype: self.dtype != "float32",
             "partial": not whole or self.n < FEWEST_EDITS,
         }
@@ -146,7 +144,7 @@ class Bench:
         return EditRequest(
             prompt=prompt,
             refine_prompts=tuple(refining),
-            target_new=f"{case.target}." if self.options.ended else case.target,
+            target_new=case.target,
             subject=case.fact.subject if self.options.subject else None,
             ground_truth=None if method is Method.CALIBRATED else case.fact.object,
             method=method,
@@ -208,7 +206,6 @@ def _options() -> Options:
     parser.add_argument("--models", default=",".join(p.name for p in PUPILS), help="with commas")
     parser.add_argument("--references", choices=("given", "sampled"), default="given")
     parser.add_argument("--subject", action="store_true", help="the request names its subject")
-    parser.add_argument("--ended", action="store_true", help="its target has the full stop")
     given = parser.parse_args()
     return Options(
         dtype=given.dtype,
@@ -217,7 +214,6 @@ def _options() -> Options:
         pupils=tuple(pupils_named(given.models)),
         sampled=given.references == "sampled",
         subject=given.subject,
-        ended=given.ended,
     )
 
 
