@@ -72,7 +72,7 @@ class Options:
     @property
     def name(self) -> str:
         """Of the file of rows; a run in part does not replace a whole one."""
-        whole = len(self.methods) == len(Method) and self.pupils == PUPILS
+        whole = Method.CALIBRATED in self.methods and self.pupils == PUPILS
         marks = {
             "sampled": self.sampled,
             "subject": self.subject,
@@ -104,11 +104,12 @@ class Bench:
             return self._sampled
         references = self.split.references(phrasings)
         check_apart(references, case.sayings)
-        return Editor(self.resident, reference_prompts=[saying.sentence for saying in references])
+        sentences = [saying.sentence for saying in references]
+        return Editor(self.resident, reference_prompts=sentences, measure_memory=False)
 
     @cached_property
     def _sampled(self) -> Editor:
-        return Editor(self.resident)
+        return Editor(self.resident, measure_memory=False)
 
     def rows(self) -> Iterator[Row]:
         """Every case in both settings by every method."""

@@ -86,7 +86,8 @@ class Run:
     def editor(self) -> Editor:
         references = self.course.split.references(range(self.setting.n_shown))
         check_apart(references, self.course.split.sayings())
-        return Editor(self.resident, reference_prompts=[saying.sentence for saying in references])
+        sentences = [saying.sentence for saying in references]
+        return Editor(self.resident, reference_prompts=sentences, measure_memory=False)
 
     def rows(self) -> Iterator[Row]:
         """One for each edit, told at the end, and one for each fact that was to stay."""

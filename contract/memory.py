@@ -171,7 +171,7 @@ def _collect_group(
     S = min(len(group), STATEMENTS_PER_PASS)
     N = max(sequence.tokens for sequence in group)
     J = group[0].answer_tokens
-    entering = S * J * (work.steps + 1)  # one row more, at α = 0, for the check of completeness
+    entering = S * J * (work.steps + 2)  # rows at α = 0 and 1, for the check of completeness
     row_blocks = sum(min(above, layers) for above in range(1, shape.n_layer)) * entering
     top_rows = entering * layers
     b = shape.dtype_bytes
@@ -230,11 +230,11 @@ def _write(shape: ModelShape, work: Workload) -> Stage:
     """Whitening of the collected neurons, and the search for the write's strength."""
     k = min(work.max_neurons, shape.n_layer * shape.d_ff)
     widest = min(k, shape.d_ff)
-    written = sum(sequence.tokens for sequence in work.written)
+    rank = max(sequence.answer_tokens for sequence in work.written)
+    longest = 1 + max(sequence.tokens for sequence in work.written)  # with the answer's ending
+    written = min(len(work.written), STATEMENTS_PER_PASS) * longest
     kept = min(work.reference_rows, KEPT_TEXTS * KEPT_TOKENS_PER_TEXT) + work.protected_tokens
     tokens = max(written, 2 * kept)  # texts are padded to the longest
-    longest = max(sequence.tokens for sequence in work.written)
-    rank = max(sequence.answer_tokens for sequence in work.written)
     b = shape.dtype_bytes
     return Stage(
         name="write",

@@ -19,6 +19,7 @@ from worker.kn.errors import (
 )
 from worker.kn.loading import load_editor
 from worker.kn.neuron import Neuron
+from worker.kn.quadrature import Rule
 from worker.kn.request import EditRequest, HParams, Method, Operation, Probe
 from worker.kn.resident import Resident
 from worker.kn.result import EditResult
@@ -45,6 +46,7 @@ __all__ = [
     "PromptTooLongError",
     "QuantisedModelError",
     "Resident",
+    "Rule",
     "UnknownFamilyError",
     "UnreachableTargetError",
     "load_editor",

@@ -1,6 +1,7 @@
 """What the model says when it generates freely and greedily."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
@@ -28,12 +29,25 @@ def continuations(
             raise PromptTooLongError(length, most=resident.encoder.most_tokens)
         start = torch.tensor([ids[i] for i in indexes], device=resident.device)
         config = _greedy(resident, new_tokens)
-        whole = cast(Any, resident.model).generate(
-            start, attention_mask=torch.ones_like(start), generation_config=config
-        )
+        with _unpenalised(resident):
+            whole = cast(Any, resident.model).generate(
+                start, attention_mask=torch.ones_like(start), generation_config=config
+            )
         for i, row in zip(indexes, whole[:, start.shape[1] :].tolist(), strict=True):
             found[i] = _until(row, _ends(resident))
     return found
+
+
+@contextmanager
+def _unpenalised(resident: Resident) -> Iterator[None]:
+    """The model's own generation settings, penalties among them, count for nothing meanwhile:
+    `generate` fills in from them whatever it is not told."""
+    model = cast(Any, resident.model)
+    own, model.generation_config = model.generation_config, GenerationConfig()
+    try:
+        yield
+    finally:
+        model.generation_config = own
 
 
 def text_of(resident: Resident, ids: Sequence[int]) -> str:

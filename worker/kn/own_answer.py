@@ -12,7 +12,7 @@ ENDS = frozenset(".,;:!?\n。，")
 
 @dataclass(frozen=True, slots=True)
 class OwnAnswer:
-    """The answer as far as the new one is long, and the token that ends the whole of it."""
+    """The answer as far as the new one is long, and the mark that ends the whole of it."""
 
     text: str
     ending: int | None  # None where the model goes on without a mark
@@ -22,14 +22,14 @@ class OwnAnswer:
         """Read off a free continuation of the request's prompt.
 
         An answer ends where the given `ground_truth` does, if that is what the model says, and
-        else before the first mark.
+        else before the first mark. Where it begins with a mark, nothing is known of its end.
         """
-        n = _known_length(resident, request, reply.ids)
-        if n is None:
-            n = max(1, _unmarked_length(resident, reply.ids))
+        n = _known_length(resident, request, reply.ids) or _unmarked_length(resident, reply.ids)
         wanted = len(resident.encoder.answer_ids(request.prompt, request.target_new))
         text = resident.tokenizer.decode(reply.ids[: min(n, wanted)], skip_special_tokens=True)
-        return cls(text.strip(), reply.ids[n] if n < len(reply.ids) else None)
+        follower = reply.ids[n] if 0 < n < len(reply.ids) else None
+        ends = follower is not None and _is_mark(resident, follower)
+        return cls(text.strip(), follower if ends else None)
 
 
 def _known_length(resident: Resident, request: EditRequest, ids: Sequence[int]) -> int | None:

@@ -1,6 +1,6 @@
 """One edit, as the engine takes it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from types import NoneType
@@ -100,11 +100,28 @@ class EditRequest:
     hparams: HParams = HParams()
 
     def __post_init__(self) -> None:
-        for name in ("prompt", "target_new"):
-            if not getattr(self, name).strip():
-                raise BadRequestError(f"{name} is blank")
+        try:
+            object.__setattr__(self, "method", Method(self.method))
+            object.__setattr__(self, "operation", Operation(self.operation))
+        except ValueError as error:
+            raise BadRequestError(str(error)) from error
+        for name, text in self._texts():
+            _check_text(name, text)
         if self.method is Method.EASYEDIT and self.hparams.quadrature is not Rule.RIEMANN:
             raise BadRequestError("easyedit has points of its own: quadrature must be riemann")
+
+    def _texts(self) -> Iterator[tuple[str, object]]:
+        """Every text that is given, and what it is given as."""
+        yield from (("prompt", self.prompt), ("target_new", self.target_new))
+        maybe = [("subject", self.subject), ("ground_truth", self.ground_truth)]
+        for name in ("refine_prompts", "protect_prompts", "rephrase_prompts"):
+            if isinstance(getattr(self, name), str):
+                raise BadRequestError(f"{name} is a text, not several")
+            yield from ((name, text) for text in getattr(self, name))
+        for name in ("locality", "portability"):
+            yield from ((name, probe.prompt) for probe in getattr(self, name))
+            maybe += [(name, probe.ground_truth) for probe in getattr(self, name)]
+        yield from ((name, text) for name, text in maybe if text is not None)
 
     @property
     def steering_prompts(self) -> tuple[str, ...]:
@@ -131,6 +148,17 @@ class EditRequest:
             return cls(**known)
         except (TypeError, ValueError, AttributeError) as error:
             raise BadRequestError(str(error)) from error
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise BadRequestError(f"{name} is {value!r}, not text")
+    if not value.strip():
+        raise BadRequestError(f"{name} is blank")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise BadRequestError(f"{name} holds a lone surrogate, which is not text") from error
 
 
 def _texts(record: Mapping[str, Any], name: str) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ class EditResult:
     after: tuple[Reply, ...]
     metrics: Metrics
     predicted_peak_bytes: int
-    observed_peak_bytes: int
+    observed_peak_bytes: int | None  # None where it was not measured
     timings: Mapping[str, float]
     warnings: Sequence[Warned]
 

@@ -157,7 +157,7 @@ def _persuade(
             logits = resident.head(batch.at_answers(hidden)).float()  # (S, J, n_vocab)
             answers = batch.answers.to(logits.device)
             leads = _leads(logits.detach(), answers)
-            late = leads < wanted.margins(leads, search)
+            late = ~(leads >= wanted.margins(leads, search))  # what is no number is late too
             if n := int(late.sum()):
                 behind += n
                 loss = torch.nn.functional.cross_entropy(logits[late], answers[late])
@@ -174,6 +174,26 @@ def _hold(
     weight: float,
 ) -> None:
     """Add the gradient of KL(unedited ‖ edited), the mean over the texts' positions."""
+    positions = sum(map(len, texts))
+    for group in _padded_little(texts):
+        _hold_group(resident, group, directions, B, weight=weight / positions)
+
+
+def _padded_little(texts: Sequence[Sequence[int]]) -> list[list[Sequence[int]]]:
+    """Short texts together; a long one, to which all would be padded, by itself."""
+    short = [text for text in texts if len(text) <= KEPT_TOKENS_PER_TEXT]
+    return [*([short] if short else []), *([t] for t in texts if len(t) > KEPT_TOKENS_PER_TEXT)]
+
+
+def _hold_group(
+    resident: Resident,
+    texts: Sequence[Sequence[int]],
+    directions: Sequence[Direction],
+    B: Sequence[Tensor],
+    *,
+    weight: float,
+) -> None:
+    """Add the gradient of KL(unedited ‖ edited), summed over the texts' positions."""
     longest = max(map(len, texts))
     ids = torch.tensor([[*t, *[0] * (longest - len(t))] for t in texts], device=resident.device)
     lengths = torch.tensor([len(t) for t in texts], device=resident.device)
@@ -187,9 +207,7 @@ def _hold(
     with torch.no_grad():
         before = log_shares()
     with torch.enable_grad(), written(resident, directions, B):
-        moved = torch.nn.functional.kl_div(
-            log_shares(), before, reduction="batchmean", log_target=True
-        )
+        moved = torch.nn.functional.kl_div(log_shares(), before, reduction="sum", log_target=True)
         (LOSS_SCALE * weight * moved).backward()
 
 
