@@ -33,6 +33,7 @@ check: $(READY)
 bench: $(READY)
 	@test -n "$(EASYEDIT)" || { echo "make bench EASYEDIT=/path/to/EasyEdit"; exit 2; }
 	$(BIN)/python -m bench.parity --easyedit $(EASYEDIT)
+	$(BIN)/python -m bench.collect --easyedit $(EASYEDIT)
 	$(BIN)/python -m bench.precision
 	$(BIN)/python -m bench.sequence
 	$(BIN)/python -m bench.quality

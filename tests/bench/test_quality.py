@@ -27,7 +27,7 @@ def edits(setting: str, *, n: int = 200, **changes: Any) -> list[dict[str, Any]]
 
 
 def holds(rows: list[dict[str, Any]]) -> bool:
-    found: bool = quality.figures("quality", rows)["holds"]
+    found: bool = quality.figures("quality", rows, whole=True)["holds"]
     return found
 
 
@@ -38,6 +38,16 @@ def test_200_perfect_edits_in_both_settings_hold() -> None:
 def test_one_setting_is_not_enough_nor_are_199_edits() -> None:
     assert not holds(edits("refined"))
     assert not holds(edits("refined") + edits("alone", n=199))
+
+
+def test_a_run_in_part_cannot_hold() -> None:
+    rows = edits("refined") + edits("alone")
+
+    assert not quality.figures("quality-partial", rows, whole=False)["holds"]
+
+
+def test_a_model_that_does_not_know_its_facts_proves_nothing() -> None:
+    assert not holds(edits("refined", unedited=0.9) + edits("alone", unedited=0.9))
 
 
 def test_one_rewrite_that_fails_is_one_too_many() -> None:
@@ -62,7 +72,7 @@ def test_the_other_methods_are_not_judged() -> None:
 def test_held_out_phrasings_are_told_apart() -> None:
     rows = edits("alone", held_out=[False, True], phrasings=(1, 2, 0))
 
-    (line,) = quality.figures("quality", rows)["lines"]
+    (line,) = quality.figures("quality", rows, whole=True)["lines"]
 
     assert line["held_out"][0] == 0.5
     assert line["held_out_by_phrasing"] == {0: 1.0, 2: 0.0}

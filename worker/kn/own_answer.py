@@ -26,10 +26,10 @@ class OwnAnswer:
         """
         n = _known_length(resident, request, reply.ids) or _unmarked_length(resident, reply.ids)
         wanted = len(resident.encoder.answer_ids(request.prompt, request.target_new))
-        text = resident.tokenizer.decode(reply.ids[: min(n, wanted)], skip_special_tokens=True)
-        follower = reply.ids[n] if 0 < n < len(reply.ids) else None
-        ends = follower is not None and _is_mark(resident, follower)
-        return cls(text.strip(), follower if ends else None)
+        ids = reply.ids[: min(n, wanted)]
+        text = resident.tokenizer.decode(ids, skip_special_tokens=True).strip()
+        ends = bool(text) and n < len(reply.ids) and _is_mark(resident, reply.ids[n])
+        return cls(text, reply.ids[n] if ends else None)
 
 
 def _known_length(resident: Resident, request: EditRequest, ids: Sequence[int]) -> int | None:

@@ -18,6 +18,7 @@ from worker.kn import (
     Operation,
     Probe,
     Resident,
+    Rule,
 )
 from worker.kn.weights import edited
 
@@ -170,6 +171,10 @@ def test_a_threshold_that_nothing_passes_is_an_error() -> None:
         {"prompt": "a", "target_new": "b", "refine_prompts": "c"},
         {"prompt": "a", "target_new": "b", "locality": [{"ground_truth": "c"}]},
         {"prompt": "a", "target_new": "b", "ground_truth": 7},
+        {"prompt": "a", "target_new": "\ud800"},
+        {"prompt": "a", "target_new": "b", "subject": 5},
+        {"prompt": "a", "target_new": "b", "protect_prompts": [" "]},
+        {"prompt": "a", "target_new": "b", "locality": [{"prompt": ""}]},
     ],
 )
 def test_a_record_that_is_no_request_is_refused(record: dict[str, object]) -> None:
@@ -177,14 +182,11 @@ def test_a_record_that_is_no_request_is_refused(record: dict[str, object]) -> No
         EditRequest.parse(record)
 
 
-def _editor(family: str, dtype: torch.dtype = torch.float32) -> Editor:
-    torch.manual_seed(0)
-    resident = Resident.of(FAMILIES[family]().to(dtype), Letters())
-    return Editor(resident, reference_prompts=["a sea", "of words"])
+def test_a_method_may_be_named_by_its_text() -> None:
+    request = EditRequest(prompt="a", target_new="b", method="paper", operation="erase")
 
-
-def _with(**changes: object) -> EditRequest:
-    return replace(REQUEST, **changes)  # type: ignore[arg-type]
+    assert request.method is Method.PAPER
+    assert request.operation is Operation.ERASE
 
 
 @pytest.mark.parametrize("method", Method)
@@ -195,3 +197,38 @@ def test_the_observed_peak_stays_below_the_predicted_one(method: Method, target:
     )
 
     assert 0 < result.observed_peak_bytes <= result.predicted_peak_bytes
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"protect_prompts": ("a long prompt of more letters",)},
+        {"refine_prompts": ("The place where its government is", "Its", "It")},
+        {"hparams": HParams(steps=9, quadrature=Rule.GAUSS_LEGENDRE)},
+        {"ground_truth": None},
+    ],
+)
+def test_uneven_requests_stay_below_their_predicted_peak(changes: dict[str, object]) -> None:
+    result = _editor("llama-mha-untied").edit(_with(rephrase_prompts=(), **changes))
+
+    assert 0 < result.observed_peak_bytes <= result.predicted_peak_bytes
+
+
+def test_an_edit_whose_memory_is_not_measured_says_so() -> None:
+    torch.manual_seed(0)
+    resident = Resident.of(FAMILIES["llama-mha-untied"](), Letters())
+    editor = Editor(resident, reference_prompts=["a sea"], measure_memory=False)
+
+    result = editor.edit(REQUEST)
+
+    assert result.as_json()["memory"]["observed_peak_bytes"] is None
+
+
+def _editor(family: str, dtype: torch.dtype = torch.float32) -> Editor:
+    torch.manual_seed(0)
+    resident = Resident.of(FAMILIES[family]().to(dtype), Letters())
+    return Editor(resident, reference_prompts=["a sea", "of words"])
+
+
+def _with(**changes: object) -> EditRequest:
+    return replace(REQUEST, **changes)  # type: ignore[arg-type]

@@ -1,0 +1,44 @@
+"""What the model answers by itself, read off a continuation."""
+
+from worker.kn import EditRequest, Resident
+from worker.kn.evaluation import Reply
+from worker.kn.own_answer import OwnAnswer
+
+
+def test_an_answer_ends_before_its_first_mark(llama: Resident) -> None:
+    own = _own(llama, "Paris. It", target="Brussels")
+
+    assert own.text == "Paris"
+    assert own.ending == _id(llama, ".")
+
+
+def test_an_answer_counts_as_far_as_the_new_one_is_long(llama: Resident) -> None:
+    own = _own(llama, "Paris, France", target="Bonn")
+
+    assert own.text == "Pari"  # the new answer is a space and four letters: as many tokens here
+    assert own.ending == _id(llama, ",")
+
+
+def test_a_truth_that_the_model_says_tells_where_the_answer_ends(llama: Resident) -> None:
+    own = _own(llama, "St. Paul. It", target="Minneapolis", truth="St. Paul")
+
+    assert own.ending == _id(llama, ".")
+    assert own.text == "St. Paul"
+
+
+def test_a_truth_that_the_model_goes_on_from_has_no_ending(llama: Resident) -> None:
+    assert _own(llama, "New York", target="Boston", truth="New").ending is None
+
+
+def test_an_answer_that_begins_with_a_mark_has_no_ending(llama: Resident) -> None:
+    assert _own(llama, "\nRome", target="Boston").ending is None
+
+
+def _own(resident: Resident, said: str, *, target: str, truth: str | None = None) -> OwnAnswer:
+    ids = tuple(resident.tokenizer.encode(f" {said}", add_special_tokens=False))
+    request = EditRequest(prompt="It is", target_new=target, ground_truth=truth)
+    return OwnAnswer.of(resident, request, Reply(said, ids, (), ()))
+
+
+def _id(resident: Resident, letter: str) -> int:
+    return resident.tokenizer.encode(letter, add_special_tokens=False)[0]
