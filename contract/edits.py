@@ -77,11 +77,14 @@ class HParams(Frozen):
     )
     quadrature: Quadrature = Field(
         default=Quadrature.RIEMANN,
-        description="`riemann`, the field's, or `gauss_legendre`, which needs about a third of the "
-        "points; `easyedit` has points of its own and takes `riemann` only.",
+        description="`riemann`, the field's, or `gauss_legendre`, which is mostly as exact with a "
+        "third of the points, not where P jumps; `easyedit` has points of its own and takes "
+        "`riemann` only.",
     )
     adaptive_threshold: Share | None = Field(
-        default=None, description="Share of the largest attribution above which a neuron counts."
+        default=None,
+        description="Share of the largest attribution above which a neuron counts; `calibrated` "
+        "compares a neuron with the largest of its own layer.",
     )
     adaptive_threshold_max: Share | None = Field(
         default=None, description="How far admission may raise the threshold to make an edit fit."
@@ -92,7 +95,8 @@ class HParams(Frozen):
         ge=0,
         lt=1,
         allow_inf_nan=False,
-        description="A neuron is kept when more than this share of the prompts have it.",
+        description="A neuron is kept when more than this share of the prompts have it (`paper`; "
+        "`calibrated` takes the mean over prompts instead).",
     )
     refine: bool = Field(
         strict=True, default=True, description="Whether `p` is applied over several prompts."
