@@ -40,7 +40,7 @@ class Search:
     momentum: float = 0.8  # μ
     most_steps: int = 100
     margin: float = 7.0  # nats that the new answer leads by, at every token
-    ending_margin: float = 1.0  # nats that its ending leads by: a model may have others in mind
+    ending_margin: float = 4.0  # nats that its ending leads by: the model may have others in mind
     keeping: float = 10.0  # what a nat of change on kept texts weighs
     turns: int = 4  # kept references are taken in so many turns
 
