@@ -141,8 +141,8 @@ class EditRequest:
                 known[name] = _texts(record, name)
             for name in ("locality", "portability"):
                 known[name] = tuple(_probe(probe) for probe in record.get(name) or ())
-            known["method"] = Method(record.get("method") or Method.CALIBRATED)
-            known["operation"] = Operation(record.get("operation") or Operation.EDIT)
+            known["method"] = record.get("method") or Method.CALIBRATED
+            known["operation"] = record.get("operation") or Operation.EDIT
             known["hparams"] = HParams.parse(record.get("hparams") or {})
             known["ground_truth"] = _first_text(record.get("ground_truth"))
             return cls(**known)
