@@ -28,6 +28,7 @@ class ErrorCode(StrEnum):
     NO_CHANGE = "no_change"
     NON_FINITE = "non_finite"
     NOT_HELD = "not_held"
+    NOT_REPRODUCED = "not_reproduced"
     TIMEOUT = "timeout"
     GPU_OOM = "gpu_oom"
     STORE_FULL = "store_full"
@@ -44,6 +45,7 @@ RETRYABLE = frozenset(
         ErrorCode.GPU_OOM,
         ErrorCode.STORE_FULL,
         ErrorCode.STORE_CORRUPT,
+        ErrorCode.NOT_REPRODUCED,
         ErrorCode.ATTEMPTS_EXHAUSTED,
         ErrorCode.INTERNAL,
     }

@@ -56,15 +56,17 @@ class CheckpointStore:
             with _written(blob, content) as temporary:
                 temporary.replace(blob)
             _sync_directory(blob.parent)
-        self.verify(file)
+        self.read(file)
         return file
 
-    def verify(self, file: CheckpointFile) -> None:
-        """Read a file back; raises `CorruptFileError` unless it is what the manifest says."""
-        found = _sha256(self.blob(file.sha256).read_bytes())
+    def read(self, file: CheckpointFile) -> bytes:
+        """A file's content; raises `CorruptFileError` unless it is what the manifest says."""
+        content = self.blob(file.sha256).read_bytes()
+        found = _sha256(content)
         if found != file.sha256:
             self.blob(file.sha256).unlink()  # never serve it; a retry writes it again
             raise CorruptFileError(file.path, expected=file.sha256, found=found)
+        return content
 
     def commit(self, checkpoint: CheckpointView) -> CheckpointView:
         """Publish a checkpoint, once: returns the one that stands, which an earlier attempt

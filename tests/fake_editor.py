@@ -13,20 +13,9 @@ GIB = 1024**3
 
 
 @dataclass(frozen=True)
-class FakeAdapter:
-    content: bytes
-
-    def files(self, base_model: str) -> dict[str, bytes]:
-        return {
-            "adapter_config.json": b'{"base_model_name_or_path": "%b"}' % base_model.encode(),
-            "adapter_model.safetensors": self.content,
-        }
-
-
-@dataclass(frozen=True)
 class FakeResult:
     outcome: str
-    adapter: FakeAdapter
+    content: bytes = b""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -53,6 +42,8 @@ class FakeEditor:
     during: Callable[[], None] = lambda: None
     edited: list[Mapping[str, Any]] = field(default_factory=list)
     layers_per_pass: list[int | None] = field(default_factory=list)
+    verified: list[Mapping[str, bytes]] = field(default_factory=list)
+    on_verify: Callable[[], None] = lambda: None
 
     architecture = "LlamaForCausalLM"
     dtype = "float32"
@@ -86,7 +77,17 @@ class FakeEditor:
                 watch(phase, done, 2)
             if phase == "select":
                 self.during()
-        return FakeResult(self.outcome, FakeAdapter(self.content))
+        return FakeResult(self.outcome, self.content)
+
+    def files(self, edited: FakeResult, base_model: str) -> dict[str, bytes]:
+        return {
+            "adapter_config.json": b'{"base_model_name_or_path": "%b"}' % base_model.encode(),
+            "adapter_model.safetensors": edited.content,
+        }
+
+    def verify(self, edited: FakeResult, files: Mapping[str, bytes]) -> None:
+        self.verified.append(files)
+        self.on_verify()
 
 
 @dataclass

@@ -34,6 +34,7 @@ def engine_codes() -> Codes:
         kn.NoNeuronsError: ErrorCode.NO_NEURONS,
         kn.NoChangeError: ErrorCode.NO_CHANGE,
         kn.NonFiniteError: ErrorCode.NON_FINITE,
+        kn.NotReproducedError: ErrorCode.NOT_REPRODUCED,
         OutOfMemoryError: ErrorCode.GPU_OOM,
     }
 

@@ -1,6 +1,6 @@
 """Publishing a checkpoint: its files first, then the manifest that commits them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from typing import Protocol
 
@@ -8,19 +8,28 @@ from contract.views import CheckpointFile, CheckpointView
 
 DISTRIBUTION = "palimpsest-kn"
 
+Verify = Callable[[Mapping[str, bytes]], None]
+"""Raises unless the files, as they were read back, are what was meant to be stored."""
+
 
 class Store(Protocol):
     """Where checkpoints are kept."""
 
     def put(self, path: str, content: bytes) -> CheckpointFile: ...
+    def read(self, file: CheckpointFile) -> bytes: ...
     def commit(self, checkpoint: CheckpointView) -> CheckpointView: ...
     def find(self, checkpoint_id: str) -> CheckpointView | None: ...
 
 
-def publish(store: Store, draft: CheckpointView, files: Mapping[str, bytes]) -> CheckpointView:
-    """Keep `files` and commit `draft` with them; returns the checkpoint that stands."""
+def keep(store: Store, files: Mapping[str, bytes], *, verify: Verify) -> tuple[CheckpointFile, ...]:
+    """Store `files`, read them back, and let `verify` see what came of them."""
     kept = tuple(store.put(path, content) for path, content in sorted(files.items()))
-    checkpoint = draft.model_copy(update={"files": kept})
+    verify({file.path: store.read(file) for file in kept})
+    return kept
+
+
+def commit(store: Store, checkpoint: CheckpointView) -> CheckpointView:
+    """Publish a checkpoint whose files are kept; returns the one that stands."""
     try:
         return store.commit(checkpoint)
     except OSError:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 
 from redis.exceptions import RedisError
@@ -18,30 +19,29 @@ from contract.ids import checkpoint_id_of
 from contract.lifecycle import Outcome, Phase
 from contract.memory import ModelShape, Workload
 from contract.record import EditRecord
-from contract.views import Admission, CheckpointView, Decision, EditFailure, EditResult
+from contract.views import (
+    Admission,
+    CheckpointFile,
+    CheckpointView,
+    Decision,
+    EditFailure,
+    EditResult,
+)
 from worker.activity import Activity
 from worker.device_memory import DeviceMemory, budget_bytes
 from worker.failures import Codes, failure, failure_of
 from worker.logs import EventLog
 from worker.narration import Narration
-from worker.publishing import Store, code_version, publish
+from worker.publishing import Store, code_version, commit, keep
 
 log = EventLog(__name__)
 
 Watch = Callable[[str, int, int], None]
 
 
-class Adapter(Protocol):
-    """An edit as other tools load it."""
-
-    def files(self, base_model: str) -> dict[str, bytes]: ...
-
-
 class Edited(Protocol):
     """What the engine made of a request."""
 
-    @property
-    def adapter(self) -> Adapter: ...
     def as_json(self) -> dict[str, Any]: ...
 
 
@@ -57,6 +57,8 @@ class Editor(Protocol):
     def edit(
         self, request: Any, *, layers_per_pass: int | None = ..., watch: Watch = ...
     ) -> Edited: ...
+    def files(self, edited: Any, base_model: str) -> dict[str, bytes]: ...
+    def verify(self, edited: Any, files: Mapping[str, bytes]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,23 +152,29 @@ def _carry_out(attempt: Attempt, resources: Resources) -> Ending:
 
 
 def _edit(attempt: Attempt, request: EditRequest, resources: Resources) -> Ending:
+    editor = resources.editor
     with resources.deadline():
-        parsed = resources.editor.parse(request.model_dump(mode="json"))
+        parsed = editor.parse(request.model_dump(mode="json"))
         admission = _admit(attempt, parsed, resources)
         if admission.decision is Decision.REJECT:
             reasons = "; ".join(admission.reasons)
             return Failed(failure(ErrorCode.MEMORY_INFEASIBLE, reasons))
-        edited = resources.editor.edit(
+        edited = editor.edit(
             parsed,
             layers_per_pass=admission.applied.layers_per_pass,
             watch=Narration(attempt, attempts=resources.attempts, activity=resources.activity),
         )
-    result = EditResult.model_validate(edited.as_json())
-    if request.require_held and result.outcome is Outcome.NOT_HELD:
-        message = f"the edited model answers {result.after!r}"
-        return Failed(failure(ErrorCode.NOT_HELD, message), result)
-    draft = _draft(attempt, request, admission, result, resources)
-    return _publish(attempt, draft, edited.adapter.files(resources.model), resources)
+        result = EditResult.model_validate(edited.as_json())
+        if request.require_held and result.outcome is Outcome.NOT_HELD:
+            message = f"the edited model answers {result.after!r}"
+            return Failed(failure(ErrorCode.NOT_HELD, message), result)
+        resources.attempts.enter(attempt, Phase.PUBLISH)
+        files = editor.files(edited, resources.model)
+        kept = keep(resources.store, files, verify=partial(editor.verify, edited))
+    # Out of the deadline's reach: once the manifest is linked, the edit has not failed.
+    _check_lease(attempt, resources)
+    draft = _draft(attempt, request, admission, result, kept, resources)
+    return Published(commit(resources.store, draft))
 
 
 def _admit(attempt: Attempt, parsed: Any, resources: Resources) -> Admission:
@@ -178,19 +186,12 @@ def _admit(attempt: Attempt, parsed: Any, resources: Resources) -> Admission:
     return admission
 
 
-def _publish(
-    attempt: Attempt, draft: CheckpointView, files: Mapping[str, bytes], resources: Resources
-) -> Published:
-    resources.attempts.enter(attempt, Phase.PUBLISH)
-    _check_lease(attempt, resources)
-    return Published(publish(resources.store, draft, files))
-
-
 def _draft(
     attempt: Attempt,
     request: EditRequest,
     admission: Admission,
     result: EditResult,
+    files: tuple[CheckpointFile, ...],
     resources: Resources,
 ) -> CheckpointView:
     return CheckpointView(
@@ -198,7 +199,7 @@ def _draft(
         edit_id=attempt.edit_id,
         model=resources.model,
         base_digest=resources.editor.base_digest,
-        files=(),
+        files=files,
         request=request,
         attempt=attempt.number,
         result=result,

@@ -1,13 +1,14 @@
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from fake_editor import FakeAdapter, FakeResult
+from fake_editor import FakeResult
 
 from contract.edits import EditRequest
-from contract.store import CheckpointStore
-from contract.views import CheckpointView, EditResult
-from worker.publishing import publish
+from contract.store import CheckpointStore, CorruptFileError
+from contract.views import CheckpointFile, CheckpointView, EditResult
+from worker.publishing import commit, keep
 
 FILES = {"b.bin": b"two", "a.json": b"{}"}
 
@@ -21,7 +22,7 @@ def draft(*, attempt: int = 1) -> CheckpointView:
         files=(),
         request=EditRequest(prompt="The capital of France is", target_new="Rome"),
         attempt=attempt,
-        result=EditResult.model_validate(FakeResult("held", FakeAdapter(b"")).as_json()),
+        result=EditResult.model_validate(FakeResult("held").as_json()),
         code_version="1",
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
     )
@@ -42,20 +43,40 @@ class LinkFails(CheckpointStore):
         raise OSError("link failed")
 
 
-def test_files_are_kept_in_order_and_named_by_the_manifest(store: CheckpointStore) -> None:
-    checkpoint = publish(store, draft(), FILES)
+class Forgetful(CheckpointStore):
+    """A store whose disk loses a file's last byte once it was read back."""
 
-    assert [(file.path, file.size_bytes) for file in checkpoint.files] == [
-        ("a.json", 2),
-        ("b.bin", 3),
-    ]
-    assert store.find(checkpoint.id) == checkpoint
+    def put(self, path: str, content: bytes) -> CheckpointFile:
+        file = super().put(path, content)
+        self.blob(file.sha256).write_bytes(content[:-1])
+        return file
+
+
+def no_check(files: Mapping[str, bytes]) -> None:
+    """For what is not about checks."""
+
+
+def test_files_are_kept_in_order_and_shown_as_they_read_back(store: CheckpointStore) -> None:
+    seen: list[Mapping[str, bytes]] = []
+
+    kept = keep(store, FILES, verify=seen.append)
+
+    assert [(file.path, file.size_bytes) for file in kept] == [("a.json", 2), ("b.bin", 3)]
+    assert seen == [FILES]
+
+
+def test_what_the_disk_made_of_a_file_is_noticed_before_it_is_verified(tmp_path: Path) -> None:
+    store = Forgetful(tmp_path)
+    store.prepare()
+
+    with pytest.raises(CorruptFileError, match=r"a\.json reads back"):
+        keep(store, FILES, verify=no_check)
 
 
 def test_the_first_manifest_stands(store: CheckpointStore) -> None:
-    first = publish(store, draft(attempt=1), FILES)
+    first = commit(store, draft(attempt=1))
 
-    assert publish(store, draft(attempt=2), {"a.json": b"other"}) == first
+    assert commit(store, draft(attempt=2)) == first
 
 
 def test_an_error_after_the_manifest_was_linked_does_not_unpublish_it(
@@ -64,7 +85,7 @@ def test_an_error_after_the_manifest_was_linked_does_not_unpublish_it(
     store = SyncFails(tmp_path)
     store.prepare()
 
-    checkpoint = publish(store, draft(), FILES)
+    checkpoint = commit(store, draft())
 
     assert store.find(checkpoint.id) == checkpoint
 
@@ -76,4 +97,4 @@ def test_an_error_before_the_manifest_was_linked_is_raised(
     store.prepare()
 
     with pytest.raises(OSError, match="link failed"):
-        publish(store, draft(), FILES)
+        commit(store, draft())

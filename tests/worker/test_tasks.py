@@ -40,6 +40,9 @@ class FailingStore:
     def put(self, path: str, content: bytes) -> CheckpointFile:
         raise self.error
 
+    def read(self, file: CheckpointFile) -> bytes:
+        raise self.error
+
     def commit(self, checkpoint: CheckpointView) -> CheckpointView:
         raise self.error
 
@@ -93,6 +96,28 @@ def test_an_edit_is_published_and_succeeds(
     assert store.blob(checkpoint.files[1].sha256).read_bytes() == b"weights"
     assert (checkpoint.model, checkpoint.base_digest) == ("demo", "b" * 64)
     assert checkpoint.request.prompt == "The capital of France is"
+
+
+def test_what_is_verified_is_what_was_stored(
+    ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    editor = FakeEditor()
+
+    run_edit(submit(), resources(editor=editor))
+
+    assert [files["adapter_model.safetensors"] for files in editor.verified] == [b"weights"]
+
+
+def test_an_edit_that_does_not_verify_fails_and_has_no_checkpoint(
+    ledger: Ledger, store: CheckpointStore, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit()
+
+    error = CorruptFileError("adapter", expected="a", found="b")
+    run_edit(edit_id, resources(editor=FakeEditor(on_verify=raising(error))))
+
+    assert error_of(found(ledger, edit_id)) == (EditStatus.FAILED, ErrorCode.STORE_CORRUPT)
+    assert store.find(checkpoint_id_of(edit_id)) is None
 
 
 def test_each_step_is_an_event(ledger: Ledger, submit: Submit, resources: MakeResources) -> None:

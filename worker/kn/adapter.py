@@ -1,15 +1,20 @@
 """An edit as a LoRA adapter: what is written, exactly as PEFT will merge it."""
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from worker.kn.errors import NonFiniteError
 from worker.kn.neuron import Neuron
+
+CONFIG_FILE = "adapter_config.json"
+WEIGHTS_FILE = "adapter_model.safetensors"
+_A_OF_LAYER = re.compile(r"base_model\.model\.model\.layers\.(\d+)\.mlp\.down_proj\.lora_A\.weight")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +78,22 @@ class Adapter:
         """The two files that PEFT, vLLM and llama.cpp's converter read."""
         config = _config(base_model, rank=self.rank, layers=[w.layer for w in self.writes])
         return {
-            "adapter_config.json": (json.dumps(config, indent=2) + "\n").encode(),
-            "adapter_model.safetensors": save(self._tensors(), {"format": "pt"}),
+            CONFIG_FILE: (json.dumps(config, indent=2) + "\n").encode(),
+            WEIGHTS_FILE: save(self._tensors(), {"format": "pt"}),
         }
+
+    @classmethod
+    def read(cls, files: Mapping[str, bytes]) -> "Adapter":
+        """The adapter that `files` wrote; a unit whose A is all zero is none that it writes."""
+        tensors = load(files[WEIGHTS_FILE])
+        layers = {int(m[1]): name for name in tensors if (m := _A_OF_LAYER.fullmatch(name))}
+        writes = []
+        for layer, name in sorted(layers.items()):
+            spread = tensors[name]
+            units = spread.any(dim=0).nonzero().flatten().tolist()
+            B = tensors[name.replace("lora_A", "lora_B")]
+            writes.append(LayerWrite(layer, tuple(units), spread[:, units], B))
+        return cls(tuple(writes), d_ff=spread.shape[1])
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {}

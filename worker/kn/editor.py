@@ -23,6 +23,7 @@ from worker.kn.request import EditRequest, Method, Operation
 from worker.kn.resident import Resident
 from worker.kn.result import EditResult, Warned
 from worker.kn.statement import Statement
+from worker.kn.verification import files_of, verify
 from worker.kn.weights import edited
 
 Watch = Callable[[str, int, int], None]
@@ -123,6 +124,15 @@ class Editor:
             made = self._make(request, layers, _Clock(watch))
         return made(predicted.peak_bytes, peak.n_bytes if peak else None)
 
+    def files(self, result: EditResult, base_model: str) -> dict[str, bytes]:
+        """The edit as other tools load it: PEFT's files, and the edited columns as they are."""
+        return files_of(self.resident, result.adapter, base_model)
+
+    def verify(self, result: EditResult, files: Mapping[str, bytes]) -> None:
+        """Apply what was stored of an edit and measure it again; raises `EditError` unless it is
+        finite, changes the model, and answers as the edit did."""
+        verify(self.resident, result, files)
+
     @property
     def kept(self) -> tuple[EditResult, ...]:
         """The edits that the resident weights carry, the first one first."""
@@ -205,6 +215,7 @@ class Editor:
             n_layer=len(self.resident.blocks),
             completeness=selection.incompleteness,
             questions=tuple(asked),
+            new_tokens=new_tokens,
             before=tuple(before),
             after=tuple(after),
             metrics=evaluation.metrics_of(asked, before, after),

@@ -15,7 +15,8 @@ class KnError(Exception):
     ├── EditError
     │   ├── NoNeuronsError
     │   ├── NoChangeError
-    │   └── NonFiniteError
+    │   ├── NonFiniteError
+    │   └── NotReproducedError
     └── KeepError
         ├── AlreadyKeptError
         └── NotKeptError
@@ -106,6 +107,15 @@ class NonFiniteError(EditError):
     def __init__(self, what: str) -> None:
         self.what = what
         super().__init__(f"{what} holds values that are not finite")
+
+
+class NotReproducedError(EditError):
+    """What was stored of an edit does not do what the edit did."""
+
+    code: ClassVar[str] = "not_reproduced"
+
+    def __init__(self, *, expected: str, found: str) -> None:
+        super().__init__(f"the stored edit answers {found!r}, the edit itself {expected!r}")
 
 
 class KeepError(KnError):

@@ -30,6 +30,10 @@ class Layout:
     block_down: str = "mlp.down_proj"
     block_activation: str = "mlp.act_fn"
 
+    def down_weight_name(self, layer: int) -> str:
+        """What a block's second feed-forward matrix is called in the model's own files."""
+        return f"{self.blocks}.{layer}.{self.block_down}.weight"
+
 
 LLAMA = Layout(family="llama")  # 2 and 3
 MISTRAL = Layout(family="mistral")

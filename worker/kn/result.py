@@ -31,6 +31,8 @@ class EditResult:
     """max_l |Σ_i IG(l, i) − ΔP_l| / max_l |ΔP_l|, the largest of all attributed tokens; 0 is exact.
     ΔP_l = P(answer | a) − P(answer | 0), layer l's units at 0 (Sundararajan et al., ICML 2017)."""
     questions: tuple[Question, ...]
+    new_tokens: int
+    """How many tokens were generated for each question."""
     before: tuple[Reply, ...]
     after: tuple[Reply, ...]
     metrics: Metrics
