@@ -13,6 +13,7 @@ from app.main import create_app
 from app.server import server_of
 from app.tracing import request_id
 from contract.connection import connect
+from contract.keys import KeyRing, Keys, KeysError
 from contract.ledger import Ledger
 from contract.settings import Settings
 from contract.store import CheckpointStore
@@ -26,10 +27,11 @@ def main() -> int:
     """Run until told to stop; returns the exit status: 2 when the settings cannot be served."""
     try:
         settings = Settings.from_environment(os.environ)
-        check_binding(settings)
+        keys = KeyRing(Keys.parse(settings.api_keys, source="api_keys"), settings.api_keys_file)
+        check_binding(settings, has_keys=not keys.is_empty)
         logs.configure(settings.log_level, request_id=request_id)
         redis = connect(settings.redis_url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S)
-    except (ValidationError, OpenToAllError, ValueError) as error:
+    except (ValidationError, OpenToAllError, KeysError, ValueError) as error:
         print(f"the API cannot start: {error}", file=sys.stderr)
         return REFUSED
     ledger = Ledger(
@@ -40,7 +42,11 @@ def main() -> int:
     )
     stopping = Event()
     app = create_app(
-        settings, ledger=ledger, store=CheckpointStore(settings.data_dir), stopping=stopping
+        settings,
+        ledger=ledger,
+        store=CheckpointStore(settings.data_dir),
+        keys=keys,
+        stopping=stopping,
     )
     server = server_of(app, host=settings.host, port=settings.port, stopping=stopping)
     try:

@@ -12,13 +12,15 @@ class OpenToAllError(Exception):
         self.host = host
         super().__init__(
             f"{host!r} is not a loopback address, and there are no keys: listen on 127.0.0.1, "
-            "or set PALIMPSEST_ALLOW_ANONYMOUS=1 to let anyone who reaches the port in"
+            "make keys with `palimpsest key`, or set PALIMPSEST_ALLOW_ANONYMOUS=1 to let anyone "
+            "who reaches the port in"
         )
 
 
-def check_binding(settings: Settings) -> None:
-    """Raises `OpenToAllError` unless only this machine is let in, or all were allowed."""
-    if not settings.allow_anonymous and not is_loopback(settings.host):
+def check_binding(settings: Settings, *, has_keys: bool) -> None:
+    """Raises `OpenToAllError` unless keys are asked for, only this machine is let in, or all were
+    allowed."""
+    if not has_keys and not settings.allow_anonymous and not is_loopback(settings.host):
         raise OpenToAllError(settings.host)
 
 

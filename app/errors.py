@@ -9,6 +9,7 @@ from contract.failures import ErrorCode
 from contract.views import Admission
 
 STATUS: dict[ErrorCode, HTTPStatus] = {
+    ErrorCode.UNAUTHORIZED: HTTPStatus.UNAUTHORIZED,
     ErrorCode.INVALID_REQUEST: HTTPStatus.UNPROCESSABLE_ENTITY,
     ErrorCode.MODEL_UNKNOWN: HTTPStatus.UNPROCESSABLE_ENTITY,
     ErrorCode.MEMORY_INFEASIBLE: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -41,6 +42,7 @@ class ApiError(Exception):
     """Root of the API's errors; each becomes a problem document.
 
     ApiError
+    ├── UnauthorizedError
     ├── InvalidRequestError
     ├── InvalidCursorError
     ├── ModelUnknownError
@@ -68,6 +70,18 @@ class ApiError(Exception):
         self.headers = headers or {}
         self.members = members or {}
         super().__init__(detail)
+
+
+class UnauthorizedError(ApiError):
+    """The request carries no key of this service."""
+
+    code = ErrorCode.UNAUTHORIZED
+
+    def __init__(self) -> None:
+        super().__init__(
+            "send a key of this service as `Authorization: Bearer …`",
+            headers={"WWW-Authenticate": 'Bearer realm="palimpsest"'},
+        )
 
 
 class InvalidRequestError(ApiError):

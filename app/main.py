@@ -3,6 +3,7 @@
 from threading import Event
 
 from app import handlers
+from app.authentication import Authentication, Owners
 from app.body_limit import BodyLimit
 from app.openapi import TAGS, Api
 from app.readiness import Readiness
@@ -10,6 +11,7 @@ from app.routes import checkpoints, edits, events, health, models, workers
 from app.service import Pace, Service
 from app.tokens import TokenCounters
 from app.tracing import Tracing
+from contract.keys import KeyRing, Keys
 from contract.ledger import Ledger
 from contract.settings import Settings
 from contract.store import CheckpointStore
@@ -20,6 +22,7 @@ def create_app(
     *,
     ledger: Ledger,
     store: CheckpointStore,
+    keys: Owners | None = None,
     pace: Pace | None = None,
     stopping: Event | None = None,
 ) -> Api:
@@ -27,6 +30,7 @@ def create_app(
 
     Setting `stopping` makes those who wait for an edit go home, so that the server can stop.
     """
+    keys = keys or KeyRing(Keys(), None)
     # The default documentation pages load scripts from elsewhere; the description itself stays.
     app = Api(
         title="Palimpsest",
@@ -36,6 +40,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        asks_for_keys=not keys.is_empty,
     )
     app.state.service = Service(
         ledger=ledger,
@@ -52,5 +57,6 @@ def create_app(
     app.add_middleware(
         BodyLimit, limit_bytes=settings.max_body_bytes, refuse=handlers.raised_by_framework
     )
+    app.add_middleware(Authentication, owners=keys, refuse=handlers.refused)
     app.add_middleware(Tracing)
     return app

@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from app.authentication import OPEN_PATHS
 from app.errors import STATUS
 from app.problems import MEDIA_TYPE, Problem
 from contract.failures import ErrorCode
@@ -28,7 +29,11 @@ def problems(*codes: ErrorCode) -> dict[int | str, dict[str, Any]]:
 
 
 class Api(FastAPI):
-    """FastAPI that describes errors as they are sent."""
+    """FastAPI that describes errors as they are sent, and keys where they are asked for."""
+
+    def __init__(self, *, asks_for_keys: bool, **told: Any) -> None:
+        super().__init__(**told)
+        self._asks_for_keys = asks_for_keys
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
@@ -36,9 +41,22 @@ class Api(FastAPI):
             for path in schema["paths"].values():
                 for operation in path.values():
                     operation["responses"] = _as_sent(operation["responses"])
+            if self._asks_for_keys:
+                _guard(schema)
             for name in ("HTTPValidationError", "ValidationError"):
                 schema["components"]["schemas"].pop(name, None)
         return super().openapi()
+
+
+def _guard(schema: dict[str, Any]) -> None:
+    """Say where a key is asked for, and what is answered without one."""
+    problem = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    refused = {"description": f"`{ErrorCode.UNAUTHORIZED}`", "content": problem}
+    schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    for path, operations in schema["paths"].items():
+        for operation in operations.values() if path not in OPEN_PATHS else ():
+            operation["security"] = [{"key": []}]
+            operation["responses"]["401"] = refused
 
 
 def _as_sent(responses: dict[str, Any]) -> dict[str, Any]:

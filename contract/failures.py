@@ -7,6 +7,7 @@ class ErrorCode(StrEnum):
     """The `code` of a problem document and of a failed edit."""
 
     # of a request
+    UNAUTHORIZED = "unauthorized"
     INVALID_REQUEST = "invalid_request"
     MODEL_UNKNOWN = "model_unknown"
     MEMORY_INFEASIBLE = "memory_infeasible"

@@ -11,7 +11,8 @@ PREFIX = "PALIMPSEST_"
 class Settings(BaseModel):
     """The service's settings; `REDIS_URL` and `PALIMPSEST_<NAME>` set them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A value that is refused may be a secret: it is not repeated.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     redis_url: str = Field(
         default="redis://127.0.0.1:6379/0", description="Where the ledger and the queues live."
@@ -21,6 +22,12 @@ class Settings(BaseModel):
     port: int = Field(default=8000, ge=0, le=65535, description="Port the API listens on.")
     allow_anonymous: bool = Field(
         default=False, description="Lets the API listen beyond loopback without keys."
+    )
+    api_keys: str = Field(
+        default="", description="Who may come in: `name:sha256`, apart by commas."
+    )
+    api_keys_file: Path | None = Field(
+        default=None, description="The same, one a line; read again whenever it changes."
     )
     model_dir: Path | None = Field(default=None, description="Directory of the resident model.")
     model_name: str | None = Field(

@@ -12,7 +12,7 @@ import httpx
 
 from palimpsest.client import Client
 from palimpsest.command import Command, ExitCode, Session, UsageError
-from palimpsest.commands import demo, download, get, list, submit, up, watch
+from palimpsest.commands import demo, download, get, key, list, submit, up, watch
 from palimpsest.console import Console
 from palimpsest.errors import (
     PalimpsestError,
@@ -23,7 +23,7 @@ from palimpsest.errors import (
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 TIMEOUT_S = 30.0
-SERVERS: dict[str, Command] = {"up": up, "demo": demo}
+SERVERS: dict[str, Command] = {"up": up, "demo": demo, "key": key}
 CLIENTS: dict[str, Command] = {
     "submit": submit,
     "get": get,
@@ -72,7 +72,7 @@ def run(
     console = Console(out, err)
 
     def open_client() -> Client:
-        return _client(arguments.url, transport)
+        return _client(arguments.url, environ.get("PALIMPSEST_API_KEY"), transport)
 
     session = Session(console=console, environ=environ, client=open_client)
     try:
@@ -110,9 +110,9 @@ def build_parser(*, default_url: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _client(url: str, transport: httpx.BaseTransport | None) -> Client:
+def _client(url: str, api_key: str | None, transport: httpx.BaseTransport | None) -> Client:
     try:
-        client = Client(url, timeout_s=TIMEOUT_S, transport=transport)
+        client = Client(url, api_key=api_key, timeout_s=TIMEOUT_S, transport=transport)
     except httpx.InvalidURL as error:
         raise UsageError(f"{url!r} is not a URL: {error}") from error
     client.check_alive()

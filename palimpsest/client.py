@@ -43,12 +43,17 @@ class Client:
         self,
         base_url: str,
         *,
+        api_key: str | None = None,
         timeout_s: float = 10.0,
         transport: httpx.BaseTransport | None = None,
         retries: Retries | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._http = httpx.Client(base_url=base_url, transport=transport or _direct(base_url))
+        self._http = httpx.Client(
+            base_url=base_url,
+            headers={"Authorization": f"Bearer {api_key}"} if api_key else None,
+            transport=transport or _direct(base_url),
+        )
         policy = Retries() if retries is None else retries
         self._caller = Caller(self._http, timeout_s=timeout_s, retries=policy, sleep=sleep)
         self.edits = Edits(self._caller, sleep=sleep)

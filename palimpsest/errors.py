@@ -4,6 +4,7 @@ PalimpsestError
 ├── UnreachableError
 ├── UnexpectedAnswerError
 ├── ServiceError
+│   ├── UnauthorizedError
 │   ├── RefusedError
 │   ├── NotFoundError
 │   ├── ConflictError
@@ -79,6 +80,10 @@ class ServiceError(PalimpsestError):
         super().__init__(f"{code}: {detail}" + (f" ({told})" if told else ""))
 
 
+class UnauthorizedError(ServiceError):
+    """The service asks for a key, and knows none that was sent."""
+
+
 class RefusedError(ServiceError):
     """The request cannot be served as it is: malformed, too large, or infeasible."""
 
@@ -116,6 +121,7 @@ class WaitTimeoutError(PalimpsestError):
 
 
 _CLASSES: dict[int, type[ServiceError]] = {
+    HTTPStatus.UNAUTHORIZED: UnauthorizedError,
     HTTPStatus.NOT_FOUND: NotFoundError,
     HTTPStatus.CONFLICT: ConflictError,
     HTTPStatus.TOO_MANY_REQUESTS: BusyError,

@@ -6,6 +6,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from contract.keys import entry_of, new_key
+from contract.settings import PREFIX
 from palimpsest.addresses import url_of
 from palimpsest.client import Client
 from palimpsest.console import Console
@@ -17,6 +19,7 @@ from palimpsest.redis_server import RedisServer, find_binary, socket_path
 from palimpsest.supervisor import GRACE_S, Supervisor, wait_until
 
 REDIS, WORKER, API = "redis", "worker", "api"
+KEYS, KEYS_FILE = PREFIX + "API_KEYS", PREFIX + "API_KEYS_FILE"
 PACKAGES = Path(__file__).resolve().parent.parent
 """Where `worker` and `app` lie; the caller's directory may hold other things of that name."""
 
@@ -71,11 +74,12 @@ class Stack:
     def _serve(self, redis_url: str, on_ready: Callable[[], None]) -> None:
         if self._interrupts.asked_to_stop:
             return
-        environ = {**self._site.environ, "REDIS_URL": redis_url}
+        own_key = new_key()
+        environ = _with_key(self._site.environ, own_key) | {"REDIS_URL": redis_url}
         for name, package in ((WORKER, "worker"), (API, "app")):
             argv = (sys.executable, "-m", package)
             self._supervisor.add(self._program(name, argv, environ))
-        with Client(self._site.url, timeout_s=2.0) as client:
+        with Client(self._site.url, api_key=own_key, timeout_s=2.0) as client:
             ready = self._wait_until(lambda: self._is_ready(client))
         if ready:
             self._supervisor.was_ready = True
@@ -113,3 +117,14 @@ class Stack:
     def _program(self, name: str, argv: tuple[str, ...], environ: Mapping[str, str]) -> Program:
         log = self._site.data_dir.log(name)
         return Program(name=name, argv=argv, environ=environ, cwd=PACKAGES, log=log)
+
+
+def _with_key(environ: Mapping[str, str], key: str) -> dict[str, str]:
+    """The settings, with a key by which this process looks at the worker where keys are asked for.
+
+    It lives as long as this process; without other keys none is asked for.
+    """
+    told = environ.get(KEYS)
+    if not told and not environ.get(KEYS_FILE):
+        return dict(environ)
+    return {**environ, KEYS: ",".join(filter(None, [told, entry_of("palimpsest-up", key)]))}

@@ -21,6 +21,8 @@ from palimpsest.stack import Site, Stack
 from palimpsest.supervisor import GivenUpError
 
 PATHS = ("model_dir", "data_dir", "reference_file")
+KEPT_PATHS = ("api_keys_file",)
+"""Set by the environment alone."""
 WORDS = ("model_name", "host", "port", "dtype", "device", "threads", "memory_budget_bytes")
 
 
@@ -78,7 +80,11 @@ def site_of(arguments: argparse.Namespace, session: Session) -> Site:
         raise UsageError(reasons(error)) from error
     _check_files(settings)
     port = free_port(settings.host, settings.port)
-    paths = {name: str(path.resolve()) for name in PATHS if (path := getattr(settings, name))}
+    paths = {
+        name: str(path.resolve())
+        for name in (*PATHS, *KEPT_PATHS)
+        if (path := getattr(settings, name))
+    }
     found = paths | {"model_name": settings.model_name or Path(paths["model_dir"]).name}
     environ = {
         **session.environ,

@@ -18,6 +18,7 @@ from app.service import Pace
 from contract.attempts import Attempts
 from contract.connection import connect
 from contract.ids import checkpoint_id_of
+from contract.keys import KeyRing, Keys
 from contract.ledger import Ledger
 from contract.lifecycle import Outcome
 from contract.settings import Settings
@@ -49,7 +50,8 @@ def _served(settings: Settings) -> Iterator[str]:
         idempotency_ttl_s=settings.idempotency_ttl_s,
     )
     store = CheckpointStore(settings.data_dir)
-    app = create_app(settings, ledger=ledger, store=store, pace=FAST, stopping=stopping)
+    keys = KeyRing(Keys.parse(settings.api_keys, source="api_keys"), settings.api_keys_file)
+    app = create_app(settings, ledger=ledger, store=store, keys=keys, pace=FAST, stopping=stopping)
     server = server_of(app, host="127.0.0.1", port=0, stopping=stopping)
     thread = threading.Thread(target=server.run)
     thread.start()

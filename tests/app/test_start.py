@@ -15,6 +15,7 @@ from redis import Redis
 
 from app.binding import is_loopback
 from contract.edits import EditRequest
+from contract.keys import entry_of
 from contract.ledger import Ledger
 from contract.views import Admission, Applied, Decision
 
@@ -50,6 +51,8 @@ def running(**settings: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         ({"PALIMPSEST_PORT": "http"}, "port"),
         ({"REDIS_URL": "nonsense"}, "Redis URL"),
         ({"PALIMPSEST_LOG_LEVEL": "LOUD"}, "LOUD"),
+        ({"PALIMPSEST_API_KEYS": "pal_secret"}, "name:sha256"),
+        ({"PALIMPSEST_API_KEYS_FILE": "/nowhere/keys"}, "/nowhere/keys"),
     ],
 )
 def test_settings_that_cannot_be_served_end_with_status_2_and_a_reason(
@@ -62,6 +65,7 @@ def test_settings_that_cannot_be_served_end_with_status_2_and_a_reason(
     assert process.returncode == 2
     assert told in process.stderr
     assert "Traceback" not in process.stderr
+    assert "pal_secret" not in process.stderr
     assert process.stdout == ""
 
 
@@ -81,6 +85,19 @@ def test_settings_that_cannot_be_served_end_with_status_2_and_a_reason(
 )
 def test_only_this_machine_is_loopback(host: str, is_local: bool) -> None:
     assert is_loopback(host) is is_local
+
+
+def test_with_keys_it_listens_beyond_loopback(tmp_path: Path) -> None:
+    settings = {
+        "PALIMPSEST_HOST": "0.0.0.0",
+        "PALIMPSEST_API_KEYS": entry_of("search", "pal_of-the-search-team"),
+        "REDIS_URL": f"unix://{tmp_path}/nothing.sock",
+        "PALIMPSEST_DATA_DIR": str(tmp_path),
+    }
+    with running(**settings) as (_, url):
+        answer = httpx.get(url.replace("0.0.0.0", "127.0.0.1") + "/checkpoints/x")
+
+    assert answer.status_code == 401
 
 
 def test_it_starts_without_redis_beyond_loopback_when_allowed_and_logs_json(

@@ -19,6 +19,9 @@ def test_every_response_carries_an_id_and_forbids_sniffing(api: httpx.Client, pa
 
     assert re.fullmatch("[0-9a-f]{32}", response.headers["X-Request-ID"])
     assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["X-Frame-Options"] == "DENY"
+    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+    assert response.headers["Referrer-Policy"] == "no-referrer"
     assert "Server" not in response.headers
 
 

@@ -1,0 +1,71 @@
+"""Who asks: the owner of the bearer key that a request carries."""
+
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from typing import Protocol
+
+from fastapi import Request, Response
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.errors import ApiError, UnauthorizedError
+from app.logs import EventLog
+from contract.keys import KeysError
+
+log = EventLog("app.authentication")
+
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/openapi.json"})
+"""What load balancers and curious readers may see without a key."""
+
+_caller: ContextVar[str] = ContextVar("caller", default="")
+
+
+def caller() -> str:
+    """The name of the key that the request at hand came with; empty where none is asked for."""
+    return _caller.get()
+
+
+class Owners(Protocol):
+    """Knows whose a key is."""
+
+    @property
+    def is_empty(self) -> bool: ...
+    def owner_of(self, key: str) -> str | None: ...
+
+
+class Authentication:
+    """ASGI middleware: lets nobody past without a key, whatever the route, before a body is read.
+
+    A route that is added later is guarded without having to say so.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        owners: Owners,
+        refuse: Callable[[Request, ApiError], Awaitable[Response]],
+    ) -> None:
+        self._app = app
+        self._owners = owners
+        self._refuse = refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not self._owners.is_empty:
+            owner = self._owner_of(scope)
+            if owner is None and scope["path"] not in OPEN_PATHS:
+                response = await self._refuse(Request(scope), UnauthorizedError())
+                await response(scope, receive, send)
+                return
+            _caller.set(owner or "")
+        await self._app(scope, receive, send)
+
+    def _owner_of(self, scope: Scope) -> str | None:
+        scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        try:
+            return self._owners.owner_of(key.strip())
+        except KeysError as error:  # nobody is let in by a list that cannot be read
+            log.warning("keys_unusable", reason=str(error))
+            return None

@@ -1,0 +1,102 @@
+"""Keys at the door."""
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from contract.keys import entry_of
+from contract.ledger import Ledger
+from contract.views import ModelView
+
+Serve = Callable[..., httpx.Client]
+Fact = dict[str, Any]
+KEY = "pal_of-the-search-team"
+BEARER = {"Authorization": f"Bearer {KEY}"}
+
+
+@pytest.fixture
+def guarded(serve: Serve) -> httpx.Client:
+    """An API that asks for a key."""
+    return serve(api_keys=f"{entry_of('search', KEY)},{entry_of('other', 'pal_of-others')}")
+
+
+@pytest.mark.parametrize(
+    "path", ["/edits", "/edits/edit-" + "0" * 28, "/models", "/checkpoints/x", "/nowhere", "/hub/x"]
+)
+@pytest.mark.parametrize(
+    "authorization", [None, "", KEY, f"Basic {KEY}", "Bearer", "Bearer wrong", f"Bearer {KEY}x"]
+)
+def test_without_a_known_key_nothing_is_told(
+    guarded: httpx.Client, path: str, authorization: str | None
+) -> None:
+    headers = {} if authorization is None else {"Authorization": authorization}
+
+    response = guarded.get(path, headers=headers)
+
+    assert (response.status_code, response.json()["code"]) == (401, "unauthorized")
+    assert response.headers["WWW-Authenticate"] == 'Bearer realm="palimpsest"'
+    assert response.headers["X-Request-ID"] == response.json()["request_id"]
+
+
+def test_a_body_is_not_read_without_a_key(guarded: httpx.Client, ledger: Ledger) -> None:
+    response = guarded.post("/edits", content=b"{" * 2_000_000)
+
+    assert response.status_code == 401
+    assert ledger.page().items == ()
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_a_known_key_lets_in(
+    guarded: httpx.Client, served: ModelView, fact: Fact, scheme: str
+) -> None:
+    response = guarded.post("/edits", json=fact, headers={"Authorization": f"{scheme} {KEY}"})
+
+    assert response.status_code == 202
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/openapi.json"])
+def test_health_and_the_description_are_open(guarded: httpx.Client, path: str) -> None:
+    assert guarded.get(path).status_code == 200
+
+
+def test_a_key_of_a_file_opens_and_closes_while_the_service_runs(
+    serve: Serve, tmp_path: Path
+) -> None:
+    file = tmp_path / "keys"
+    file.write_text(entry_of("search", KEY))
+    client = serve(api_keys_file=file)
+
+    assert client.get("/edits", headers=BEARER).status_code == 200
+
+    file.write_text("# nobody any more")
+    assert client.get("/edits", headers=BEARER).status_code == 401
+
+    file.unlink()
+    assert client.get("/edits", headers=BEARER).status_code == 401
+
+
+def test_no_log_line_holds_a_key(guarded: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        guarded.get("/edits", headers=BEARER)
+        guarded.get("/edits", headers={"Authorization": "Bearer pal_wrong"})
+
+    told = json.dumps([record.__dict__ for record in caplog.records], default=str)
+    assert KEY not in told
+    assert "pal_wrong" not in told
+
+
+def test_the_description_says_where_a_key_is_asked_for(
+    guarded: httpx.Client, api: httpx.Client
+) -> None:
+    described = guarded.get("/openapi.json").json()
+
+    assert described["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+    assert described["paths"]["/edits"]["post"]["security"] == [{"key": []}]
+    assert "401" in described["paths"]["/edits"]["post"]["responses"]
+    assert "security" not in described["paths"]["/livez"]["get"]
+    assert "securitySchemes" not in api.get("/openapi.json").json()["components"]
