@@ -5,155 +5,18 @@ counts. Every figure is an upper bound meant to be tight. `R` below is the numbe
 highest block of a pass carries, `P` the padded prefix length, `S` the number of sequences.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
-MIB = 1024**2
-ALLOCATOR_BLOCK_BYTES = 2 * MIB
-FLOAT32_BYTES = 4
-DTYPE_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
-HEAD_CHUNK_ROWS = 512
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelShape:
-    """The sizes of a Llama-like decoder, as its `config.json` tells them."""
-
-    n_layer: int
-    d_model: int
-    d_ff: int
-    n_head: int
-    n_kv_head: int
-    d_head: int
-    n_vocab: int
-    tied: bool
-    qkv_bias: bool = False
-    qk_norm: bool = False
-    n_position: int | None = None
-    dtype_bytes: int = 4
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any], *, dtype_bytes: int) -> "ModelShape":
-        """Read a Hugging Face `config.json`; raises `KeyError` on a missing size."""
-        n_head = config["num_attention_heads"]
-        kind = config.get("model_type", "llama")
-        return cls(
-            n_layer=config["num_hidden_layers"],
-            d_model=config["hidden_size"],
-            d_ff=config["intermediate_size"],
-            n_head=n_head,
-            n_kv_head=config.get("num_key_value_heads") or n_head,
-            d_head=config.get("head_dim") or config["hidden_size"] // n_head,
-            n_vocab=config["vocab_size"],
-            tied=bool(config.get("tie_word_embeddings", False)),
-            qkv_bias=kind == "qwen2" or bool(config.get("attention_bias", False)),
-            qk_norm=kind == "qwen3",
-            n_position=config.get("max_position_embeddings"),
-            dtype_bytes=dtype_bytes,
-        )
-
-    @property
-    def d_q(self) -> int:
-        return self.n_head * self.d_head
-
-    @property
-    def d_kv(self) -> int:
-        return self.n_kv_head * self.d_head
-
-    @property
-    def n_param(self) -> int:
-        """Parameters of the whole model, embeddings counted once when tied."""
-        attention = self.d_model * (2 * self.d_q + 2 * self.d_kv)
-        if self.qkv_bias:
-            attention += self.d_q + 2 * self.d_kv
-        if self.qk_norm:
-            attention += 2 * self.d_head
-        block = attention + 3 * self.d_model * self.d_ff + 2 * self.d_model
-        embeddings = self.n_vocab * self.d_model * (1 if self.tied else 2)
-        return self.n_layer * block + embeddings + self.d_model
-
-    @property
-    def weights_bytes(self) -> int:
-        return self.n_param * self.dtype_bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SequenceShape:
-    """One prompt with one answer, in tokens; the prompt counts its BOS."""
-
-    prompt_tokens: int
-    answer_tokens: int
-
-    @property
-    def tokens(self) -> int:
-        """Positions that are run: the last answer token is only predicted."""
-        return self.prompt_tokens + self.answer_tokens - 1
-
-    def one_by_one(self) -> "list[SequenceShape]":
-        """As EasyEdit runs it: for BOS and each answer token a prompt of its own, ever longer."""
-        return [
-            SequenceShape(prompt_tokens=self.prompt_tokens + i, answer_tokens=1)
-            for i in range(self.answer_tokens + 1)
-        ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workload:
-    """What one edit asks of the engine."""
-
-    attributed: tuple[SequenceShape, ...]
-    written: tuple[SequenceShape, ...]
-    evaluated: tuple[SequenceShape, ...] = ()
-    steps: int = 20
-    max_neurons: int = 4096
-    reference_rows: int = 0
-    protected_tokens: int = 0
-    gated_unit: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """One part of the memory of a stage, and what it depends on."""
-
-    name: str
-    n_bytes: int
-    depends_on: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """What is alive at once at the peak of one stage."""
-
-    name: str
-    items: tuple[Item, ...]
-
-    @property
-    def n_bytes(self) -> int:
-        return sum(item.n_bytes for item in self.items)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """The bytes above the weights at every stage; the largest stage binds."""
-
-    layers_per_pass: int
-    stages: tuple[Stage, ...]
-
-    @property
-    def binding(self) -> Stage:
-        return max(self.stages, key=lambda stage: stage.n_bytes)
-
-    @property
-    def peak_bytes(self) -> int:
-        return self.binding.n_bytes
-
-
-STATEMENTS_PER_PASS = 8
-REFERENCE_TOKENS_PER_BATCH = 2048
-KEPT_TEXTS, KEPT_TOKENS_PER_TEXT = 16, 32  # reference texts looked at in a step of the search
-STATEMENTS_PER_BATCH = 16
-GENERATED_TOKENS = 12
+from contract.memory.items import Estimate, Item, Stage
+from contract.memory.portions import (
+    GENERATED_TOKENS,
+    HEAD_CHUNK_ROWS,
+    KEPT_TEXTS,
+    KEPT_TOKENS_PER_TEXT,
+    REFERENCE_TOKENS_PER_BATCH,
+    STATEMENTS_PER_BATCH,
+    STATEMENTS_PER_PASS,
+)
+from contract.memory.shape import FLOAT32_BYTES, ModelShape
+from contract.memory.work import SequenceShape, Workload
 
 
 def _collect(shape: ModelShape, work: Workload, layers: int) -> Stage:

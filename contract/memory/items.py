@@ -1,0 +1,40 @@
+"""Bytes by what they are for."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One part of the memory of a stage, and what it depends on."""
+
+    name: str
+    n_bytes: int
+    depends_on: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What is alive at once at the peak of one stage."""
+
+    name: str
+    items: tuple[Item, ...]
+
+    @property
+    def n_bytes(self) -> int:
+        return sum(item.n_bytes for item in self.items)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """The bytes above the weights at every stage; the largest stage binds."""
+
+    layers_per_pass: int
+    stages: tuple[Stage, ...]
+
+    @property
+    def binding(self) -> Stage:
+        return max(self.stages, key=lambda stage: stage.n_bytes)
+
+    @property
+    def peak_bytes(self) -> int:
+        return self.binding.n_bytes

@@ -1,0 +1,8 @@
+"""How much the engine takes at a time; the engine and the formula both go by these."""
+
+STATEMENTS_PER_PASS = 8
+STATEMENTS_PER_BATCH = 16
+HEAD_CHUNK_ROWS = 512
+REFERENCE_TOKENS_PER_BATCH = 2048
+KEPT_TEXTS, KEPT_TOKENS_PER_TEXT = 16, 32  # reference texts looked at in a step of the search
+GENERATED_TOKENS = 12

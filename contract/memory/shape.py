@@ -1,0 +1,70 @@
+"""The sizes of a model, from which all bytes follow."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+FLOAT32_BYTES = 4
+DTYPE_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelShape:
+    """The sizes of a Llama-like decoder, as its `config.json` tells them."""
+
+    n_layer: int
+    d_model: int
+    d_ff: int
+    n_head: int
+    n_kv_head: int
+    d_head: int
+    n_vocab: int
+    tied: bool
+    qkv_bias: bool = False
+    qk_norm: bool = False
+    n_position: int | None = None
+    dtype_bytes: int = 4
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], *, dtype_bytes: int) -> "ModelShape":
+        """Read a Hugging Face `config.json`; raises `KeyError` on a missing size."""
+        n_head = config["num_attention_heads"]
+        kind = config.get("model_type", "llama")
+        return cls(
+            n_layer=config["num_hidden_layers"],
+            d_model=config["hidden_size"],
+            d_ff=config["intermediate_size"],
+            n_head=n_head,
+            n_kv_head=config.get("num_key_value_heads") or n_head,
+            d_head=config.get("head_dim") or config["hidden_size"] // n_head,
+            n_vocab=config["vocab_size"],
+            tied=bool(config.get("tie_word_embeddings", False)),
+            qkv_bias=kind == "qwen2" or bool(config.get("attention_bias", False)),
+            qk_norm=kind == "qwen3",
+            n_position=config.get("max_position_embeddings"),
+            dtype_bytes=dtype_bytes,
+        )
+
+    @property
+    def d_q(self) -> int:
+        return self.n_head * self.d_head
+
+    @property
+    def d_kv(self) -> int:
+        return self.n_kv_head * self.d_head
+
+    @property
+    def n_param(self) -> int:
+        """Parameters of the whole model, embeddings counted once when tied."""
+        attention = self.d_model * (2 * self.d_q + 2 * self.d_kv)
+        if self.qkv_bias:
+            attention += self.d_q + 2 * self.d_kv
+        if self.qk_norm:
+            attention += 2 * self.d_head
+        block = attention + 3 * self.d_model * self.d_ff + 2 * self.d_model
+        embeddings = self.n_vocab * self.d_model * (1 if self.tied else 2)
+        return self.n_layer * block + embeddings + self.d_model
+
+    @property
+    def weights_bytes(self) -> int:
+        return self.n_param * self.dtype_bytes
