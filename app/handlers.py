@@ -12,7 +12,11 @@ from app.logs import EventLog
 from app.pointers import field_errors
 from app.problems import problem_response
 from contract.failures import ErrorCode
-from contract.ledger import IdempotencyMismatchError, QueueFullError, SchemaMismatchError
+from contract.ledger_errors import (
+    IdempotencyMismatchError,
+    QueueFullError,
+    SchemaMismatchError,
+)
 
 log = EventLog("app.failure")
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from redis.exceptions import RedisError
 
 from contract.edits import Frozen
-from contract.ledger import Ledger, SchemaMismatchError
+from contract.ledger import Ledger
+from contract.ledger_errors import SchemaMismatchError
 from contract.store import CheckpointStore
 
 

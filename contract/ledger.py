@@ -1,66 +1,25 @@
 """The ledger: every edit's record, index and events in Redis."""
 
-import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from redis import Redis
-from redis.exceptions import WatchError
 
 from contract import names
 from contract.edits import EditRequest
-from contract.ids import new_edit_id
+from contract.ledger_errors import SchemaMismatchError
 from contract.lifecycle import EditStatus, QueuedReason
+from contract.origin import Origin
 from contract.presence import Presence
 from contract.queue import EditQueue
-from contract.record import EditRecord, first_record, rfc3339
+from contract.record import EditRecord
+from contract.submission import Submission, Submissions
 from contract.views import Admission, EditEvent, EditPage, EditView, QueueView
 
 Clock = Callable[[], float]
-
-
-class LedgerError(Exception):
-    """Root of the ledger's errors.
-
-    LedgerError
-    ├── SchemaMismatchError
-    ├── IdempotencyMismatchError
-    └── QueueFullError
-    """
-
-
-class SchemaMismatchError(LedgerError):
-    """Redis holds a ledger of another version."""
-
-    def __init__(self, found: str) -> None:
-        self.found = found
-        super().__init__(f"ledger has schema {found}, this code speaks {names.SCHEMA_VERSION}")
-
-
-class IdempotencyMismatchError(LedgerError):
-    """A key was used before, with another body."""
-
-    def __init__(self) -> None:
-        super().__init__("this Idempotency-Key was used with a different request")
-
-
-class QueueFullError(LedgerError):
-    """The model has as many unfinished edits as it may."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        super().__init__(f"{limit} edits are waiting already")
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """The edit that a request made, now or before."""
-
-    edit_id: str
-    created: bool
+NOBODY = Origin()
 
 
 class Ledger:
@@ -78,8 +37,10 @@ class Ledger:
         self.redis = redis
         self.presence = Presence(redis)
         self._job_timeout_s = job_timeout_s
-        self._max_queued = max_queued
-        self._idempotency_ttl_s = idempotency_ttl_s
+        self._queues: dict[str, EditQueue] = {}
+        self._submissions = Submissions(
+            redis, max_queued=max_queued, idempotency_ttl_s=idempotency_ttl_s
+        )
         self._clock = clock
 
     def check_schema(self) -> None:
@@ -91,66 +52,31 @@ class Ledger:
             raise SchemaMismatchError(found.decode())
 
     def queue(self, model: str) -> EditQueue:
-        return EditQueue(self.redis, model, job_timeout_s=self._job_timeout_s)
+        """The model's queue; made once, since RQ asks Redis for its version each time."""
+        if model not in self._queues:
+            self._queues[model] = EditQueue(self.redis, model, job_timeout_s=self._job_timeout_s)
+        return self._queues[model]
 
     def submit(
-        self,
-        request: EditRequest,
-        *,
-        model: str,
-        admission: Admission,
-        idempotency_key: str | None = None,
+        self, request: EditRequest, *, model: str, admission: Admission, origin: Origin = NOBODY
     ) -> Submission:
-        """Write record, index, first event, idempotency key and job in one transaction.
+        """Take an edit in, whole or not at all.
 
         The same key with the same request finds the first edit again; raises
         `IdempotencyMismatchError` on another request and `QueueFullError` at the limit.
         """
-        body = _body_of(request)
-        key = _key_of(idempotency_key)
-        while True:
-            try:
-                return self._submit_once(request, model, admission, key, body)
-            except WatchError:
-                continue  # another post with this key was faster: read what it wrote
+        return self._submissions.make(
+            request,
+            self.queue(model),
+            model=model,
+            admission=admission,
+            origin=origin,
+            now_s=self._clock(),
+        )
 
-    def find_submission(
-        self, request: EditRequest, *, idempotency_key: str | None
-    ) -> Submission | None:
+    def find_submission(self, request: EditRequest, origin: Origin) -> Submission | None:
         """What the key made before, whatever has changed since; raises as `submit` does."""
-        key = _key_of(idempotency_key)
-        known = self.redis.get(key) if key else None
-        if known is None:
-            return None
-        return _known_submission(known.decode(), _body_of(request))
-
-    def _submit_once(
-        self, request: EditRequest, model: str, admission: Admission, key: str | None, body: str
-    ) -> Submission:
-        now_s = self._clock()
-        edit_id = new_edit_id(now_s=now_s)
-        with self.redis.pipeline(transaction=True) as pipe:
-            if key:
-                pipe.watch(key)
-                if (known := pipe.get(key)) is not None:
-                    return _known_submission(known.decode(), body)
-            self._refuse_when_full(model)
-            pipe.multi()
-            if key:
-                pipe.set(key, f"{edit_id} {body}", ex=self._idempotency_ttl_s)
-            record = first_record(edit_id, request, model=model, admission=admission, now_s=now_s)
-            pipe.hset(names.edit(edit_id), mapping=record)
-            for index in _indexes(model, EditStatus.QUEUED):
-                pipe.zadd(index, {edit_id: 0})
-            event = {"type": "queued", "at": rfc3339(now_s), "data": "{}"}
-            pipe.xadd(names.events(edit_id), event)
-            self.queue(model).put(edit_id, pipeline=pipe)
-            pipe.execute()
-        return Submission(edit_id, created=True)
-
-    def _refuse_when_full(self, model: str) -> None:
-        if self.redis.zcard(names.index(model=model, status="queued")) >= self._max_queued:
-            raise QueueFullError(self._max_queued)
+        return self._submissions.find(request, origin)
 
     def record(self, edit_id: str) -> EditRecord | None:
         raw = self.redis.hgetall(names.edit(edit_id))
@@ -217,31 +143,3 @@ class Ledger:
         return QueueView(
             position=position, eta_s=round((position + 1) * mean_s / len(mean_edit_s), 3)
         )
-
-
-def _indexes(model: str, status: EditStatus) -> list[str]:
-    return [
-        names.index(model=of_model, status=of_status)
-        for of_model in (None, model)
-        for of_status in (None, status.value)
-    ]
-
-
-def _key_of(idempotency_key: str | None) -> str | None:
-    return names.idempotency(_digest(idempotency_key)) if idempotency_key else None
-
-
-def _body_of(request: EditRequest) -> str:
-    """A digest of what was asked; a model that was left out is the one that was found."""
-    return _digest(request.model_dump_json(exclude={"model"}))
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _known_submission(known: str, body: str) -> Submission:
-    edit_id, known_body = known.split()
-    if known_body != body:
-        raise IdempotencyMismatchError
-    return Submission(edit_id, created=False)

@@ -8,6 +8,7 @@ from typing import Any
 
 from contract.edits import EditRequest
 from contract.lifecycle import EditStatus, QueuedReason
+from contract.origin import Origin
 from contract.views import Admission, EditView, QueueView
 
 
@@ -19,10 +20,17 @@ def rfc3339(at_s: float) -> str:
 
 
 def first_record(
-    edit_id: str, request: EditRequest, *, model: str, admission: Admission, now_s: float
+    edit_id: str,
+    request: EditRequest,
+    *,
+    model: str,
+    admission: Admission,
+    origin: Origin,
+    now_s: float,
 ) -> dict[str, str]:
     """The fields of an edit that has just been accepted."""
-    return {
+    came = {"request_id": origin.request_id, "retry_of": origin.retry_of or ""}
+    return {name: value for name, value in came.items() if value} | {
         "id": edit_id,
         "model": model,
         "status": EditStatus.QUEUED.value,
@@ -31,6 +39,9 @@ def first_record(
         "admission": admission.model_dump_json(),
         "created_at": rfc3339(now_s),
     }
+
+
+_TEXTS = ("phase", "checkpoint_id", "started_at", "finished_at", "request_id", "retry_of")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +86,7 @@ class EditRecord:
         for name in ("admission", "progress", "error"):
             if self.fields.get(name):
                 seen[name] = json.loads(self.fields[name])
-        for name in ("phase", "checkpoint_id", "started_at", "finished_at"):
+        for name in _TEXTS:
             seen[name] = self.fields.get(name) or None
         seen |= {name: self.fields[name] for name in ("id", "model", "status", "created_at")}
         seen |= {"attempt": self.attempt, "queue": queue, "queued_reason": queued_reason}

@@ -15,6 +15,23 @@ local function move(id, model, from, to)
 end
 """
 
+# KEYS edit, index of those that wait, idempotency key (may be left out). ARGV how many may wait,
+# then commands, each as the number of its words and the words. Runs them all, or none.
+# Returns {'made'}, {'known', what the key made}, or {'full'}.
+SUBMIT = """
+if redis.call('EXISTS', KEYS[1]) == 1 then return {'made', ''} end
+local known = KEYS[3] and redis.call('GET', KEYS[3])
+if known then return {'known', known} end
+if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[1]) then return {'full', ''} end
+local at = 2
+while at <= #ARGV do
+  local words = tonumber(ARGV[at])
+  redis.call(unpack(ARGV, at + 1, at + words))
+  at = at + words + 1
+end
+return {'made', ''}
+"""
+
 # KEYS edit, events. ARGV index prefix, id, attempt ('' for any), allowed states (',a,b,'),
 # target state ('' to stay), event type ('' for none), event time, event data, field, value, …
 # Returns 'ok', 'missing', 'fenced', or the state that stood in the way.

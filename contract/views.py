@@ -146,6 +146,8 @@ class EditView(EditRequest):
 
     id: str
     status: EditStatus
+    request_id: str | None = Field(default=None, description="Of the request that made it.")
+    retry_of: str | None = Field(default=None, description="The edit in whose place it was made.")
     outcome: Outcome | None = None
     attempt: int = Field(default=0, description="How many times a worker has begun it.")
     queued_reason: QueuedReason | None = None

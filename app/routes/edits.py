@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from app.authentication import caller
 from app.cursors import cursor_after, edit_before
 from app.edit_id import is_edit_id
 from app.errors import EditNotFoundError, MemoryInfeasibleError
@@ -14,11 +15,13 @@ from app.json_body import JsonRoute
 from app.logs import EventLog
 from app.openapi import problems
 from app.service import Service, ServiceDependency
+from app.tracing import request_id
 from app.watching import until_final
 from contract.edits import EditRequest
 from contract.failures import ErrorCode
-from contract.ledger import Submission
 from contract.lifecycle import EditStatus
+from contract.origin import Origin
+from contract.submission import Submission
 from contract.views import Admission, Decision, EditPage, EditView, ModelView
 
 log = EventLog("app.edits")
@@ -58,16 +61,17 @@ def create_edit(
 ) -> Response:
     """Checks the request and its memory, and puts the edit in its model's queue."""
     service.ledger.check_schema()
-    submission = service.ledger.find_submission(request, idempotency_key=idempotency_key)
+    origin = Origin(caller=caller(), idempotency_key=idempotency_key, request_id=request_id())
+    submission = service.ledger.find_submission(request, origin)
     if submission is None:
-        submission = _submit(service, request, idempotency_key)
+        submission = _submit(service, request, origin)
     edit_id = submission.edit_id
     log.info("edit_accepted", edit_id=edit_id, created=submission.created)
     headers = {"Location": f"/edits/{edit_id}", "Retry-After": "1"}
     return _json(_found(service, edit_id), status=202, headers=headers)
 
 
-def _submit(service: Service, request: EditRequest, idempotency_key: str | None) -> Submission:
+def _submit(service: Service, request: EditRequest, origin: Origin) -> Submission:
     model, admission = _considered(service, request)
     if admission.decision is Decision.REJECT:
         raise MemoryInfeasibleError(admission)
@@ -75,7 +79,7 @@ def _submit(service: Service, request: EditRequest, idempotency_key: str | None)
         request.model_copy(update={"model": model.name}),
         model=model.name,
         admission=admission,
-        idempotency_key=idempotency_key,
+        origin=origin,
     )
 
 

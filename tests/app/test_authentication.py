@@ -100,3 +100,16 @@ def test_the_description_says_where_a_key_is_asked_for(
     assert "401" in described["paths"]["/edits"]["post"]["responses"]
     assert "security" not in described["paths"]["/livez"]["get"]
     assert "securitySchemes" not in api.get("/openapi.json").json()["components"]
+
+
+def test_an_idempotency_key_is_of_the_key_it_came_with(
+    guarded: httpx.Client, served: ModelView, ledger: Ledger, fact: Fact
+) -> None:
+    def post(key: str) -> str:
+        headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": "once"}
+        return str(guarded.post("/edits", json=fact, headers=headers).json()["id"])
+
+    mine, again, of_others = post(KEY), post(KEY), post("pal_of-others")
+
+    assert mine == again != of_others
+    assert len(ledger.page().items) == 2

@@ -94,14 +94,37 @@ def test_the_same_key_with_another_body_is_refused(
     assert response.json()["code"] == "idempotency_mismatch"
 
 
-def test_thirty_posts_at_once_with_one_key_make_one_edit(
+def test_the_same_key_for_another_model_is_refused(
+    api: httpx.Client, served: ModelView, ledger: Ledger, fact: Fact
+) -> None:
+    headers = {"Idempotency-Key": "once"}
+    first = api.post("/edits", json=fact, headers=headers)
+    ledger.presence.publish_model(served.model_copy(update={"name": "other"}))
+
+    named = api.post("/edits", json=fact | {"model": "demo"}, headers=headers)
+    other = api.post("/edits", json=fact | {"model": "other"}, headers=headers)
+
+    assert (named.status_code, named.json()["id"]) == (202, first.json()["id"])
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
+
+
+def test_an_edit_tells_the_request_that_made_it(
+    api: httpx.Client, served: ModelView, fact: Fact
+) -> None:
+    edit = api.post("/edits", json=fact, headers={"X-Request-ID": "mine"}).json()
+
+    assert edit["request_id"] == "mine"
+    assert api.get(f"/edits/{edit['id']}").json()["request_id"] == "mine"
+
+
+def test_fifty_posts_at_once_with_one_key_make_one_edit(
     api: httpx.Client, served: ModelView, ledger: Ledger, fact: Fact
 ) -> None:
     def post(_: int) -> httpx.Response:
         return api.post("/edits", json=fact, headers={"Idempotency-Key": "once"})
 
-    with ThreadPoolExecutor(30) as pool:
-        responses = list(pool.map(post, range(30)))
+    with ThreadPoolExecutor(50) as pool:
+        responses = list(pool.map(post, range(50)))
 
     assert {response.status_code for response in responses} == {202}
     assert len({response.json()["id"] for response in responses}) == 1

@@ -6,22 +6,26 @@ from typing import Protocol
 
 import pytest
 from redis import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import ConnectionError, ResponseError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from contract import names
 from contract.attempts import Attempts
+from contract.connection import connect
 from contract.edits import EditRequest
 from contract.ids import checkpoint_id_of
-from contract.ledger import (
+from contract.ledger import Ledger
+from contract.ledger_errors import (
     IdempotencyMismatchError,
-    Ledger,
     QueueFullError,
     SchemaMismatchError,
 )
 from contract.lifecycle import EditStatus, QueuedReason
+from contract.origin import Origin
 from contract.views import Admission, EditResult, QueueView, WorkerState, WorkerView
+
+KEYED = Origin(idempotency_key="k")
 
 
 class Clock(Protocol):
@@ -62,7 +66,7 @@ def test_a_submission_that_redis_refuses_leaves_nothing(
     redis.config_set("maxmemory", "1")
     try:
         with pytest.raises(ResponseError):
-            ledger.submit(request_, model="demo", admission=admission, idempotency_key="k")
+            ledger.submit(request_, model="demo", admission=admission, origin=KEYED)
     finally:
         redis.config_set("maxmemory", "0")
 
@@ -74,7 +78,7 @@ def test_a_key_finds_the_edit_it_made_and_makes_no_other(
     ledger: Ledger, request_: EditRequest, admission: Admission
 ) -> None:
     def submit() -> tuple[str, bool]:
-        made = ledger.submit(request_, model="demo", admission=admission, idempotency_key="k")
+        made = ledger.submit(request_, model="demo", admission=admission, origin=KEYED)
         return made.edit_id, made.created
 
     (first, created), (again, created_again) = submit(), submit()
@@ -87,17 +91,31 @@ def test_a_key_finds_the_edit_it_made_and_makes_no_other(
 def test_a_key_is_for_one_request(
     ledger: Ledger, request_: EditRequest, admission: Admission
 ) -> None:
-    ledger.submit(request_, model="demo", admission=admission, idempotency_key="k")
+    ledger.submit(request_, model="demo", admission=admission, origin=KEYED)
     other = request_.model_copy(update={"target_new": "Oslo"})
 
     with pytest.raises(IdempotencyMismatchError):
-        ledger.submit(other, model="demo", admission=admission, idempotency_key="k")
+        ledger.submit(other, model="demo", admission=admission, origin=KEYED)
+    with pytest.raises(IdempotencyMismatchError):
+        ledger.find_submission(request_.model_copy(update={"model": "other"}), KEYED)
+
+
+def test_a_key_is_of_its_caller(
+    ledger: Ledger, request_: EditRequest, admission: Admission
+) -> None:
+    mine, yours = (Origin(caller=name, idempotency_key="k") for name in ("a", "b"))
+
+    first = ledger.submit(request_, model="demo", admission=admission, origin=mine)
+    other = ledger.submit(request_, model="demo", admission=admission, origin=yours)
+
+    assert first.edit_id != other.edit_id
+    assert ledger.find_submission(request_, mine).edit_id == first.edit_id
 
 
 def test_a_key_is_forgotten_after_its_time(
     ledger: Ledger, redis: Redis, request_: EditRequest, admission: Admission
 ) -> None:
-    ledger.submit(request_, model="demo", admission=admission, idempotency_key="k")
+    ledger.submit(request_, model="demo", admission=admission, origin=KEYED)
 
     (key,) = redis.keys("palimpsest:idempotency:*")
 
@@ -108,7 +126,7 @@ def test_twenty_threads_with_one_key_make_one_edit(
     ledger: Ledger, request_: EditRequest, admission: Admission
 ) -> None:
     def submit(_: int) -> tuple[str, bool]:
-        made = ledger.submit(request_, model="demo", admission=admission, idempotency_key="k")
+        made = ledger.submit(request_, model="demo", admission=admission, origin=KEYED)
         return made.edit_id, made.created
 
     with ThreadPoolExecutor(20) as pool:
@@ -129,6 +147,47 @@ def test_a_full_queue_refuses_the_next_edit_but_not_another_models(
         ledger.submit(request_, model="demo", admission=admission)
 
     assert ledger.submit(request_, model="other", admission=admission).created
+
+
+def test_threads_that_race_for_the_last_places_get_as_many_as_there_are(
+    ledger: Ledger, request_: EditRequest, admission: Admission
+) -> None:
+    def submit(_: int) -> bool:
+        try:
+            return ledger.submit(request_, model="demo", admission=admission).created
+        except QueueFullError:
+            return False
+
+    with ThreadPoolExecutor(20) as pool:
+        made = list(pool.map(submit, range(60)))
+
+    assert sum(made) == len(ledger.queue("demo")) == 40
+
+
+def test_a_submission_whose_answer_was_lost_makes_one_edit_when_it_is_sent_again(
+    ledger: Ledger, redis_url: str, request_: EditRequest, admission: Admission
+) -> None:
+    redis = connect(redis_url, retries=2, timeout_s=2.0)
+    usual = redis.connection_pool.connection_class
+    losses = iter([True])
+
+    class Forgetful(usual):  # type: ignore[misc, valid-type]
+        """Breaks once, after the submission was sent and done."""
+
+        def send_packed_command(self, command: list[bytes], check_health: bool = True) -> None:
+            super().send_packed_command(command, check_health)
+            if b"EVALSHA" in command[0] and next(losses, False):
+                assert self.can_read(timeout=5)
+                raise ConnectionError("the answer was lost")
+
+    ledger.submit(request_, model="other", admission=admission)  # now Redis knows the script
+    redis.connection_pool.connection_class = Forgetful
+
+    Ledger(redis).submit(request_, model="demo", admission=admission)
+
+    assert next(losses, None) is None
+    assert len(ledger.queue("demo")) == 1
+    assert len(ledger.page(model="demo").items) == 1
 
 
 def test_an_unknown_edit_is_not_found(ledger: Ledger) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from contract.edits import EditRequest
 from contract.lifecycle import EditStatus, QueuedReason
+from contract.origin import Origin
 from contract.record import EditRecord, first_record, rfc3339
 from contract.views import Admission, QueueView
 
@@ -25,7 +26,9 @@ def test_times_are_utc_to_the_millisecond(at_s: float, text: str) -> None:
 def test_a_record_that_was_just_written_is_a_queued_edit(
     request_: EditRequest, admission: Admission
 ) -> None:
-    fields = first_record("edit-1", request_, model="demo", admission=admission, now_s=0.0)
+    fields = first_record(
+        "edit-1", request_, model="demo", admission=admission, origin=Origin(), now_s=0.0
+    )
     record = EditRecord.from_redis({k.encode(): v.encode() for k, v in fields.items()})
 
     view = record.view(queue=QueueView(position=3, eta_s=None), queued_reason=None)
@@ -39,7 +42,9 @@ def test_a_record_that_was_just_written_is_a_queued_edit(
 
 
 def test_an_emptied_field_reads_as_null(request_: EditRequest, admission: Admission) -> None:
-    fields = first_record("edit-1", request_, model="demo", admission=admission, now_s=0.0)
+    fields = first_record(
+        "edit-1", request_, model="demo", admission=admission, origin=Origin(), now_s=0.0
+    )
     emptied = {"phase": "", "progress": "", "queued_reason": ""}
 
     record = EditRecord(fields | emptied)
@@ -49,7 +54,9 @@ def test_an_emptied_field_reads_as_null(request_: EditRequest, admission: Admiss
 
 
 def test_a_reason_to_wait_is_read_back(request_: EditRequest, admission: Admission) -> None:
-    fields = first_record("edit-1", request_, model="demo", admission=admission, now_s=0.0)
+    fields = first_record(
+        "edit-1", request_, model="demo", admission=admission, origin=Origin(), now_s=0.0
+    )
 
     record = EditRecord(fields | {"queued_reason": "retrying"})
 
@@ -60,13 +67,17 @@ def test_a_name_in_the_request_does_not_replace_the_edits_own(
     request_: EditRequest, admission: Admission
 ) -> None:
     nameless = request_.model_copy(update={"model": None})
-    fields = first_record("edit-1", nameless, model="demo", admission=admission, now_s=0.0)
+    fields = first_record(
+        "edit-1", nameless, model="demo", admission=admission, origin=Origin(), now_s=0.0
+    )
 
     assert EditRecord(fields).view(queue=None, queued_reason=None).model == "demo"
 
 
 def test_what_came_of_an_edit_is_read_back(request_: EditRequest, admission: Admission) -> None:
-    fields = first_record("edit-1", request_, model="demo", admission=admission, now_s=0.0)
+    fields = first_record(
+        "edit-1", request_, model="demo", admission=admission, origin=Origin(), now_s=0.0
+    )
 
     view = EditRecord(fields | {"result": '{"completeness": 0.25}'}).view(
         queue=None, queued_reason=None

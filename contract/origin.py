@@ -1,0 +1,32 @@
+"""Where a submission comes from."""
+
+import hashlib
+from dataclasses import dataclass
+
+from contract import names
+from contract.edits import EditRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Who asks, by which request, in place of which edit."""
+
+    caller: str = ""
+    idempotency_key: str | None = None
+    request_id: str = ""
+    retry_of: str | None = None
+
+    def body_digest(self, request: EditRequest) -> str:
+        """What was asked; a model that was left out is the one that was found."""
+        return _digest(f"{self.retry_of}\n{request.model_dump_json(exclude={'model'})}")
+
+    @property
+    def key(self) -> str | None:
+        """Where the idempotency key is remembered: each caller has keys of its own."""
+        if self.idempotency_key is None:
+            return None
+        return names.idempotency(_digest(f"{self.caller}\n{self.idempotency_key}"))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

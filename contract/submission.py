@@ -1,0 +1,98 @@
+"""Submitting an edit: everything that makes one is written in one step, or nothing is."""
+
+from dataclasses import dataclass
+
+from redis import Redis
+
+from contract import names, scripts
+from contract.edits import EditRequest
+from contract.ids import new_edit_id
+from contract.ledger_errors import IdempotencyMismatchError, QueueFullError
+from contract.lifecycle import EditStatus
+from contract.origin import Origin
+from contract.queue import EditQueue
+from contract.record import first_record, rfc3339
+from contract.views import Admission
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """The edit that a request made, now or before."""
+
+    edit_id: str
+    created: bool
+
+
+class Submissions:
+    """The door to the ledger."""
+
+    def __init__(self, redis: Redis, *, max_queued: int, idempotency_ttl_s: int) -> None:
+        self._redis = redis
+        self._max_queued = max_queued
+        self._idempotency_ttl_s = idempotency_ttl_s
+        self._submit = redis.register_script(scripts.SUBMIT)
+
+    def find(self, request: EditRequest, origin: Origin) -> Submission | None:
+        """What the key made before, whatever has changed since; raises
+        `IdempotencyMismatchError`."""
+        known = self._redis.get(origin.key) if origin.key else None
+        return _known(known, request, origin) if known is not None else None
+
+    def make(
+        self,
+        request: EditRequest,
+        queue: EditQueue,
+        *,
+        model: str,
+        admission: Admission,
+        origin: Origin,
+        now_s: float,
+    ) -> Submission:
+        """Write record, index, first event, idempotency key and job.
+
+        The id is chosen here, so that a command sent twice, its first answer lost, makes one edit.
+        Raises `IdempotencyMismatchError` and `QueueFullError`.
+        """
+        edit_id = new_edit_id(now_s=now_s)
+        record = first_record(
+            edit_id, request, model=model, admission=admission, origin=origin, now_s=now_s
+        )
+        waiting = names.index(model=model, status=EditStatus.QUEUED)
+        with self._redis.pipeline() as writes:  # never executed: it only collects
+            writes.multi()
+            writes.hset(names.edit(edit_id), mapping=record)
+            for index in _indexes(model, EditStatus.QUEUED):
+                writes.zadd(index, {edit_id: 0})
+            event = {"type": "queued", "at": rfc3339(now_s), "data": "{}"}
+            writes.xadd(names.events(edit_id), event)
+            if origin.key:
+                made = f"{edit_id} {origin.body_digest(request)} {model}"
+                writes.set(origin.key, made, ex=self._idempotency_ttl_s)
+            queue.put(edit_id, pipeline=writes)
+            commands = [arguments for arguments, _ in writes.command_stack]
+        answer, known = self._submit(
+            [names.edit(edit_id), waiting, *([origin.key] if origin.key else [])],
+            [self._max_queued, *(part for words in commands for part in (len(words), *words))],
+        )
+        match answer:
+            case b"full":
+                raise QueueFullError(self._max_queued)
+            case b"known":
+                return _known(known, request, origin)
+            case _:
+                return Submission(edit_id, created=True)
+
+
+def _known(raw: bytes, request: EditRequest, origin: Origin) -> Submission:
+    edit_id, body, model = raw.decode().split(" ", 2)
+    if body != origin.body_digest(request) or request.model not in (None, model):
+        raise IdempotencyMismatchError
+    return Submission(edit_id, created=False)
+
+
+def _indexes(model: str, status: EditStatus) -> list[str]:
+    return [
+        names.index(model=of_model, status=of_status)
+        for of_model in (None, model)
+        for of_status in (None, status.value)
+    ]
