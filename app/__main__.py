@@ -44,7 +44,7 @@ def main() -> int:
     app = create_app(
         settings,
         ledger=ledger,
-        store=CheckpointStore(settings.data_dir),
+        store=CheckpointStore(settings.store),
         keys=keys,
         stopping=stopping,
     )

@@ -25,6 +25,8 @@ STATUS: dict[ErrorCode, HTTPStatus] = {
     ErrorCode.RANGE_NOT_SATISFIABLE: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     ErrorCode.QUEUE_FULL: HTTPStatus.TOO_MANY_REQUESTS,
     ErrorCode.LEDGER_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    ErrorCode.FULL_MODEL_UNAVAILABLE: HTTPStatus.CONFLICT,
+    ErrorCode.BASE_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     ErrorCode.STORE_CORRUPT: HTTPStatus.INTERNAL_SERVER_ERROR,
     ErrorCode.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
@@ -52,6 +54,8 @@ class ApiError(Exception):
     ├── CheckpointNotFoundError
     ├── FileNotInCheckpointError
     ├── FileDamagedError
+    ├── BaseUnavailableError
+    ├── FullModelUnavailableError
     └── RangeNotSatisfiableError
     """
 
@@ -179,6 +183,24 @@ class FileDamagedError(ApiError):
 
     def __init__(self, path: str) -> None:
         super().__init__(f"the store no longer holds {path!r} as it was published")
+
+
+class BaseUnavailableError(ApiError):
+    """The base model's files are not, or no longer, what the worker loaded."""
+
+    code = ErrorCode.BASE_UNAVAILABLE
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the base model is not at hand: {why}")
+
+
+class FullModelUnavailableError(ApiError):
+    """The base is kept in a form over which no columns can be laid."""
+
+    code = ErrorCode.FULL_MODEL_UNAVAILABLE
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the full model cannot be made, the adapter can: {why}")
 
 
 class RangeNotSatisfiableError(ApiError):

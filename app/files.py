@@ -1,65 +1,42 @@
-"""Files of a checkpoint over HTTP: whole, in part, or not again."""
+"""Files over HTTP: whole, in part, or not again."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Mapping
 
 from fastapi import Request, Response
 from starlette.responses import StreamingResponse
 
-from app.errors import FileDamagedError
+from app.contents import Content
 from app.etags import is_known
 from app.ranges import Span, span_of
-from contract.views import CheckpointFile
-
-CHUNK_BYTES = 256 * 1024
 
 
-def file_response(request: Request, file: CheckpointFile, *, blob: Path) -> Response:
-    """Answer GET or HEAD for a file whose content lies at `blob`."""
-    etag = f'"{file.sha256}"'
-    headers = {"ETag": etag, "Accept-Ranges": "bytes", "Content-Type": _media_type(file.path)}
+def file_response(
+    request: Request, content: Content, *, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Answer GET or HEAD for a file, with `headers` besides its own."""
+    etag = f'"{content.tag}"'
+    told = {"ETag": etag, "Accept-Ranges": "bytes", "Content-Type": _media_type(content.path)}
+    told |= headers or {}
     if is_known(request.headers.get("if-none-match"), etag):
-        return Response(status_code=304, headers=headers)
-    _check_whole(file, blob)
-    span = _asked(request, file, etag)
+        return Response(status_code=304, headers=told)
+    content.check()
+    span = _asked(request, content, etag)
     if span is None:
-        span, status = Span(0, file.size_bytes), 200
+        span, status = Span(0, content.size_bytes), 200
     else:
         status = 206
-        headers["Content-Range"] = span.content_range(of_bytes=file.size_bytes)
-    headers["Content-Length"] = str(span.size_bytes)
+        told["Content-Range"] = span.content_range(of_bytes=content.size_bytes)
+    told["Content-Length"] = str(span.size_bytes)
     if request.method == "HEAD":
-        return Response(status_code=status, headers=headers)
-    return StreamingResponse(chunks(blob, span), status_code=status, headers=headers)
+        return Response(status_code=status, headers=told)
+    return StreamingResponse(content.chunks(span), status_code=status, headers=told)
 
 
-def chunks(blob: Path, span: Span) -> Iterator[bytes]:
-    """The bytes of a span, a piece at a time."""
-    with blob.open("rb") as content:
-        content.seek(span.start)
-        left_bytes = span.size_bytes
-        while left_bytes > 0:
-            chunk = content.read(min(CHUNK_BYTES, left_bytes))
-            if not chunk:
-                return  # cut short: the server ends the connection, so the caller sees it
-            left_bytes -= len(chunk)
-            yield chunk
-
-
-def _asked(request: Request, file: CheckpointFile, etag: str) -> Span | None:
+def _asked(request: Request, content: Content, etag: str) -> Span | None:
     """The range of a GET, unless it was asked of another version of the file."""
     if request.method != "GET" or request.headers.get("if-range", etag) != etag:
         return None
-    return span_of(request.headers.get("range"), size_bytes=file.size_bytes)
-
-
-def _check_whole(file: CheckpointFile, blob: Path) -> None:
-    try:
-        size_bytes = blob.stat().st_size
-    except FileNotFoundError as error:
-        raise FileDamagedError(file.path) from error
-    if size_bytes != file.size_bytes:
-        raise FileDamagedError(file.path)
+    return span_of(request.headers.get("range"), size_bytes=content.size_bytes)
 
 
 def _media_type(path: str) -> str:

@@ -46,7 +46,7 @@ def create_app(
         ledger=ledger,
         store=store,
         tokens=TokenCounters(store),
-        readiness=Readiness(ledger, store, settings.data_dir),
+        readiness=Readiness(ledger, store),
         pace=pace or Pace(),
         stopping=stopping or Event(),
     )

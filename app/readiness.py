@@ -1,8 +1,6 @@
 """Whether the service can take edits: each thing it needs is tried, not assumed."""
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 from redis.exceptions import RedisError
 
@@ -30,11 +28,10 @@ class ReadinessView(Frozen):
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Tries the ledger and the store, whose directory is `data_dir`."""
+    """Tries the ledger and the store."""
 
     ledger: Ledger
     store: CheckpointStore
-    data_dir: Path
 
     def checks(self) -> tuple[Check, ...]:
         return (self._redis(), self._schema(), self._store(), self._workers())
@@ -56,10 +53,7 @@ class Readiness:
 
     def _store(self) -> Check:
         try:
-            self.store.prepare()
-            with tempfile.TemporaryFile(dir=self.data_dir) as file:
-                file.write(b"readiness")
-                file.flush()
+            self.store.check_writable()
         except OSError as error:
             return Check(name="store", ok=False, detail=error.strerror or type(error).__name__)
         return Check(name="store", ok=True, detail="can be written")

@@ -51,7 +51,8 @@ class TokenCounters:
 
     def _read(self, sha256: str) -> bytes | None:
         try:
-            content = self._store.blob(sha256).read_bytes()
+            with self._store.open(sha256) as file:
+                content = file.read()
         except FileNotFoundError:
             return None
         return content if hashlib.sha256(content).hexdigest() == sha256 else None

@@ -16,6 +16,8 @@ class ErrorCode(StrEnum):
     EDIT_NOT_FOUND = "edit_not_found"
     CHECKPOINT_NOT_FOUND = "checkpoint_not_found"
     FILE_NOT_FOUND = "file_not_found"
+    FULL_MODEL_UNAVAILABLE = "full_model_unavailable"
+    BASE_UNAVAILABLE = "base_unavailable"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     PAYLOAD_TOO_LARGE = "payload_too_large"
@@ -42,6 +44,7 @@ RETRYABLE = frozenset(
     {
         ErrorCode.QUEUE_FULL,
         ErrorCode.LEDGER_UNAVAILABLE,
+        ErrorCode.BASE_UNAVAILABLE,
         ErrorCode.TIMEOUT,
         ErrorCode.GPU_OOM,
         ErrorCode.STORE_FULL,

@@ -18,6 +18,10 @@ class Settings(BaseModel):
         default="redis://127.0.0.1:6379/0", description="Where the ledger and the queues live."
     )
     data_dir: Path = Field(default=Path("data"), description="Where checkpoints are kept.")
+    store_url: str | None = Field(
+        default=None,
+        description="Keeps checkpoints at a URL that fsspec knows (s3://…) in place of `data_dir`.",
+    )
     host: str = Field(default="127.0.0.1", description="Address the API listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port the API listens on.")
     allow_anonymous: bool = Field(
@@ -55,6 +59,11 @@ class Settings(BaseModel):
         default=86_400, ge=1, description="How long an Idempotency-Key is remembered."
     )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @property
+    def store(self) -> str:
+        """Where checkpoints are kept: a directory or a URL."""
+        return self.store_url or str(self.data_dir)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":

@@ -1,17 +1,19 @@
 """The checkpoint store: files found by their content, and manifests that commit them."""
 
 import hashlib
-import os
 import re
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
-from contract.views import CheckpointFile, CheckpointView
+from contract.shelf import Shelf
+from contract.views import BaseView, CheckpointFile, CheckpointView
 
-_SHA256 = re.compile(r"^[0-9a-f]{64}$")
-_CHECKPOINT_ID = re.compile(r"^ckpt-[0-9a-f]{28}$")
+BLOBS, MANIFESTS, BASES = "blobs", "manifests", "bases"
+_PROBE = "probe"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_CHECKPOINT_ID = re.compile(r"ckpt-[0-9a-f]{28}")
 
 
 class StoreError(Exception):
@@ -31,93 +33,103 @@ class CorruptFileError(StoreError):
 
 
 class CheckpointStore:
-    """A directory that holds no torn checkpoint: the manifest comes last, whole, and only once.
+    """A shelf that holds no torn checkpoint: the manifest comes last, whole, and only once.
 
-    `blobs/ab/abcd…` are files named by their SHA-256, `manifests/<checkpoint id>.json` name them.
-    No path that a user sends is ever joined to the directory.
+    `blobs/ab/abcd…` are files named by their SHA-256, `manifests/<checkpoint id>.json` name them;
+    `bases/<digest>.json` tell where base models lie. No path that a user sends is ever joined to
+    the shelf's.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._blobs = root / "blobs"
-        self._manifests = root / "manifests"
+    def __init__(self, location: Path | str) -> None:
+        """`location` is a directory, or a URL that fsspec knows."""
+        self.shelf = Shelf.at(location)
 
-    def prepare(self) -> None:
-        """Make the directories."""
-        self._blobs.mkdir(parents=True, exist_ok=True)
-        self._manifests.mkdir(parents=True, exist_ok=True)
+    def check_writable(self) -> None:
+        """Write something and take it away; raises `OSError`."""
+        self.shelf.replace(_PROBE, b"")
+        self.shelf.remove(_PROBE)
 
     def put(self, path: str, content: bytes) -> CheckpointFile:
         """Keep `content` under the name `path`: written, synced, read back; raises `OSError`
         when the disk is full and `CorruptFileError` when the bytes do not come back."""
         file = CheckpointFile(path=path, sha256=_sha256(content), size_bytes=len(content))
-        blob = self.blob(file.sha256)
-        if not blob.exists():
-            blob.parent.mkdir(exist_ok=True)
-            with _written(blob, content) as temporary:
-                temporary.replace(blob)
-            _sync_directory(blob.parent)
+        self.shelf.keep(_blob(file.sha256), content)
         self.read(file)
         return file
 
     def read(self, file: CheckpointFile) -> bytes:
         """A file's content; raises `CorruptFileError` unless it is what the manifest says."""
-        content = self.blob(file.sha256).read_bytes()
+        content = self.shelf.read(_blob(file.sha256))
         found = _sha256(content)
         if found != file.sha256:
-            self.blob(file.sha256).unlink()  # never serve it; a retry writes it again
+            self.shelf.remove(_blob(file.sha256))  # never serve it; a retry writes it again
             raise CorruptFileError(file.path, expected=file.sha256, found=found)
         return content
+
+    def open(self, sha256: str) -> BinaryIO:
+        """The content of that digest, as it lies there; raises `FileNotFoundError`."""
+        return self.shelf.open(_blob(sha256))
+
+    def size_bytes(self, sha256: str) -> int:
+        """How much lies under that digest; raises `FileNotFoundError`."""
+        return self.shelf.size_bytes(_blob(sha256))
 
     def commit(self, checkpoint: CheckpointView) -> CheckpointView:
         """Publish a checkpoint, once: returns the one that stands, which an earlier attempt
         may have committed."""
-        manifest = self._manifest(checkpoint.id)
-        content = checkpoint.model_dump_json(indent=1).encode()
-        with _written(manifest, content) as temporary, suppress(FileExistsError):
-            os.link(temporary, manifest)  # unlike a rename, never replaces
-        _sync_directory(self._manifests)
+        with suppress(FileExistsError):
+            self.shelf.create(
+                _manifest(checkpoint.id), checkpoint.model_dump_json(indent=1).encode()
+            )
         committed = self.find(checkpoint.id)
         assert committed is not None
         return committed
 
     def find(self, checkpoint_id: str) -> CheckpointView | None:
         """A committed checkpoint; None for an unknown or malformed id."""
-        if not _CHECKPOINT_ID.match(checkpoint_id):
+        if not _CHECKPOINT_ID.fullmatch(checkpoint_id):
             return None
         try:
-            return CheckpointView.model_validate_json(self._manifest(checkpoint_id).read_bytes())
+            content = self.shelf.read(_manifest(checkpoint_id))
+        except FileNotFoundError:
+            return None
+        return CheckpointView.model_validate_json(content)
+
+    def ids(self) -> list[str]:
+        """The committed checkpoints, the newest first."""
+        names = (Path(entry.name).stem for entry in self.shelf.entries(MANIFESTS))
+        return sorted(filter(_CHECKPOINT_ID.fullmatch, names), reverse=True)
+
+    def checkpoints(self) -> Iterator[CheckpointView]:
+        """All that is committed, the newest first."""
+        found = map(self.find, self.ids())
+        return (checkpoint for checkpoint in found if checkpoint is not None)
+
+    def put_base(self, base: BaseView) -> None:
+        """Tell where a base model's files lie now."""
+        self.shelf.replace(_base(base.digest), base.model_dump_json(indent=1).encode())
+
+    def find_base(self, digest: str) -> BaseView | None:
+        """The base model of that digest, if a worker has told of it."""
+        if not _SHA256.fullmatch(digest):
+            return None
+        try:
+            return BaseView.model_validate_json(self.shelf.read(_base(digest)))
         except FileNotFoundError:
             return None
 
-    def blob(self, sha256: str) -> Path:
-        """Where the content of that digest lies."""
-        assert _SHA256.match(sha256)
-        return self._blobs / sha256[:2] / sha256
 
-    def _manifest(self, checkpoint_id: str) -> Path:
-        return self._manifests / f"{checkpoint_id}.json"
+def _blob(sha256: str) -> str:
+    assert _SHA256.fullmatch(sha256)
+    return f"{BLOBS}/{sha256[:2]}/{sha256}"
 
 
-@contextmanager
-def _written(target: Path, content: bytes) -> Iterator[Path]:
-    """A synced temporary file beside `target`; removed afterwards if it still has that name."""
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
+def _manifest(checkpoint_id: str) -> str:
+    return f"{MANIFESTS}/{checkpoint_id}.json"
 
 
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _base(digest: str) -> str:
+    return f"{BASES}/{digest}.json"
 
 
 def _sha256(content: bytes) -> str:

@@ -201,6 +201,20 @@ class CheckpointFile(Frozen):
     size_bytes: Bytes
 
 
+class BaseFile(CheckpointFile):
+    """One file of a base model, as it was when a worker loaded it."""
+
+    changed_ns: int = Field(description="Time of its last change, in Unix nanoseconds.")
+
+
+class BaseView(Frozen):
+    """A base model as files that lie where they are: nothing of them is copied."""
+
+    digest: str
+    location: str = Field(description="The directory; told to nobody outside.")
+    files: tuple[BaseFile, ...]
+
+
 class CheckpointView(Frozen):
     """A published checkpoint: the manifest that commits it."""
 
@@ -208,7 +222,7 @@ class CheckpointView(Frozen):
     id: str
     edit_id: str
     model: str
-    base_digest: str = Field(description="SHA-256 over the base model's weights.")
+    base_digest: str = Field(description="SHA-256 over the base model's files.")
     kind: str = "peft-adapter"
     files: tuple[CheckpointFile, ...]
     request: EditRequest
@@ -217,6 +231,18 @@ class CheckpointView(Frozen):
     admission: Admission | None = None
     code_version: str
     created_at: datetime
+
+
+class ModelFile(Frozen):
+    """One file of an edited model."""
+
+    path: str
+    size_bytes: Bytes
+    etag: str = Field(description="Changes whenever the bytes do.")
+
+
+class ModelFileList(Frozen):
+    items: tuple[ModelFile, ...]
 
 
 class ShapeView(Frozen):

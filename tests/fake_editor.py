@@ -8,6 +8,15 @@ from typing import Any
 from contract.memory import ModelShape, SequenceShape, Workload
 from worker.device_memory import MemoryReading
 
+
+@dataclass(frozen=True)
+class Base:
+    """A model that came from no directory."""
+
+    directory = None
+    files = ()
+
+
 PHASES = ("collect", "select", "write", "evaluate")
 GIB = 1024**3
 
@@ -49,6 +58,7 @@ class FakeEditor:
     dtype = "float32"
     device = "cpu"
     base_digest = "b" * 64
+    base = Base()
     tokenizer_json = b'{"version": "1.0"}'
     shape = ModelShape(
         n_layer=2, d_model=8, d_ff=16, n_head=2, n_kv_head=2, d_head=4, n_vocab=32, tied=False

@@ -3,12 +3,14 @@
 import os
 import secrets
 import socket
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 from contract.memory import ModelShape
-from contract.views import ModelView, ShapeView, WorkerView
+from contract.views import BaseFile, BaseView, ModelView, ShapeView, WorkerView
 from worker.activity import Activity
 from worker.device_memory import MemoryReading
 
@@ -24,6 +26,15 @@ class ServedModel(Protocol):
     def dtype(self) -> str: ...
     @property
     def base_digest(self) -> str: ...
+
+
+class BaseModelFiles(Protocol):
+    """The files that a resident model was loaded from."""
+
+    @property
+    def directory(self) -> Path | None: ...
+    @property
+    def files(self) -> Sequence[Any]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +74,14 @@ def model_view(name: str, model: ServedModel, *, tokenizer_sha256: str | None) -
         shape=ShapeView(**asdict(model.shape)),
         tokenizer_sha256=tokenizer_sha256,
     )
+
+
+def base_view(digest: str, base: BaseModelFiles) -> BaseView | None:
+    """Where the model's files lie; None for one that came from no directory."""
+    if base.directory is None:
+        return None
+    files = tuple(BaseFile.model_validate(asdict(file)) for file in base.files)
+    return BaseView(digest=digest, location=str(base.directory), files=files)
 
 
 def worker_view(

@@ -44,6 +44,8 @@ class ServedEditor(tasks.Editor, announcement.ServedModel, Protocol):
     @property
     def device(self) -> str: ...
     @property
+    def base(self) -> announcement.BaseModelFiles: ...
+    @property
     def tokenizer_json(self) -> bytes | None: ...
 
 
@@ -111,8 +113,8 @@ def _open_ledger(settings: Settings, lines: Lines) -> Ledger:
 
 
 def _open_store(settings: Settings) -> CheckpointStore:
-    store = CheckpointStore(settings.data_dir)
-    store.prepare()
+    store = CheckpointStore(settings.store)
+    store.check_writable()
     return store
 
 
@@ -161,6 +163,9 @@ def _announce_model(
     tokenizer = editor.tokenizer_json
     kept = store.put("tokenizer.json", tokenizer) if tokenizer is not None else None
     view = announcement.model_view(model, editor, tokenizer_sha256=kept.sha256 if kept else None)
+    base = announcement.base_view(editor.base_digest, editor.base)
+    if base is not None:
+        store.put_base(base)
     presence.publish_model(view)
 
 

@@ -1,21 +1,24 @@
 """`/checkpoints`: manifests, and the files they name."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from app.contents import Content, StoredContent
 from app.errors import CheckpointNotFoundError, FileNotInCheckpointError
 from app.files import file_response
+from app.full_model import full_model
 from app.openapi import problems
 from app.service import Service, ServiceDependency
 from contract.failures import ErrorCode
-from contract.views import CheckpointView
+from contract.views import CheckpointView, ModelFile, ModelFileList
 
 router = APIRouter(tags=["checkpoints"])
 
 _BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 _FILE_ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The file; its `ETag` is its SHA-256.", "content": _BYTES},
+    200: {"description": "The file; its `ETag` is strong.", "content": _BYTES},
     206: {"description": "The range that was asked for.", "content": _BYTES},
     304: {"description": "Unchanged since `If-None-Match`."},
     **problems(
@@ -23,6 +26,8 @@ _FILE_ANSWERS: dict[int | str, dict[str, Any]] = {
         ErrorCode.FILE_NOT_FOUND,
         ErrorCode.RANGE_NOT_SATISFIABLE,
         ErrorCode.STORE_CORRUPT,
+        ErrorCode.BASE_UNAVAILABLE,
+        ErrorCode.FULL_MODEL_UNAVAILABLE,
     ),
 }
 
@@ -38,24 +43,59 @@ def get_checkpoint(checkpoint_id: str, service: ServiceDependency) -> Checkpoint
     return _found(service, checkpoint_id)
 
 
+@router.get(
+    "/checkpoints/{checkpoint_id}/model",
+    operation_id="list_model_files",
+    summary="List the full model's files",
+    responses=problems(
+        ErrorCode.CHECKPOINT_NOT_FOUND,
+        ErrorCode.STORE_CORRUPT,
+        ErrorCode.BASE_UNAVAILABLE,
+        ErrorCode.FULL_MODEL_UNAVAILABLE,
+    ),
+)
+def list_model_files(checkpoint_id: str, service: ServiceDependency) -> ModelFileList:
+    """The files of the edited model, weights included: those of the base, some of them edited."""
+    contents = full_model(_found(service, checkpoint_id), service.store)
+    return ModelFileList(
+        items=tuple(ModelFile(path=c.path, size_bytes=c.size_bytes, etag=c.tag) for c in contents)
+    )
+
+
 def get_file(checkpoint_id: str, path: str, http: Request, service: ServiceDependency) -> Response:
     """A file of a checkpoint, by the name it has in the manifest; `Range` resumes a download."""
-    for file in _found(service, checkpoint_id).files:
-        if file.path == path:
-            return file_response(http, file, blob=service.store.blob(file.sha256))
-    raise FileNotInCheckpointError(path)
+    files = _found(service, checkpoint_id).files
+    return _one_of([StoredContent(file, service.store) for file in files], path, http)
+
+
+def get_model_file(
+    checkpoint_id: str, path: str, http: Request, service: ServiceDependency
+) -> Response:
+    """A file of the edited model, made on its way out; `Range` resumes a download."""
+    return _one_of(full_model(_found(service, checkpoint_id), service.store), path, http)
 
 
 for _method in ("GET", "HEAD"):
-    router.add_api_route(
-        "/checkpoints/{checkpoint_id}/files/{path:path}",
-        get_file,
-        methods=[_method],
-        operation_id="get_file" if _method == "GET" else "head_file",
-        summary="Fetch a file" if _method == "GET" else "Ask about a file",
-        response_class=Response,
-        responses=_FILE_ANSWERS,
-    )
+    for _where, _noun, _serve in (
+        ("files", "file", get_file),
+        ("model", "model_file", get_model_file),
+    ):
+        router.add_api_route(
+            f"/checkpoints/{{checkpoint_id}}/{_where}/{{path:path}}",
+            _serve,
+            methods=[_method],
+            operation_id=f"{_method.lower()}_{_noun}",
+            summary="Fetch a file" if _method == "GET" else "Ask about a file",
+            response_class=Response,
+            responses=_FILE_ANSWERS,
+        )
+
+
+def _one_of(contents: Sequence[Content], path: str, http: Request) -> Response:
+    for content in contents:
+        if content.path == path:
+            return file_response(http, content)
+    raise FileNotInCheckpointError(path)
 
 
 def _found(service: Service, checkpoint_id: str) -> CheckpointView:

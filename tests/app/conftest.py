@@ -124,9 +124,7 @@ def attempts(redis: Redis) -> Attempts:
 @pytest.fixture
 def store(_data_dir: Path) -> CheckpointStore:
     """The store that `api` serves from."""
-    store = CheckpointStore(_data_dir)
-    store.prepare()
-    return store
+    return CheckpointStore(_data_dir)
 
 
 @pytest.fixture(scope="session")

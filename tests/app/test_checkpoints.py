@@ -176,7 +176,7 @@ def test_no_path_leads_out_of_the_manifest(
 def test_a_file_that_is_gone_from_the_store_is_an_error_not_an_empty_file(
     get: Get, letters: CheckpointFile, store: CheckpointStore
 ) -> None:
-    store.blob(letters.sha256).unlink()
+    store.shelf.remove(f"blobs/{letters.sha256[:2]}/{letters.sha256}")
 
     response = get()
 
@@ -187,9 +187,10 @@ def test_a_file_that_is_gone_from_the_store_is_an_error_not_an_empty_file(
 def test_a_file_of_another_size_is_not_served(
     get: Get, letters: CheckpointFile, store: CheckpointStore
 ) -> None:
-    store.blob(letters.sha256).write_bytes(b"abc")
+    blob = f"blobs/{letters.sha256[:2]}/{letters.sha256}"
+    store.shelf.replace(blob, b"abc")
 
     response = get()
 
-    store.blob(letters.sha256).unlink()
+    store.shelf.remove(blob)
     assert (response.status_code, response.json()["code"]) == (500, "store_corrupt")

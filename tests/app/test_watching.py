@@ -47,7 +47,7 @@ def service_over(ledger: Ledger, data_dir: Path) -> Service:
         ledger=ledger,
         store=store,
         tokens=TokenCounters(store),
-        readiness=Readiness(ledger, store, data_dir),
+        readiness=Readiness(ledger, store),
         pace=Pace(poll_s=0.001, heartbeat_s=4.0, clock=SteppingClock()),
     )
 

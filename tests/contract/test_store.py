@@ -7,16 +7,18 @@ from pathlib import Path
 import pytest
 
 from contract.store import CheckpointStore, CorruptFileError
-from contract.views import CheckpointView
+from contract.views import BaseView, CheckpointFile, CheckpointView
 
 ABC_SHA256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> CheckpointStore:
-    store = CheckpointStore(tmp_path)
-    store.prepare()
-    return store
+    return CheckpointStore(tmp_path)
+
+
+def blob_of(file: CheckpointFile) -> str:
+    return f"blobs/{file.sha256[:2]}/{file.sha256}"
 
 
 def files_in(directory: Path) -> list[str]:
@@ -51,28 +53,29 @@ def test_many_writers_of_one_file_leave_one_file(store: CheckpointStore, tmp_pat
 
 def test_a_damaged_file_is_noticed_and_never_served_again(store: CheckpointStore) -> None:
     file = store.put("name", b"abc")
-    store.blob(file.sha256).write_bytes(b"abX")
+    store.shelf.replace(blob_of(file), b"abX")
 
     with pytest.raises(CorruptFileError, match="name reads back"):
         store.read(file)
 
-    assert not store.blob(file.sha256).exists()
+    with pytest.raises(FileNotFoundError):
+        store.open(file.sha256)
 
 
 def test_writing_again_after_damage_makes_the_file_whole(store: CheckpointStore) -> None:
     file = store.put("name", b"abc")
-    store.blob(file.sha256).write_bytes(b"ab")
+    store.shelf.replace(blob_of(file), b"ab")
 
     with pytest.raises(CorruptFileError):
         store.put("name", b"abc")
     store.put("name", b"abc")
 
-    assert store.blob(file.sha256).read_bytes() == b"abc"
+    assert store.read(file) == b"abc"
 
 
 def test_a_file_that_cannot_be_written_leaves_no_trace(tmp_path: Path) -> None:
     store = CheckpointStore(tmp_path)
-    store.prepare()
+    (tmp_path / "blobs").mkdir()
     (tmp_path / "blobs" / "ba").write_text("a file where a directory should be")
 
     with pytest.raises(OSError):
@@ -85,6 +88,7 @@ def test_a_torn_temporary_file_is_no_checkpoint(
     store: CheckpointStore, tmp_path: Path, checkpoint: CheckpointView
 ) -> None:
     torn = tmp_path / "manifests" / f".{checkpoint.id}.json.0badf00d"
+    torn.parent.mkdir()
     torn.write_bytes(checkpoint.model_dump_json().encode()[:50])
 
     assert store.find(checkpoint.id) is None
@@ -145,11 +149,42 @@ def test_a_malformed_id_is_not_found(
     assert store.find(checkpoint_id) is None
 
 
-def test_preparing_twice_keeps_what_is_there(
+def test_checkpoints_are_listed_newest_first(
     store: CheckpointStore, checkpoint: CheckpointView
 ) -> None:
-    store.commit(checkpoint)
+    older, newer = (checkpoint.model_copy(update={"id": f"ckpt-{n * 28}"}) for n in "01")
+    for committed in (newer, older):
+        store.commit(committed)
 
-    store.prepare()
+    assert store.ids() == [newer.id, older.id]
+    assert list(store.checkpoints()) == [newer, older]
 
-    assert store.find(checkpoint.id) == checkpoint
+
+def test_an_empty_store_lists_nothing(store: CheckpointStore) -> None:
+    assert store.ids() == []
+
+
+def test_a_base_is_found_where_it_was_last_told_to_be(store: CheckpointStore) -> None:
+    base = BaseView(digest="a" * 64, location="/models/one", files=())
+
+    store.put_base(base)
+    store.put_base(base.model_copy(update={"location": "/models/two"}))
+
+    found = store.find_base("a" * 64)
+    assert found is not None
+    assert found.location == "/models/two"
+    assert store.find_base("b" * 64) is None
+    assert store.find_base("../manifests/x") is None
+
+
+def test_trying_the_store_leaves_nothing(store: CheckpointStore, tmp_path: Path) -> None:
+    store.check_writable()
+
+    assert files_in(tmp_path) == []
+
+
+def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(OSError):
+        CheckpointStore(tmp_path / "file").check_writable()

@@ -180,4 +180,5 @@ def test_a_worker_tells_its_model_and_keeps_its_tokenizer(house: House) -> None:
 
     assert (model.name, model.architecture, model.workers) == ("demo", "LlamaForCausalLM", 1)
     assert model.tokenizer_sha256 is not None
-    assert house.store.blob(model.tokenizer_sha256).read_bytes() == b'{"version": "1.0"}'
+    with house.store.open(model.tokenizer_sha256) as file:
+        assert file.read() == b'{"version": "1.0"}'

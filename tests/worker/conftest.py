@@ -44,9 +44,7 @@ def ledger(redis: Redis) -> Ledger:
 
 @pytest.fixture
 def store(tmp_path: Path) -> CheckpointStore:
-    store = CheckpointStore(tmp_path)
-    store.prepare()
-    return store
+    return CheckpointStore(tmp_path)
 
 
 @pytest.fixture

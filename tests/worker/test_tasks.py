@@ -93,7 +93,7 @@ def test_an_edit_is_published_and_succeeds(
         "adapter_config.json",
         "adapter_model.safetensors",
     ]
-    assert store.blob(checkpoint.files[1].sha256).read_bytes() == b"weights"
+    assert store.read(checkpoint.files[1]) == b"weights"
     assert (checkpoint.model, checkpoint.base_digest) == ("demo", "b" * 64)
     assert checkpoint.request.prompt == "The capital of France is"
 

@@ -1,6 +1,7 @@
 """Knowledge Neurons on a resident causal language model: collect, select, write, evaluate."""
 
 from worker.kn.adapter import Adapter
+from worker.kn.base import Base
 from worker.kn.editor import Editor
 from worker.kn.errors import (
     AlreadyKeptError,
@@ -29,6 +30,7 @@ __all__ = [
     "Adapter",
     "AlreadyKeptError",
     "BadRequestError",
+    "Base",
     "EditError",
     "EditRequest",
     "EditResult",

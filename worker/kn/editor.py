@@ -9,6 +9,7 @@ from typing import Any
 from contract.memory import ModelShape, SequenceShape, Workload, estimate
 from worker.kn import evaluation, references
 from worker.kn.adapter import Adapter
+from worker.kn.base import Base
 from worker.kn.erasing import erasing
 from worker.kn.evaluation import Question, Reply
 from worker.kn.generation import begins_with
@@ -63,7 +64,7 @@ class Editor:
         self,
         resident: Resident,
         *,
-        base_digest: str = "",
+        base: Base | None = None,
         reference_prompts: Sequence[str] | None = None,
         measure_memory: bool = True,
     ) -> None:
@@ -71,7 +72,7 @@ class Editor:
         small model's edits take twice as long."""
         self.resident = resident
         self._measure_memory = measure_memory
-        self.base_digest = base_digest
+        self.base = base or Base()
         self._layers = Layers(resident)
         self._references = (
             references.encoded(resident, reference_prompts)
@@ -82,6 +83,10 @@ class Editor:
     @property
     def shape(self) -> ModelShape:
         return self.resident.shape
+
+    @property
+    def base_digest(self) -> str:
+        return self.base.digest
 
     @property
     def architecture(self) -> str:

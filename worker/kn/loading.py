@@ -6,11 +6,11 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+from worker.kn.base import Base
 from worker.kn.editor import Editor
 from worker.kn.errors import KnError
 from worker.kn.layout import layout_of
 from worker.kn.resident import Resident
-from worker.kn.weights import digest_of_files
 
 DTYPES = {
     "float64": torch.float64,
@@ -65,6 +65,6 @@ def load_editor(
     resident = load_resident(directory, dtype=dtype, device=device)
     return Editor(
         resident,
-        base_digest=digest_of_files(directory),
+        base=Base.of(directory),
         reference_prompts=reference_prompts,
     )

@@ -1,9 +1,7 @@
 """The resident weights: changed within a `with` block, and given back bit for bit."""
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -57,17 +55,3 @@ def columns_of(resident: Resident, write: LayerWrite) -> Tensor:
 def set_columns(resident: Resident, write: LayerWrite, columns: Tensor) -> None:
     weight = resident.blocks[write.layer].down_weight
     weight[:, list(write.units)] = columns.to(weight.device)
-
-
-def digest_of_files(directory: Path) -> str:
-    """SHA-256 over a checkpoint's weight files, by name: what the base model is."""
-    names = sorted(
-        path for path in directory.iterdir() if path.suffix in {".safetensors", ".bin", ".pt"}
-    )
-    digest = hashlib.sha256()
-    for path in names:
-        digest.update(path.name.encode() + b"\0")
-        with path.open("rb") as file:
-            while chunk := file.read(1 << 24):
-                digest.update(chunk)
-    return digest.hexdigest()
