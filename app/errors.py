@@ -56,6 +56,10 @@ class ApiError(Exception):
     ├── FileDamagedError
     ├── BaseUnavailableError
     ├── FullModelUnavailableError
+    ├── HubError
+    │   ├── RepositoryNotFoundError
+    │   ├── RevisionNotFoundError
+    │   └── EntryNotFoundError
     └── RangeNotSatisfiableError
     """
 
@@ -201,6 +205,44 @@ class FullModelUnavailableError(ApiError):
 
     def __init__(self, why: str) -> None:
         super().__init__(f"the full model cannot be made, the adapter can: {why}")
+
+
+class HubError(ApiError):
+    """Something is not there, told as Hugging Face's clients understand it."""
+
+    code = ErrorCode.NOT_FOUND
+    kind: str
+
+    def __init__(self, detail: str, *, headers: dict[str, str] | None = None) -> None:
+        super().__init__(detail, headers={"X-Error-Code": self.kind} | (headers or {}))
+
+
+class RepositoryNotFoundError(HubError):
+    """No checkpoint or model has that name."""
+
+    kind = "RepoNotFound"
+
+    def __init__(self, repo_id: str) -> None:
+        super().__init__(f"there is no repository {repo_id!r}")
+
+
+class RevisionNotFoundError(HubError):
+    """The repository has another commit, and no such branch."""
+
+    kind = "RevisionNotFound"
+
+    def __init__(self, repo_id: str, revision: str) -> None:
+        super().__init__(f"repository {repo_id!r} has no revision {revision!r}")
+
+
+class EntryNotFoundError(HubError):
+    """The repository has no such file."""
+
+    kind = "EntryNotFound"
+
+    def __init__(self, repo_id: str, path: str, *, commit: str) -> None:
+        detail = f"repository {repo_id!r} has no file {path!r}"
+        super().__init__(detail, headers={"X-Repo-Commit": commit})
 
 
 class RangeNotSatisfiableError(ApiError):

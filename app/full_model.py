@@ -11,12 +11,11 @@ from app.errors import BaseUnavailableError, FullModelUnavailableError
 from app.overlay import EditedTensor, overlaid
 from app.ranges import Span
 from app.safetensors import MalformedHeaderError, Tensor, read_header
-from contract.store import CheckpointStore
+from contract.store import COLUMNS_FILE, CheckpointStore
 from contract.views import BaseView, CheckpointView
 
 OVERLAY_VERSION = 1
 """Raised when the bytes that come of the same base and columns change."""
-COLUMNS_FILE = "edited_columns.safetensors"
 _ELEMENT_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 
 

@@ -7,7 +7,7 @@ from app.authentication import Authentication, Owners
 from app.body_limit import BodyLimit
 from app.openapi import TAGS, Api
 from app.readiness import Readiness
-from app.routes import checkpoints, edits, events, health, models, workers
+from app.routes import checkpoints, edits, events, health, hub, models, workers
 from app.service import Pace, Service
 from app.tokens import TokenCounters
 from app.tracing import Tracing
@@ -50,7 +50,7 @@ def create_app(
         pace=pace or Pace(),
         stopping=stopping or Event(),
     )
-    for module in (edits, events, checkpoints, models, workers, health):
+    for module in (edits, events, checkpoints, hub, models, workers, health):
         app.include_router(module.router)
     handlers.register(app)
     # The last one added is the outermost.

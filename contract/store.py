@@ -11,6 +11,8 @@ from contract.shelf import Shelf
 from contract.views import BaseView, CheckpointFile, CheckpointView
 
 BLOBS, MANIFESTS, BASES = "blobs", "manifests", "bases"
+COLUMNS_FILE = "edited_columns.safetensors"
+"""The file of a checkpoint that is for the service alone: no adapter, but what became of it."""
 _PROBE = "probe"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CHECKPOINT_ID = re.compile(r"ckpt-[0-9a-f]{28}")
