@@ -6,6 +6,7 @@ from typing import Any
 
 from contract.edits import Frozen
 from contract.failures import ErrorCode
+from contract.lifecycle import EditStatus
 from contract.views import Admission
 
 STATUS: dict[ErrorCode, HTTPStatus] = {
@@ -23,6 +24,9 @@ STATUS: dict[ErrorCode, HTTPStatus] = {
     ErrorCode.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
     ErrorCode.PAYLOAD_TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     ErrorCode.RANGE_NOT_SATISFIABLE: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+    ErrorCode.EDIT_FINAL: HTTPStatus.CONFLICT,
+    ErrorCode.EDIT_NOT_FAILED: HTTPStatus.CONFLICT,
+    ErrorCode.NO_WORKER: HTTPStatus.SERVICE_UNAVAILABLE,
     ErrorCode.QUEUE_FULL: HTTPStatus.TOO_MANY_REQUESTS,
     ErrorCode.LEDGER_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     ErrorCode.FULL_MODEL_UNAVAILABLE: HTTPStatus.CONFLICT,
@@ -50,7 +54,10 @@ class ApiError(Exception):
     ├── ModelUnknownError
     ├── MemoryInfeasibleError
     ├── PromptTooLongError
+    ├── NoWorkerError
     ├── EditNotFoundError
+    ├── EditFinalError
+    ├── EditNotFailedError
     ├── CheckpointNotFoundError
     ├── FileNotInCheckpointError
     ├── FileDamagedError
@@ -118,18 +125,25 @@ class ModelUnknownError(ApiError):
     code = ErrorCode.MODEL_UNKNOWN
 
     def __init__(self, name: str | None, *, known: Sequence[str]) -> None:
-        if not known:
-            detail = "no model is served yet: a worker has still to load one"
-        elif name is None:
+        if name is None:
             detail = f"several models are served, name one of: {', '.join(known)}"
         else:
             detail = f"model {name!r} is not served; known: {', '.join(known)}"
         super().__init__(
             detail,
             errors=[FieldError(pointer="#/model", detail=detail)],
-            headers={} if known else {"Retry-After": "5"},
             members={"models": list(known)},
         )
+
+
+class NoWorkerError(ApiError):
+    """Nobody is there to make the edit."""
+
+    code = ErrorCode.NO_WORKER
+
+    def __init__(self, model: str | None) -> None:
+        whose = "no model is served yet" if model is None else f"no worker serves {model!r} now"
+        super().__init__(f"{whose}; try again", headers={"Retry-After": "5"})
 
 
 class MemoryInfeasibleError(ApiError):
@@ -160,6 +174,27 @@ class EditNotFoundError(ApiError):
 
     def __init__(self, edit_id: str) -> None:
         super().__init__(f"there is no edit {edit_id!r}")
+
+
+class EditFinalError(ApiError):
+    """The edit has ended already: there is nothing to cancel."""
+
+    code = ErrorCode.EDIT_FINAL
+
+    def __init__(self, edit_id: str, *, status: EditStatus) -> None:
+        super().__init__(f"{edit_id} is {status} already", members={"edit_status": status})
+
+
+class EditNotFailedError(ApiError):
+    """Only what failed or was canceled can be tried again."""
+
+    code = ErrorCode.EDIT_NOT_FAILED
+
+    def __init__(self, edit_id: str, *, status: EditStatus) -> None:
+        super().__init__(
+            f"{edit_id} is {status}: only a failed or canceled edit is tried again",
+            members={"edit_status": status},
+        )
 
 
 class CheckpointNotFoundError(ApiError):

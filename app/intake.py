@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from app.errors import ModelUnknownError, PromptTooLongError
+from app.errors import ModelUnknownError, NoWorkerError, PromptTooLongError
 from app.tokens import TokenCounter
 from contract.admission import decide
 from contract.edits import EditRequest
@@ -20,7 +20,10 @@ class Measured(NamedTuple):
 
 
 def model_for(request: EditRequest, models: Sequence[ModelView]) -> ModelView:
-    """The model meant: the one named, or the only one; raises `ModelUnknownError`."""
+    """The model meant: the one named, or the only one; raises `NoWorkerError` as long as none is
+    served, and `ModelUnknownError`."""
+    if not models:
+        raise NoWorkerError(None)
     if request.model is None and len(models) == 1:
         return models[0]
     for model in models:

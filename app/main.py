@@ -7,10 +7,11 @@ from app.authentication import Authentication, Owners
 from app.body_limit import BodyLimit
 from app.openapi import TAGS, Api
 from app.readiness import Readiness
-from app.routes import checkpoints, edits, events, health, hub, models, workers
+from app.routes import changes, checkpoints, edits, events, health, hub, models, workers
 from app.service import Pace, Service
 from app.tokens import TokenCounters
 from app.tracing import Tracing
+from contract.attempts import Attempts
 from contract.keys import KeyRing, Keys
 from contract.ledger import Ledger
 from contract.settings import Settings
@@ -44,13 +45,14 @@ def create_app(
     )
     app.state.service = Service(
         ledger=ledger,
+        attempts=Attempts(ledger.redis, lease_s=settings.lease_s),
         store=store,
         tokens=TokenCounters(store),
         readiness=Readiness(ledger, store),
         pace=pace or Pace(),
         stopping=stopping or Event(),
     )
-    for module in (edits, events, checkpoints, hub, models, workers, health):
+    for module in (edits, changes, events, checkpoints, hub, models, workers, health):
         app.include_router(module.router)
     handlers.register(app)
     # The last one added is the outermost.

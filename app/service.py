@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from app.readiness import Readiness
 from app.tokens import TokenCounters
+from contract.attempts import Attempts
 from contract.ledger import Ledger
 from contract.store import CheckpointStore
 
@@ -28,6 +29,7 @@ class Service:
     """The ledger, the store, and what goes with them; `stopping` ends those who wait."""
 
     ledger: Ledger
+    attempts: Attempts
     store: CheckpointStore
     tokens: TokenCounters
     readiness: Readiness

@@ -16,7 +16,7 @@ from contract.record import rfc3339
 from contract.views import Admission, EditFailure, EditResult, Progress
 
 Clock = Callable[[], float]
-ALIVE = (EditStatus.RUNNING, EditStatus.CANCELING)
+AT_WORK = (EditStatus.RUNNING,)
 
 
 class AttemptLostError(Exception):
@@ -26,6 +26,10 @@ class AttemptLostError(Exception):
         self.edit_id = edit_id
         self.found = found
         super().__init__(f"attempt at {edit_id} is over: {found}")
+
+
+class CancelAskedError(AttemptLostError):
+    """The edit is to be canceled: the attempt may end it, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +76,15 @@ class Attempts:
     def enter(self, attempt: Attempt, phase: Phase) -> None:
         """Tell that a phase begins."""
         fields = {"phase": phase.value, "progress": ""}
-        self._write(attempt, ALIVE, None, "phase", {"phase": phase.value}, fields)
+        self._write(attempt, AT_WORK, None, "phase", {"phase": phase.value}, fields)
 
     def progress(self, attempt: Attempt, progress: Progress) -> None:
-        self._write(attempt, ALIVE, None, "progress", progress, {"progress": progress})
+        self._write(attempt, AT_WORK, None, "progress", progress, {"progress": progress})
 
     def admit(self, attempt: Attempt, admission: Admission) -> None:
         """Record what was decided with exact token counts and the memory that is free now."""
         told = {"decision": admission.decision, "applied": admission.applied.model_dump()}
-        self._write(attempt, ALIVE, None, "admission", told, {"admission": admission})
+        self._write(attempt, AT_WORK, None, "admission", told, {"admission": admission})
 
     def succeed(self, attempt: Attempt, result: EditResult, *, checkpoint_id: str) -> None:
         """End the edit: published and verified."""
@@ -99,11 +103,31 @@ class Attempts:
         target = EditStatus.FAILED
         self._write(attempt, leads_to(target), target, "failed", failure, fields)
 
+    def cancel(self, attempt: Attempt) -> None:
+        """End the edit as it was asked to end."""
+        target = EditStatus.CANCELED
+        self._write(attempt, (EditStatus.CANCELING,), target, "canceled", {}, self._ending())
+
+    def check(self, attempt: Attempt) -> None:
+        """Raises `CancelAskedError` when the edit is to be canceled, and `AttemptLostError` when
+        the attempt is over."""
+        key = names.edit(attempt.edit_id)
+        status, number = self._redis.hmget(key, "status", "attempt")
+        found = "missing" if status is None else status.decode()
+        if status is not None and int(number) != attempt.number:
+            found = "fenced"
+        if found != EditStatus.RUNNING:
+            raise _lost(attempt, found)
+
+    def is_held(self, edit_id: str) -> bool:
+        """Whether a worker that is alive has the edit."""
+        return bool(self._redis.exists(names.lease(edit_id)))
+
     def put_back(self, attempt: Attempt, reason: QueuedReason) -> None:
         """Return the edit to the queued state, its attempt counted."""
         fields = {"queued_reason": reason.value, "phase": "", "progress": ""}
         told = {"reason": reason.value}
-        self._write(attempt, (EditStatus.RUNNING,), EditStatus.QUEUED, "queued", told, fields)
+        self._write(attempt, AT_WORK, EditStatus.QUEUED, "queued", told, fields)
 
     def requeue_stranded(self, model: str, queue: EditQueue) -> list[str]:
         """Put edits back in line that no live worker holds and no queue has; returns their ids.
@@ -124,6 +148,10 @@ class Attempts:
     def _ids(self, model: str, status: str) -> list[str]:
         index = names.index(model=model, status=status)
         return [raw.decode() for raw in self._redis.zrangebylex(index, "-", "+")]
+
+    def canceling(self, model: str) -> list[str]:
+        """The edits that are to be canceled, the oldest first."""
+        return self._ids(model, "canceling")
 
     def _is_stranded(self, edit_id: str) -> bool:
         keys = [names.edit(edit_id), names.events(edit_id), names.lease(edit_id)]
@@ -158,7 +186,12 @@ class Attempts:
             ],
         ).decode()
         if found != "ok":
-            raise AttemptLostError(attempt.edit_id, found=found)
+            raise _lost(attempt, found)
+
+
+def _lost(attempt: Attempt, found: str) -> AttemptLostError:
+    kind = CancelAskedError if found == EditStatus.CANCELING else AttemptLostError
+    return kind(attempt.edit_id, found=found)
 
 
 def _text(value: Frozen | str) -> str:

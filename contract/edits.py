@@ -167,6 +167,13 @@ class EditRequest(Frozen):
     require_held: bool = Field(
         strict=True, default=False, description="Whether an edit that does not hold is a failure."
     )
+    deadline_s: int | None = Field(
+        strict=True,
+        default=None,
+        ge=1,
+        le=2_592_000,
+        description="Seconds after which it is too late: the edit fails if it has not ended.",
+    )
     metadata: dict[str, Any] = Field(default_factory=dict, description="Yours; kept as it is.")
 
     @model_validator(mode="after")

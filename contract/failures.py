@@ -22,6 +22,9 @@ class ErrorCode(StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     PAYLOAD_TOO_LARGE = "payload_too_large"
     RANGE_NOT_SATISFIABLE = "range_not_satisfiable"
+    EDIT_FINAL = "edit_final"
+    EDIT_NOT_FAILED = "edit_not_failed"
+    NO_WORKER = "no_worker"
     QUEUE_FULL = "queue_full"
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     # of an edit
@@ -33,6 +36,7 @@ class ErrorCode(StrEnum):
     NOT_HELD = "not_held"
     NOT_REPRODUCED = "not_reproduced"
     TIMEOUT = "timeout"
+    DEADLINE_EXCEEDED = "deadline_exceeded"
     GPU_OOM = "gpu_oom"
     STORE_FULL = "store_full"
     STORE_CORRUPT = "store_corrupt"
@@ -42,6 +46,7 @@ class ErrorCode(StrEnum):
 
 RETRYABLE = frozenset(
     {
+        ErrorCode.NO_WORKER,
         ErrorCode.QUEUE_FULL,
         ErrorCode.LEDGER_UNAVAILABLE,
         ErrorCode.BASE_UNAVAILABLE,

@@ -7,14 +7,14 @@ from datetime import datetime
 
 from redis import Redis
 
-from contract import names
+from contract import names, scripts
 from contract.edits import EditRequest
 from contract.ledger_errors import SchemaMismatchError
 from contract.lifecycle import EditStatus, QueuedReason
 from contract.origin import Origin
 from contract.presence import Presence
 from contract.queue import EditQueue
-from contract.record import EditRecord
+from contract.record import EditRecord, rfc3339
 from contract.submission import Submission, Submissions
 from contract.views import Admission, EditEvent, EditPage, EditView, QueueView
 
@@ -36,6 +36,7 @@ class Ledger:
     ) -> None:
         self.redis = redis
         self.presence = Presence(redis)
+        self._cancel = redis.register_script(scripts.CANCEL)
         self._job_timeout_s = job_timeout_s
         self._queues: dict[str, EditQueue] = {}
         self._submissions = Submissions(
@@ -77,6 +78,19 @@ class Ledger:
     def find_submission(self, request: EditRequest, origin: Origin) -> Submission | None:
         """What the key made before, whatever has changed since; raises as `submit` does."""
         return self._submissions.find(request, origin)
+
+    def cancel(self, edit_id: str) -> EditStatus | None:
+        """Ask for an edit's end; returns the state it was in, which stays if it was final.
+
+        A queued edit is canceled at once, a running one by its worker, between two passes.
+        """
+        record = self.record(edit_id)
+        if record is None:
+            return None
+        queue = self.queue(record.model)
+        keys = [names.edit(edit_id), names.events(edit_id), queue.key, queue.job_key(edit_id)]
+        found = self._cancel(keys, [names.EDITS, edit_id, rfc3339(self._clock())])
+        return EditStatus(found.decode())
 
     def record(self, edit_id: str) -> EditRecord | None:
         raw = self.redis.hgetall(names.edit(edit_id))

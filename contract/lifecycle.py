@@ -22,7 +22,10 @@ FINAL = frozenset({EditStatus.SUCCEEDED, EditStatus.FAILED, EditStatus.CANCELED}
 UNFINISHED = frozenset(EditStatus) - FINAL
 
 FOLLOWS: dict[EditStatus, frozenset[EditStatus]] = {
-    EditStatus.QUEUED: frozenset({EditStatus.RUNNING, EditStatus.FAILED, EditStatus.CANCELED}),
+    # Canceling, if an earlier attempt may still publish.
+    EditStatus.QUEUED: frozenset(
+        {EditStatus.RUNNING, EditStatus.CANCELING, EditStatus.FAILED, EditStatus.CANCELED}
+    ),
     EditStatus.RUNNING: frozenset(
         {EditStatus.QUEUED, EditStatus.CANCELING, EditStatus.SUCCEEDED, EditStatus.FAILED}
     ),

@@ -3,6 +3,7 @@
 from redis import Redis
 from redis.client import Pipeline
 from rq import Queue
+from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from contract import names
@@ -33,6 +34,22 @@ class EditQueue:
             at_front=at_front,
             pipeline=pipeline,
         )
+
+    @property
+    def key(self) -> str:
+        """The list of ids in Redis."""
+        return str(self._rq.key)
+
+    def job_key(self, edit_id: str) -> str:
+        """Where RQ keeps an edit's job."""
+        return str(Job.key_for(edit_id))
+
+    def drop(self, edit_id: str) -> None:
+        """Take an edit out of the line."""
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.lrem(self.key, 0, edit_id)
+            pipe.delete(self.job_key(edit_id))
+            pipe.execute()
 
     def position(self, edit_id: str) -> int | None:
         """How many stand before the edit; None if it is not in line."""

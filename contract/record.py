@@ -75,6 +75,14 @@ class EditRecord:
         reason = self.fields.get("queued_reason")
         return QueuedReason(reason) if reason else None
 
+    def left_s(self, now_s: float) -> float | None:
+        """Seconds until the edit's deadline; None where it has none."""
+        deadline_s = self.request.deadline_s
+        if deadline_s is None:
+            return None
+        created_s = datetime.fromisoformat(self.fields["created_at"]).timestamp()
+        return created_s + deadline_s - now_s
+
     @property
     def request(self) -> EditRequest:
         return EditRequest.model_validate_json(self.fields["request"])

@@ -1,17 +1,21 @@
 """The Lua scripts that change an edit: each checks its fence and acts in one step."""
 
-# Moves an edit between states in the record and in the four indexes that list it.
+# Moves an edit between states in the record and in the four indexes that list it; those that have
+# ended are listed by the time at which they did.
 _MOVE = """
 local function index(model, status)
   return ARGV[1] .. ':model=' .. model .. ':status=' .. status
 end
-local function move(id, model, from, to)
+local function move(id, model, from, to, now)
   if from == to then return end
   redis.call('ZREM', index('*', from), id)
   redis.call('ZREM', index(model, from), id)
   redis.call('ZADD', index('*', to), 0, id)
   redis.call('ZADD', index(model, to), 0, id)
   redis.call('HSET', KEYS[1], 'status', to)
+  if to == 'succeeded' or to == 'failed' or to == 'canceled' then
+    redis.call('ZADD', ARGV[1] .. ':finished', 0, now .. ' ' .. id)
+  end
 end
 """
 
@@ -42,7 +46,7 @@ local status, attempt, model = unpack(redis.call('HMGET', KEYS[1], 'status', 'at
 if not status then return 'missing' end
 if ARGV[3] ~= '' and attempt ~= ARGV[3] then return 'fenced' end
 if not string.find(ARGV[4], ',' .. status .. ',', 1, true) then return status end
-if ARGV[5] ~= '' then move(ARGV[2], model, status, ARGV[5]) end
+if ARGV[5] ~= '' then move(ARGV[2], model, status, ARGV[5], ARGV[7]) end
 for i = 9, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
 if ARGV[6] ~= '' then
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', 1000, '*',
@@ -90,6 +94,28 @@ RELEASE = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
 """
+
+# KEYS edit, events, queue, job. ARGV index prefix, id, now. Returns the state before;
+# those that are not final are canceled, or canceling as long as an attempt may still publish.
+CANCEL = (
+    _MOVE
+    + """
+local status, attempt, model = unpack(redis.call('HMGET', KEYS[1], 'status', 'attempt', 'model'))
+if status ~= 'queued' and status ~= 'running' then return status end
+local to = 'canceling'
+if status == 'queued' then
+  redis.call('LREM', KEYS[3], 0, ARGV[2])
+  redis.call('DEL', KEYS[4])
+  if attempt == '0' then
+    to = 'canceled'
+    redis.call('HSET', KEYS[1], 'finished_at', ARGV[3])
+  end
+end
+move(ARGV[2], model, status, to, ARGV[3])
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', 1000, '*', 'type', to, 'at', ARGV[3], 'data', '{}')
+return status
+"""
+)
 
 # KEYS edit, events, lease. ARGV index prefix, id, now. Returns 1 if the edit waits for a worker.
 STRAND = (

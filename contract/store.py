@@ -22,7 +22,8 @@ class StoreError(Exception):
     """Root of the store's errors.
 
     StoreError
-    └── CorruptFileError
+    ├── CorruptFileError
+    └── WithheldError
     """
 
 
@@ -32,6 +33,13 @@ class CorruptFileError(StoreError):
     def __init__(self, path: str, *, expected: str, found: str) -> None:
         self.path = path
         super().__init__(f"{path} reads back with SHA-256 {found}, not {expected}")
+
+
+class WithheldError(StoreError):
+    """The edit has ended without a checkpoint: it may publish none any more."""
+
+    def __init__(self, checkpoint_id: str) -> None:
+        super().__init__(f"{checkpoint_id} is withheld")
 
 
 class CheckpointStore:
@@ -78,28 +86,39 @@ class CheckpointStore:
 
     def commit(self, checkpoint: CheckpointView) -> CheckpointView:
         """Publish a checkpoint, once: returns the one that stands, which an earlier attempt
-        may have committed."""
+        may have committed. Raises `WithheldError`."""
         with suppress(FileExistsError):
             self.shelf.create(
                 _manifest(checkpoint.id), checkpoint.model_dump_json(indent=1).encode()
             )
         committed = self.find(checkpoint.id)
-        assert committed is not None
+        if committed is None:
+            raise WithheldError(checkpoint.id)
         return committed
 
+    def withhold(self, checkpoint_id: str) -> CheckpointView | None:
+        """See to it that the checkpoint is never published; returns the one that stands already.
+
+        An empty manifest takes the place, so that of a cancel and a commit one comes first.
+        """
+        with suppress(FileExistsError):
+            self.shelf.create(_manifest(checkpoint_id), b"")
+        return self.find(checkpoint_id)
+
     def find(self, checkpoint_id: str) -> CheckpointView | None:
-        """A committed checkpoint; None for an unknown or malformed id."""
+        """A committed checkpoint; None for an unknown, malformed or withheld id."""
         if not _CHECKPOINT_ID.fullmatch(checkpoint_id):
             return None
         try:
             content = self.shelf.read(_manifest(checkpoint_id))
         except FileNotFoundError:
             return None
-        return CheckpointView.model_validate_json(content)
+        return CheckpointView.model_validate_json(content) if content else None
 
     def ids(self) -> list[str]:
         """The committed checkpoints, the newest first."""
-        names = (Path(entry.name).stem for entry in self.shelf.entries(MANIFESTS))
+        found = (entry for entry in self.shelf.entries(MANIFESTS) if entry.size_bytes)
+        names = (Path(entry.name).stem for entry in found)
         return sorted(filter(_CHECKPOINT_ID.fullmatch, names), reverse=True)
 
     def checkpoints(self) -> Iterator[CheckpointView]:

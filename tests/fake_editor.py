@@ -77,6 +77,7 @@ class FakeEditor:
         *,
         layers_per_pass: int | None = None,
         watch: Callable[[str, int, int], None] | None = None,
+        between: Callable[[], None] = lambda: None,
     ) -> FakeResult:
         assert watch is not None
         self.edited.append(request)
@@ -85,6 +86,7 @@ class FakeEditor:
             for done in (1, 2):
                 time.sleep(self.pause_s)
                 watch(phase, done, 2)
+                between()
             if phase == "select":
                 self.during()
         return FakeResult(self.outcome, self.content)

@@ -8,12 +8,14 @@ from rq.timeouts import JobTimeoutException
 from contract.failures import RETRYABLE, ErrorCode
 from contract.store import CorruptFileError
 from contract.views import EditFailure
+from worker.time_limit import DeadlineExceededError
 
 Codes = Mapping[type[Exception], ErrorCode]
 
 SERVICE_CODES: Codes = {
     CorruptFileError: ErrorCode.STORE_CORRUPT,
     JobTimeoutException: ErrorCode.TIMEOUT,
+    DeadlineExceededError: ErrorCode.DEADLINE_EXCEEDED,
     MemoryError: ErrorCode.GPU_OOM,
 }
 

@@ -8,7 +8,6 @@ from typing import Protocol
 
 from redis import Redis
 from rq import Queue
-from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 from rq.worker_registration import clean_worker_registry
 
 from contract import names
@@ -18,6 +17,7 @@ from contract.ledger import Ledger
 from contract.presence import Presence
 from contract.queue import EditQueue
 from contract.settings import Settings
+from contract.settling import settle
 from contract.store import CheckpointStore
 from worker import announcement, tasks
 from worker.activity import Activity
@@ -29,6 +29,7 @@ from worker.heartbeat import BEATS_PER_LEASE, Heartbeat
 from worker.leased_worker import LeasedWorker
 from worker.logs import EventLog
 from worker.tasks import Resources, run_edit
+from worker.time_limit import time_limit
 
 PATIENT_RETRIES = 120
 PATIENT_TIMEOUT_S = 15.0
@@ -92,7 +93,7 @@ def serve(
         codes=codes,
         max_attempts=settings.max_attempts,
         memory_cap_bytes=settings.memory_budget_bytes,
-        deadline=partial(UnixSignalDeathPenalty, settings.job_timeout_s, JobTimeoutException),
+        deadline=partial(time_limit, settings.job_timeout_s),
         hand_back=_hand_back(settings, lines, model=model),
         drop_connections=lines.patient.connection_pool.disconnect,
     )
@@ -126,7 +127,7 @@ def _leased_worker(resources: Resources, ledger: Ledger, lines: Lines) -> Leased
         connection=lines.patient,
         activity=resources.activity,
         run=partial(run_edit, resources=resources),
-        sweep=partial(sweep, resources.attempts, queue, model=resources.model),
+        sweep=partial(sweep, resources, queue),
     )
 
 
@@ -151,10 +152,21 @@ def _hand_back(settings: Settings, lines: Lines, *, model: str) -> Callable[[Att
     return partial(hand_back, attempts=attempts, queue=queue)
 
 
-def sweep(attempts: Attempts, queue: EditQueue, *, model: str) -> None:
-    """Put edits back in line whose worker, or whose job, was lost."""
-    for edit_id in attempts.requeue_stranded(model, queue):
+def sweep(resources: Resources, queue: EditQueue) -> None:
+    """Put edits back in line whose worker, or whose job, was lost; end those whose worker was lost
+    before it could cancel them."""
+    for edit_id in resources.attempts.requeue_stranded(resources.model, queue):
         log.warning("edit_swept", edit_id=edit_id)
+    for edit_id in resources.attempts.canceling(resources.model):
+        try:
+            settle(
+                edit_id,
+                attempts=resources.attempts,
+                record_of=resources.record_of,
+                store=resources.store,
+            )
+        except OSError as error:
+            log.warning("cancel_not_settled", edit_id=edit_id, reason=error.strerror)
 
 
 def _announce_model(

@@ -12,13 +12,14 @@ from typing import Any, Protocol
 from redis.exceptions import RedisError
 
 from contract.admission import decide
-from contract.attempts import Attempt, AttemptLostError, Attempts
+from contract.attempts import Attempt, AttemptLostError, Attempts, CancelAskedError
 from contract.edits import EditRequest
 from contract.failures import ErrorCode
 from contract.ids import checkpoint_id_of
 from contract.lifecycle import Outcome, Phase
 from contract.memory import ModelShape, Workload
 from contract.record import EditRecord
+from contract.store import WithheldError
 from contract.views import (
     Admission,
     CheckpointFile,
@@ -55,7 +56,12 @@ class Editor(Protocol):
     def parse(self, mapping: Mapping[str, Any]) -> Any: ...
     def workload(self, request: Any) -> Workload: ...
     def edit(
-        self, request: Any, *, layers_per_pass: int | None = ..., watch: Watch = ...
+        self,
+        request: Any,
+        *,
+        layers_per_pass: int | None = ...,
+        watch: Watch = ...,
+        between: Callable[[], None] = ...,
     ) -> Edited: ...
     def files(self, edited: Any, base_model: str) -> dict[str, bytes]: ...
     def verify(self, edited: Any, files: Mapping[str, bytes]) -> None: ...
@@ -76,7 +82,7 @@ class Resources:
     codes: Codes
     max_attempts: int
     memory_cap_bytes: int | None
-    deadline: Callable[[], AbstractContextManager[None]]
+    deadline: Callable[[float | None], AbstractContextManager[None]]
     hand_back: Callable[[Attempt], None]
     drop_connections: Callable[[], None]
     clock: Callable[[], float] = time.time
@@ -97,7 +103,12 @@ class Failed:
     result: EditResult | None = None
 
 
-Ending = Published | Failed
+@dataclass(frozen=True, slots=True)
+class Canceled:
+    """The edit was stopped because it was asked to be."""
+
+
+Ending = Published | Failed | Canceled
 
 
 def run_edit(edit_id: str, resources: Resources) -> None:
@@ -122,20 +133,23 @@ def run_edit(edit_id: str, resources: Resources) -> None:
 
 
 def _ending(attempt: Attempt, resources: Resources) -> Ending:
+    ending: Ending
     try:
         return _carry_out(attempt, resources)
+    except (CancelAskedError, WithheldError):
+        ending = Canceled()
     except (AttemptLostError, RedisError):
         raise
     except Exception as error:
-        found = failure_of(error, resources.codes)
-        if found.code is ErrorCode.INTERNAL:
+        ending = Failed(failure_of(error, resources.codes))
+        if ending.failure.code is ErrorCode.INTERNAL:
             # As text: a log record that kept the exception would keep its frames' tensors.
             log.error("edit_broke", traceback=traceback.format_exc(), **_names(attempt))
     # Only here, where the exception and its frames are gone, can their memory be freed.
     resources.memory.release()
     # A timeout may have struck between a command and its reply.
     resources.drop_connections()
-    return Failed(found)
+    return ending
 
 
 def _carry_out(attempt: Attempt, resources: Resources) -> Ending:
@@ -148,12 +162,13 @@ def _carry_out(attempt: Attempt, resources: Resources) -> Ending:
         return Failed(failure(ErrorCode.ATTEMPTS_EXHAUSTED, message))
     record = resources.record_of(attempt.edit_id)
     assert record is not None, "a claim finds the record"
-    return _edit(attempt, record.request, resources)
+    return _edit(attempt, record, resources)
 
 
-def _edit(attempt: Attempt, request: EditRequest, resources: Resources) -> Ending:
-    editor = resources.editor
-    with resources.deadline():
+def _edit(attempt: Attempt, record: EditRecord, resources: Resources) -> Ending:
+    request, editor = record.request, resources.editor
+    narration = Narration(attempt, attempts=resources.attempts, activity=resources.activity)
+    with resources.deadline(record.left_s(resources.clock())):
         parsed = editor.parse(request.model_dump(mode="json"))
         admission = _admit(attempt, parsed, resources)
         if admission.decision is Decision.REJECT:
@@ -162,7 +177,8 @@ def _edit(attempt: Attempt, request: EditRequest, resources: Resources) -> Endin
         edited = editor.edit(
             parsed,
             layers_per_pass=admission.applied.layers_per_pass,
-            watch=Narration(attempt, attempts=resources.attempts, activity=resources.activity),
+            watch=narration,
+            between=narration.between,
         )
         result = EditResult.model_validate(edited.as_json())
         if request.require_held and result.outcome is Outcome.NOT_HELD:
@@ -173,6 +189,7 @@ def _edit(attempt: Attempt, request: EditRequest, resources: Resources) -> Endin
         kept = keep(resources.store, files, verify=partial(editor.verify, edited))
     # Out of the deadline's reach: once the manifest is linked, the edit has not failed.
     _check_lease(attempt, resources)
+    resources.attempts.check(attempt)
     draft = _draft(attempt, request, admission, result, kept, resources)
     return Published(commit(resources.store, draft))
 
@@ -210,7 +227,7 @@ def _draft(
 
 
 def _end(attempt: Attempt, ending: Ending, resources: Resources) -> None:
-    match ending:
+    match _outlived(attempt, ending, resources):
         case Published(checkpoint):
             resources.attempts.succeed(attempt, checkpoint.result, checkpoint_id=checkpoint.id)
             log.info("edit_succeeded", outcome=checkpoint.result.outcome, **_names(attempt))
@@ -218,7 +235,23 @@ def _end(attempt: Attempt, ending: Ending, resources: Resources) -> None:
             _check_lease(attempt, resources)
             resources.attempts.fail(attempt, found, result=result)
             log.warning("edit_failed", code=found.code, message=found.message, **_names(attempt))
+        case Canceled():
+            resources.attempts.cancel(attempt)
+            log.info("edit_canceled", **_names(attempt))
     resources.attempts.release(attempt)
+
+
+def _outlived(attempt: Attempt, ending: Ending, resources: Resources) -> Ending:
+    """The ending, unless an earlier attempt that only slept has published meanwhile; if it has not,
+    it never will."""
+    if attempt.number == 1 or isinstance(ending, Published):
+        return ending
+    try:
+        standing = resources.store.withhold(checkpoint_id_of(attempt.edit_id))
+    except OSError as error:  # a store that takes nothing takes no late checkpoint either
+        log.warning("not_withheld", reason=error.strerror, **_names(attempt))
+        return ending
+    return ending if standing is None else Published(standing)
 
 
 def _check_lease(attempt: Attempt, resources: Resources) -> None:

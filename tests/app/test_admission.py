@@ -15,7 +15,7 @@ Fact = dict[str, Any]
 
 
 @pytest.fixture
-def counted_in_words(ledger: Ledger, model: ModelView, store: CheckpointStore) -> ModelView:
+def counted_in_words(ledger: Ledger, served: ModelView, store: CheckpointStore) -> ModelView:
     """The model, with a tokenizer in the store that makes a token of each word."""
     tokenizer = Tokenizer(models.WordLevel({"<unk>": 0}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
@@ -23,7 +23,7 @@ def counted_in_words(ledger: Ledger, model: ModelView, store: CheckpointStore) -
     content = tokenizer.to_str().encode()
     store.put("tokenizer.json", content)
     digest = hashlib.sha256(content).hexdigest()
-    counted = model.model_copy(update={"tokenizer_sha256": digest})
+    counted = served.model_copy(update={"tokenizer_sha256": digest})
     ledger.presence.publish_model(counted)
     return counted
 
@@ -33,8 +33,8 @@ def test_before_any_model_is_published_the_caller_is_told_to_come_back(
 ) -> None:
     response = api.post("/edits", json=fact)
 
-    assert response.status_code == 422
-    assert response.json()["code"] == "model_unknown"
+    assert response.status_code == 503
+    assert response.json()["code"] == "no_worker"
     assert "no model is served yet" in response.json()["detail"]
     assert response.headers["Retry-After"] == "5"
 
@@ -52,9 +52,12 @@ def test_an_unknown_model_is_refused_with_the_names_of_those_known(
 
 
 def test_among_several_models_one_must_be_named(
-    api: httpx.Client, served: ModelView, ledger: Ledger, fact: Fact
+    api: httpx.Client, served: ModelView, worker: WorkerView, ledger: Ledger, fact: Fact
 ) -> None:
     ledger.presence.publish_model(served.model_copy(update={"name": "other"}))
+    ledger.presence.publish_worker(
+        worker.model_copy(update={"id": "worker-2", "model": "other"}), ttl_s=60
+    )
 
     nameless = api.post("/edits", json=fact)
     named = api.post("/edits", json=fact | {"model": "other"})
@@ -143,9 +146,9 @@ def test_without_a_tokenizer_the_worker_decides_about_length(
 
 
 def test_a_tokenizer_that_the_store_has_lost_is_done_without(
-    api: httpx.Client, ledger: Ledger, model: ModelView, fact: Fact
+    api: httpx.Client, ledger: Ledger, served: ModelView, fact: Fact
 ) -> None:
-    ledger.presence.publish_model(model.model_copy(update={"tokenizer_sha256": "ab" * 32}))
+    ledger.presence.publish_model(served.model_copy(update={"tokenizer_sha256": "ab" * 32}))
 
     response = api.post("/edits", json=fact)
 

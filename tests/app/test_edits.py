@@ -50,16 +50,21 @@ def test_an_accepted_edit_stands_in_its_models_queue(
     assert second["queue"] == {"position": 1, "eta_s": 4.0}
 
 
-def test_an_edit_without_a_live_worker_is_accepted_and_says_why_it_waits(
-    api: httpx.Client, ledger: Ledger, model: ModelView, fact: Fact
+def test_without_a_live_worker_nothing_is_accepted_but_what_a_key_made_before(
+    api: httpx.Client, served: ModelView, ledger: Ledger, fact: Fact
 ) -> None:
-    ledger.presence.publish_model(model)
+    headers = {"Idempotency-Key": "once"}
+    first = api.post("/edits", json=fact, headers=headers).json()
+    ledger.presence.remove_worker("worker-1")
 
-    response = api.post("/edits", json=fact)
+    refused = api.post("/edits", json=fact)
+    again = api.post("/edits", json=fact, headers=headers)
 
-    assert response.status_code == 202
-    assert response.json()["queued_reason"] == "no_worker"
-    assert response.json()["admission"]["budget_bytes"] is None
+    assert (refused.status_code, refused.json()["code"]) == (503, "no_worker")
+    assert refused.headers["Retry-After"] == "5"
+    assert len(ledger.page().items) == 1
+    assert (again.status_code, again.json()["id"]) == (202, first["id"])
+    assert again.json()["queued_reason"] == "no_worker"
 
 
 def test_erase_is_an_operation_too(api: httpx.Client, served: ModelView, fact: Fact) -> None:

@@ -29,6 +29,8 @@ def test_the_routes_are_these(description: dict[str, Any]) -> None:
         ("POST", "/edits:estimate"),
         ("GET", "/edits/{edit_id}"),
         ("GET", "/edits/{edit_id}/events"),
+        ("POST", "/edits/{edit_id}/cancel"),
+        ("POST", "/edits/{edit_id}/retry"),
         ("GET", "/checkpoints/{checkpoint_id}"),
         ("GET", "/checkpoints/{checkpoint_id}/files/{path}"),
         ("HEAD", "/checkpoints/{checkpoint_id}/files/{path}"),

@@ -180,4 +180,4 @@ print(sorted({{"torch", "transformers", "peft", "worker"}} & set(sys.modules)))
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
 
-    assert process.stdout.splitlines() == ["[200, 422]", "[]"], process.stderr
+    assert process.stdout.splitlines() == ["[200, 503]", "[]"], process.stderr

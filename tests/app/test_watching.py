@@ -12,6 +12,7 @@ from app.readiness import Readiness
 from app.service import Pace, Service
 from app.tokens import TokenCounters
 from app.watching import feed, until_final
+from contract.attempts import Attempts
 from contract.connection import connect
 from contract.ledger import Ledger
 from contract.store import CheckpointStore
@@ -45,6 +46,7 @@ def service_over(ledger: Ledger, data_dir: Path) -> Service:
     store = CheckpointStore(data_dir)
     return Service(
         ledger=ledger,
+        attempts=Attempts(ledger.redis, lease_s=6.0),
         store=store,
         tokens=TokenCounters(store),
         readiness=Readiness(ledger, store),

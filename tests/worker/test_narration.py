@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 from redis import Redis
 
-from contract.attempts import Attempt, AttemptLostError, Attempts
+from contract.attempts import Attempt, AttemptLostError, Attempts, CancelAskedError
 from contract.ledger import Ledger
 from contract.lifecycle import Phase
 from contract.views import Progress
@@ -90,3 +90,19 @@ def test_an_attempt_without_its_lease_is_stopped(
         narrate("collect", 1, 1)
 
     assert told(ledger, attempt.edit_id) == []
+
+
+def test_the_ledger_is_asked_five_times_a_second_at_most_whether_to_go_on(
+    ledger: Ledger, attempts: Attempts, attempt: Attempt
+) -> None:
+    clock = Ticks()
+    narrate = Narration(attempt, attempts=attempts, activity=Activity(), monotonic=clock)
+    narrate.between()
+    ledger.cancel(attempt.edit_id)
+
+    clock.now_s = 100.1
+    narrate.between()
+    clock.now_s = 100.3
+
+    with pytest.raises(CancelAskedError):
+        narrate.between()

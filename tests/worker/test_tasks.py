@@ -12,7 +12,7 @@ import pytest
 from fake_editor import FakeEditor, FakeMemory
 from redis import Redis
 from redis.exceptions import ConnectionError
-from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
+from rq.timeouts import JobTimeoutException
 
 from contract import names
 from contract.attempts import Attempt, Attempts
@@ -21,11 +21,12 @@ from contract.ids import checkpoint_id_of
 from contract.ledger import Ledger
 from contract.lifecycle import EditStatus, Outcome, Phase, QueuedReason
 from contract.memory import estimate
-from contract.store import CheckpointStore, CorruptFileError
+from contract.store import CheckpointStore, CorruptFileError, WithheldError
 from contract.views import CheckpointFile, CheckpointView, Decision, EditView
 from worker.activity import Activity
 from worker.failures import SERVICE_CODES
 from worker.tasks import Resources, run_edit
+from worker.time_limit import time_limit
 
 Submit = Callable[..., str]
 MakeResources = Callable[..., Resources]
@@ -36,6 +37,9 @@ class FailingStore:
     """A store whose disk gives `error`."""
 
     error: Exception
+
+    def withhold(self, checkpoint_id: str) -> None:
+        raise self.error
 
     def put(self, path: str, content: bytes) -> CheckpointFile:
         raise self.error
@@ -336,13 +340,106 @@ def test_a_real_alarm_ends_an_edit_that_takes_too_long(
     ledger: Ledger, submit: Submit, resources: MakeResources
 ) -> None:
     edit_id = submit()
-    deadline = partial(UnixSignalDeathPenalty, 1, JobTimeoutException)
+    limit = partial(time_limit, 1)
 
-    run_edit(
-        edit_id, resources(deadline=deadline, editor=FakeEditor(during=partial(time.sleep, 30)))
-    )
+    run_edit(edit_id, resources(deadline=limit, editor=FakeEditor(during=partial(time.sleep, 30))))
 
     assert error_of(found(ledger, edit_id)) == (EditStatus.FAILED, ErrorCode.TIMEOUT)
+
+
+def test_an_edit_whose_deadline_passed_in_the_queue_is_not_begun(
+    ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id, editor = submit(deadline_s=60), FakeEditor()
+    in_two_minutes = time.time() + 120
+
+    run_edit(
+        edit_id,
+        resources(deadline=partial(time_limit, 60), editor=editor, clock=lambda: in_two_minutes),
+    )
+
+    expected = (EditStatus.FAILED, ErrorCode.DEADLINE_EXCEEDED)
+    assert (error_of(found(ledger, edit_id)), editor.edited) == (expected, [])
+
+
+def test_a_deadline_ends_an_edit_in_work(
+    ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit(deadline_s=1)
+    editor = FakeEditor(during=partial(time.sleep, 30))
+
+    run_edit(edit_id, resources(deadline=partial(time_limit, 60), editor=editor))
+
+    assert error_of(found(ledger, edit_id)) == (EditStatus.FAILED, ErrorCode.DEADLINE_EXCEEDED)
+
+
+def test_an_edit_that_is_to_be_canceled_stops_at_the_next_pass(
+    ledger: Ledger, store: CheckpointStore, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit()
+    editor = FakeEditor(during=lambda: ledger.cancel(edit_id))
+    memory = FakeMemory()
+
+    run_edit(edit_id, resources(editor=editor, memory=memory))
+
+    events = [event.type for event in ledger.events(edit_id)]
+    assert found(ledger, edit_id).status is EditStatus.CANCELED
+    assert events[-2:] == ["canceling", "canceled"]
+    assert store.find(checkpoint_id_of(edit_id)) is None
+    assert memory.released == 1
+
+
+def test_an_edit_that_is_canceled_while_it_is_stored_is_not_published(
+    ledger: Ledger, store: CheckpointStore, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit()
+
+    run_edit(edit_id, resources(editor=FakeEditor(on_verify=lambda: ledger.cancel(edit_id))))
+
+    assert found(ledger, edit_id).status is EditStatus.CANCELED
+    assert store.find(checkpoint_id_of(edit_id)) is None
+
+
+def test_a_second_attempt_that_fails_sees_to_it_that_the_first_publishes_nothing(
+    redis: Redis, ledger: Ledger, store: CheckpointStore, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit()
+    Attempts(redis, lease_s=30).claim(edit_id, worker_id="there-2-bb")
+    redis.delete(names.lease(edit_id))
+
+    run_edit(edit_id, resources(editor=FakeEditor(during=raising(MemoryError()))))
+
+    assert error_of(found(ledger, edit_id)) == (EditStatus.FAILED, ErrorCode.GPU_OOM)
+    assert store.withhold(checkpoint_id_of(edit_id)) is None
+    late = checkpoint_of(resources, submit, store).model_copy(
+        update={"id": checkpoint_id_of(edit_id)}
+    )
+    with pytest.raises(WithheldError):
+        store.commit(late)
+
+
+def checkpoint_of(
+    resources: MakeResources, submit: Submit, store: CheckpointStore
+) -> CheckpointView:
+    """The checkpoint of some other edit."""
+    edit_id = submit()
+    run_edit(edit_id, resources())
+    checkpoint = store.find(checkpoint_id_of(edit_id))
+    assert checkpoint is not None
+    return checkpoint
+
+
+def test_an_edit_fails_all_the_same_when_the_store_takes_nothing(
+    redis: Redis, ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit()
+    Attempts(redis, lease_s=30).claim(edit_id, worker_id="there-2-bb")
+    redis.delete(names.lease(edit_id))
+
+    full = OSError(errno.ENOSPC, "No space left on device", "/data/x")
+    run_edit(edit_id, resources(store=FailingStore(full)))
+
+    assert error_of(found(ledger, edit_id)) == (EditStatus.FAILED, ErrorCode.STORE_FULL)
 
 
 class Tensors:

@@ -116,16 +116,19 @@ class Editor:
         *,
         layers_per_pass: int | None = None,
         watch: Watch = lambda phase, done, total: None,
+        between: Callable[[], None] = lambda: None,
     ) -> EditResult:
         """Collect, select, write, evaluate; the weights are afterwards what they were.
 
+        `between` is called in each pass of the model, generated tokens included; like `watch`, it
+        may raise to stop the edit.
         Raises a `KnError` when the request cannot be run or the edit is not worth keeping.
         """
         layers = layers_per_pass or len(self.resident.blocks)
         predicted = estimate(self.resident.shape, self.workload(request), layers_per_pass=layers)
         devices = {parameter.device for parameter in self.resident.model.parameters()}
         metering = metered(devices) if self._measure_memory else nullcontext()
-        with self.resident.frozen(), metering as peak:
+        with self.resident.frozen(), self.resident.interrupted_by(between), metering as peak:
             made = self._make(request, layers, _Clock(watch))
         return made(predicted.peak_bytes, peak.n_bytes if peak else None)
 

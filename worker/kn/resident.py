@@ -1,6 +1,6 @@
 """The model that stays in memory, with all that belongs to it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
@@ -74,6 +74,15 @@ class Resident:
 
     def _part(self, path: str) -> nn.Module:
         return cast(nn.Module, attrgetter(path)(self.model))
+
+    @contextmanager
+    def interrupted_by(self, check: Callable[[], None]) -> Iterator[None]:
+        """Each pass calls `check` before its last norm, and ends there if that raises."""
+        handle = self.final_norm.register_forward_pre_hook(lambda *_: check())
+        try:
+            yield
+        finally:
+            handle.remove()
 
     @contextmanager
     def frozen(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -75,6 +76,27 @@ def test_the_weights_are_the_same_after_every_method(method: Method) -> None:
 
     for name, weight in editor.resident.model.state_dict().items():
         assert torch.equal(weight, before[name]), name
+
+
+@pytest.mark.parametrize("method", Method)
+def test_an_edit_can_be_stopped_in_any_pass(method: Method) -> None:
+    editor = _editor("llama-gqa-tied")
+    before = copy.deepcopy(editor.resident.model.state_dict())
+    passes: list[None] = []
+    editor.edit(_with(method=method), between=lambda: passes.append(None))
+
+    for stopped in {0, 1, len(passes) // 2, len(passes) - 1}:
+        left = iter(range(stopped))
+
+        def stop(left: Iterator[int] = left) -> None:
+            if next(left, None) is None:
+                raise TimeoutError
+
+        with pytest.raises(TimeoutError):
+            editor.edit(_with(method=method), between=stop)
+        for name, weight in editor.resident.model.state_dict().items():
+            assert torch.equal(weight, before[name]), (stopped, name)
+        assert not any(m._forward_pre_hooks for m in editor.resident.model.modules())
 
 
 @pytest.mark.parametrize("phase", ["collect", "write", "evaluate"])

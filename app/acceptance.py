@@ -1,0 +1,71 @@
+"""Taking a request in: checked, admitted, and put in its model's queue."""
+
+from app.authentication import caller
+from app.errors import MemoryInfeasibleError, NoWorkerError
+from app.intake import admission_of, model_for
+from app.logs import EventLog
+from app.service import Service
+from app.tracing import request_id
+from contract.edits import EditRequest
+from contract.failures import ErrorCode
+from contract.origin import Origin
+from contract.submission import Submission
+from contract.views import Admission, Decision, ModelView
+
+log = EventLog("app.edits")
+
+REFUSALS = (
+    ErrorCode.INVALID_REQUEST,
+    ErrorCode.MODEL_UNKNOWN,
+    ErrorCode.MEMORY_INFEASIBLE,
+    ErrorCode.PROMPT_TOO_LONG,
+    ErrorCode.IDEMPOTENCY_MISMATCH,
+    ErrorCode.QUEUE_FULL,
+    ErrorCode.NO_WORKER,
+    ErrorCode.LEDGER_UNAVAILABLE,
+)
+
+
+def accept(
+    service: Service,
+    request: EditRequest,
+    *,
+    idempotency_key: str | None,
+    retry_of: str | None = None,
+) -> str:
+    """The id of the edit that the request at hand makes, or has made before; raises `ApiError`s
+    and `LedgerError`s of the codes in `REFUSALS`."""
+    origin = Origin(
+        caller=caller(),
+        idempotency_key=idempotency_key,
+        request_id=request_id(),
+        retry_of=retry_of,
+    )
+    service.ledger.check_schema()
+    submission = service.ledger.find_submission(request, origin)
+    if submission is None:
+        submission = _submit(service, request, origin)
+    log.info("edit_accepted", edit_id=submission.edit_id, created=submission.created)
+    return submission.edit_id
+
+
+def considered(service: Service, request: EditRequest) -> tuple[ModelView, Admission]:
+    """The model that is meant, and whether the edit fits its workers' memory."""
+    presence = service.ledger.presence
+    model = model_for(request, presence.models())
+    counter = service.tokens.of(model)
+    return model, admission_of(request, model, workers=presence.workers(), counter=counter)
+
+
+def _submit(service: Service, request: EditRequest, origin: Origin) -> Submission:
+    model, admission = considered(service, request)
+    if admission.decision is Decision.REJECT:
+        raise MemoryInfeasibleError(admission)
+    if not model.workers:
+        raise NoWorkerError(model.name)
+    return service.ledger.submit(
+        request.model_copy(update={"model": model.name}),
+        model=model.name,
+        admission=admission,
+        origin=origin,
+    )

@@ -1,0 +1,33 @@
+"""An edit as it goes out over HTTP."""
+
+from fastapi import Response
+
+from app.edit_id import is_edit_id
+from app.errors import EditNotFoundError
+from app.service import Service
+from contract.views import EditView
+
+
+def found_edit(service: Service, edit_id: str) -> EditView:
+    """The edit as it stands; raises `EditNotFoundError`."""
+    view = service.ledger.find(edit_id) if is_edit_id(edit_id) else None
+    if view is None:
+        raise EditNotFoundError(edit_id)
+    return view
+
+
+def edit_response(
+    view: EditView, *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    return Response(
+        content=view.model_dump_json(),
+        status_code=status,
+        headers=headers,
+        media_type="application/json",
+    )
+
+
+def accepted(view: EditView) -> Response:
+    """202: the edit is followed at `Location`."""
+    headers = {"Location": f"/edits/{view.id}", "Retry-After": "1"}
+    return edit_response(view, status=202, headers=headers)

@@ -1,0 +1,80 @@
+"""`/edits/{id}/cancel` and `/edits/{id}/retry`: what can be done about an edit."""
+
+from fastapi import APIRouter, Response
+
+from app.acceptance import REFUSALS, accept
+from app.edit_id import is_edit_id
+from app.edit_response import accepted, edit_response, found_edit
+from app.errors import EditFinalError, EditNotFailedError, EditNotFoundError
+from app.logs import EventLog
+from app.openapi import problems
+from app.routes.edits import IdempotencyKey
+from app.service import Service, ServiceDependency
+from contract.failures import ErrorCode
+from contract.lifecycle import EditStatus
+from contract.settling import settle
+from contract.views import EditView
+
+log = EventLog("app.edits")
+router = APIRouter(tags=["edits"])
+
+RETRIED = frozenset({EditStatus.FAILED, EditStatus.CANCELED})
+
+
+@router.post(
+    "/edits/{edit_id}/cancel",
+    operation_id="cancel_edit",
+    summary="Cancel an edit",
+    response_model=EditView,
+    response_description="It is canceled.",
+    responses={
+        202: {"description": "Its worker stops it soon: follow it.", "model": EditView},
+        **problems(ErrorCode.EDIT_NOT_FOUND, ErrorCode.EDIT_FINAL, ErrorCode.LEDGER_UNAVAILABLE),
+    },
+)
+def cancel_edit(edit_id: str, service: ServiceDependency) -> Response:
+    """Stops an edit, be it waiting or running; what is published by then stays published."""
+    before = service.ledger.cancel(edit_id) if is_edit_id(edit_id) else None
+    if before is None:
+        raise EditNotFoundError(edit_id)
+    if before.is_final:
+        raise EditFinalError(edit_id, status=before)
+    log.info("cancel_asked", edit_id=edit_id, found=before)
+    _settle(service, edit_id)
+    view = found_edit(service, edit_id)
+    return edit_response(view) if view.status.is_final else accepted(view)
+
+
+def _settle(service: Service, edit_id: str) -> None:
+    """An edit whose worker was lost has nobody else to end it, at least not now."""
+    try:
+        settle(
+            edit_id,
+            attempts=service.attempts,
+            record_of=service.ledger.record,
+            store=service.store,
+        )
+    except OSError as error:
+        log.warning("cancel_not_settled", edit_id=edit_id, reason=error.strerror)
+
+
+@router.post(
+    "/edits/{edit_id}/retry",
+    operation_id="retry_edit",
+    summary="Try an edit again",
+    status_code=202,
+    response_model=EditView,
+    response_description="Accepted: follow the new edit at `Location`.",
+    responses=problems(ErrorCode.EDIT_NOT_FOUND, ErrorCode.EDIT_NOT_FAILED, *REFUSALS),
+)
+def retry_edit(
+    edit_id: str, service: ServiceDependency, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Makes a new edit of what failed or was canceled; `retry_of` names the old one."""
+    old = found_edit(service, edit_id)
+    if old.status not in RETRIED:
+        raise EditNotFailedError(edit_id, status=old.status)
+    record = service.ledger.record(edit_id)
+    assert record is not None
+    made = accept(service, record.request, idempotency_key=idempotency_key, retry_of=edit_id)
+    return accepted(found_edit(service, made))
