@@ -12,7 +12,7 @@ import httpx
 
 from palimpsest.client import Client
 from palimpsest.command import Command, ExitCode, Session, UsageError
-from palimpsest.commands import demo, download, get, key, list, submit, up, watch
+from palimpsest.commands import cancel, demo, download, get, key, list, retry, submit, up, watch
 from palimpsest.console import Console
 from palimpsest.errors import (
     PalimpsestError,
@@ -29,6 +29,8 @@ CLIENTS: dict[str, Command] = {
     "get": get,
     "list": list,
     "watch": watch,
+    "cancel": cancel,
+    "retry": retry,
     "download": download,
 }
 EPILOG = """\

@@ -27,7 +27,7 @@ from contract.views import (
 )
 from palimpsest.calls import Call, Caller
 from palimpsest.download import download
-from palimpsest.errors import ServiceError, UnexpectedAnswerError, WaitTimeoutError
+from palimpsest.errors import ConflictError, ServiceError, UnexpectedAnswerError, WaitTimeoutError
 from palimpsest.retries import BRIEF, NEVER, Retries
 
 LONGEST_POLL_S = 20
@@ -123,6 +123,25 @@ class Edits:
         call = Call(
             "GET", f"/edits/{quote(edit_id, safe='')}", params=params, extra_timeout_s=wait_s
         )
+        return _parse(EditView, self._caller.answer(call))
+
+    def cancel(self, edit_id: str) -> EditView:
+        """Stop an edit, waiting or running: it is canceled, or canceling, from now on.
+
+        Raises `ConflictError` when it has ended otherwise.
+        """
+        try:
+            call = Call("POST", f"/edits/{quote(edit_id, safe='')}/cancel")
+            return _parse(EditView, self._caller.answer(call))
+        except ConflictError as error:
+            if error.members.get("edit_status") != EditStatus.CANCELED:
+                raise
+            return self.get(edit_id)  # an earlier call did it, whose answer was lost
+
+    def retry(self, edit_id: str, *, idempotency_key: str | None = None) -> EditView:
+        """Ask anew for an edit that failed or was canceled; raises `ConflictError` for others."""
+        headers = {"Idempotency-Key": idempotency_key or secrets.token_hex(16)}
+        call = Call("POST", f"/edits/{quote(edit_id, safe='')}/retry", headers=headers)
         return _parse(EditView, self._caller.answer(call))
 
     def list(
