@@ -2,6 +2,7 @@
 
 from worker.kn.adapter import Adapter
 from worker.kn.base import Base
+from worker.kn.composing import Composition, Retest
 from worker.kn.editor import Editor
 from worker.kn.errors import (
     AlreadyKeptError,
@@ -31,6 +32,7 @@ __all__ = [
     "AlreadyKeptError",
     "BadRequestError",
     "Base",
+    "Composition",
     "EditError",
     "EditRequest",
     "EditResult",
@@ -50,6 +52,7 @@ __all__ = [
     "PromptTooLongError",
     "QuantisedModelError",
     "Resident",
+    "Retest",
     "Rule",
     "UnknownFamilyError",
     "UnreachableTargetError",

@@ -1,19 +1,19 @@
 """The engine's front door: one request in, one measured edit out."""
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
 from typing import Any
 
 from contract.memory import ModelShape, SequenceShape, Workload, estimate
 from worker.kn import evaluation, references
 from worker.kn.adapter import Adapter
 from worker.kn.base import Base
+from worker.kn.composing import Composition, compose
 from worker.kn.erasing import erasing
 from worker.kn.evaluation import Question, Reply
 from worker.kn.generation import begins_with
 from worker.kn.layering import Layers
+from worker.kn.measurement import Asked
 from worker.kn.metering import metered
 from worker.kn.methods.calibrated import Calibrated
 from worker.kn.methods.easyedit import EasyEdit
@@ -23,34 +23,17 @@ from worker.kn.recipe import Recipe, Selection, Task
 from worker.kn.request import EditRequest, Method, Operation
 from worker.kn.resident import Resident
 from worker.kn.result import EditResult, Warned
+from worker.kn.stacking import stacked
 from worker.kn.statement import Statement
-from worker.kn.verification import files_of, verify
-from worker.kn.weights import edited
-
-Watch = Callable[[str, int, int], None]
-"""Called between passes with (phase, done, total); may raise to stop the edit."""
+from worker.kn.stopwatch import Stopwatch, Watch
+from worker.kn.verification import Made, files_of, verify
+from worker.kn.weights import edited, edited_columns
 
 RECIPES: Mapping[Method, Recipe] = {
     Method.CALIBRATED: Calibrated(),
     Method.PAPER: Paper(),
     Method.EASYEDIT: EasyEdit(),
 }
-
-
-@dataclass(slots=True)
-class _Clock:
-    """Seconds spent in each phase, and who is told of it."""
-
-    watch: Watch
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[Callable[[int, int], None]]:
-        began = time.perf_counter()
-        try:
-            yield lambda done, total: self.watch(name, done, total)
-        finally:
-            self.seconds[f"{name}_s"] = time.perf_counter() - began
 
 
 class Editor:
@@ -115,31 +98,50 @@ class Editor:
         request: EditRequest,
         *,
         layers_per_pass: int | None = None,
+        base: Adapter | None = None,
         watch: Watch = lambda phase, done, total: None,
         between: Callable[[], None] = lambda: None,
     ) -> EditResult:
         """Collect, select, write, evaluate; the weights are afterwards what they were.
 
-        `between` is called in each pass of the model, generated tokens included; like `watch`, it
-        may raise to stop the edit.
-        Raises a `KnError` when the request cannot be run or the edit is not worth keeping.
+        On a `base`, the edit is made on the model that this adapter makes, and its own adapter
+        holds both, the base's ranks first. `between` is called in each pass of the model,
+        generated tokens included; like `watch`, it may raise to stop the edit. Raises a `KnError`
+        when the request cannot be run or the edit is not worth keeping.
         """
         layers = layers_per_pass or len(self.resident.blocks)
         predicted = estimate(self.resident.shape, self.workload(request), layers_per_pass=layers)
         devices = {parameter.device for parameter in self.resident.model.parameters()}
         metering = metered(devices) if self._measure_memory else nullcontext()
         with self.resident.frozen(), self.resident.interrupted_by(between), metering as peak:
-            made = self._make(request, layers, _Clock(watch))
+            made = self._make(request, layers, base, Stopwatch(watch))
         return made(predicted.peak_bytes, peak.n_bytes if peak else None)
 
-    def files(self, result: EditResult, base_model: str) -> dict[str, bytes]:
-        """The edit as other tools load it: PEFT's files, and the edited columns as they are."""
-        return files_of(self.resident, result.adapter, base_model)
+    def files(self, made: Made, base_model: str) -> dict[str, bytes]:
+        """What was made as other tools load it: PEFT's files, and the edited columns."""
+        return files_of(self.resident, made.adapter, base_model)
 
-    def verify(self, result: EditResult, files: Mapping[str, bytes]) -> None:
-        """Apply what was stored of an edit and measure it again; raises `EditError` unless it is
-        finite, changes the model, and answers as the edit did."""
-        verify(self.resident, result, files)
+    def verify(self, made: Made, files: Mapping[str, bytes]) -> None:
+        """Apply what was stored and measure it again; raises `EditError` unless it is finite,
+        changes the model, and answers as it did."""
+        verify(self.resident, made.measured, files)
+
+    def compose(
+        self,
+        adapters: Sequence[Adapter],
+        requests: Sequence[EditRequest],
+        *,
+        watch: Watch = lambda phase, done, total: None,
+        between: Callable[[], None] = lambda: None,
+    ) -> Composition:
+        """One adapter of several; each request is asked again of the model that has them all."""
+        with self.resident.frozen(), self.resident.interrupted_by(between):
+            return compose(
+                self.resident,
+                stacked(adapters),
+                requests,
+                told=lambda done, total: watch("evaluate", done, total),
+            )
 
     @property
     def kept(self) -> tuple[EditResult, ...]:
@@ -204,33 +206,30 @@ class Editor:
         return SequenceShape(prompt_tokens=len(ids), answer_tokens=evaluation.FEWEST_NEW_TOKENS)
 
     def _make(
-        self, request: EditRequest, layers: int, clock: _Clock
+        self, request: EditRequest, layers: int, base: Adapter | None, clock: Stopwatch
     ) -> Callable[[int, int | None], EditResult]:
-        questions = evaluation.questions_of(request)
-        new_tokens = evaluation.new_tokens_for(self.resident, questions)
-        with clock.phase("before"):
-            asked, before = evaluation.ask_first(self.resident, questions, new_tokens=new_tokens)
-        task = self._task(request, layers, before[0])
-        selection, adapter = self._find_and_write(task, clock)
-        with clock.phase("evaluate") as told, edited(self.resident, adapter):
+        with edited(self.resident, base) if base else nullcontext():
+            with clock.phase("before"):
+                asked = Asked.of(self.resident, request)
+            task = self._task(request, layers, asked.before[0])
+            selection, adapter = self._find_and_write(task, clock)
+            edited_columns(self.resident, adapter)  # it changes what it is made on, and to numbers
+        whole = stacked([base, adapter]) if base else adapter
+        with clock.phase("evaluate") as told, edited(self.resident, whole):
             told(0, 1)
-            after = evaluation.ask(self.resident, asked, new_tokens=new_tokens)
+            measurement = asked.again(self.resident)
             told(1, 1)
         return lambda predicted_bytes, observed_bytes: EditResult(
-            adapter=adapter,
-            held=_held(task, before[0], after[0]),
+            adapter=whole,
+            held=_held(task, asked.before[0], measurement.after[0]),
             neurons=selection.neurons,
             n_layer=len(self.resident.blocks),
             completeness=selection.incompleteness,
-            questions=tuple(asked),
-            new_tokens=new_tokens,
-            before=tuple(before),
-            after=tuple(after),
-            metrics=evaluation.metrics_of(asked, before, after),
+            measurement=measurement,
             predicted_peak_bytes=predicted_bytes,
             observed_peak_bytes=observed_bytes,
             timings=clock.seconds,
-            warnings=_warnings(request, before[0]),
+            warnings=_warnings(request, asked.before[0]),
         )
 
     def _task(self, request: EditRequest, layers: int, before: Reply) -> Task:
@@ -244,7 +243,7 @@ class Editor:
             layers_per_pass=layers,
         )
 
-    def _find_and_write(self, task: Task, clock: _Clock) -> tuple[Selection, Adapter]:
+    def _find_and_write(self, task: Task, clock: Stopwatch) -> tuple[Selection, Adapter]:
         recipe = RECIPES[task.request.method]
         with clock.phase("collect") as told:
             selection = recipe.select(task, told=told)

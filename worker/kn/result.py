@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from worker.kn.adapter import Adapter
-from worker.kn.evaluation import Metrics, Question, Reply
+from worker.kn.evaluation import Metrics, Reply
+from worker.kn.measurement import Measurement
 from worker.kn.neuron import Scored
 from worker.kn.picture import Picture
 
@@ -30,16 +31,28 @@ class EditResult:
     completeness: float
     """max_l |Σ_i IG(l, i) − ΔP_l| / max_l |ΔP_l|, the largest of all attributed tokens; 0 is exact.
     ΔP_l = P(answer | a) − P(answer | 0), layer l's units at 0 (Sundararajan et al., ICML 2017)."""
-    questions: tuple[Question, ...]
-    new_tokens: int
-    """How many tokens were generated for each question."""
-    before: tuple[Reply, ...]
-    after: tuple[Reply, ...]
-    metrics: Metrics
+    measurement: Measurement
     predicted_peak_bytes: int
     observed_peak_bytes: int | None  # None where it was not measured
     timings: Mapping[str, float]
     warnings: Sequence[Warned]
+
+    @property
+    def before(self) -> tuple[Reply, ...]:
+        return self.measurement.before
+
+    @property
+    def after(self) -> tuple[Reply, ...]:
+        return self.measurement.after
+
+    @property
+    def metrics(self) -> Metrics:
+        return self.measurement.metrics
+
+    @property
+    def measured(self) -> tuple[Measurement, ...]:
+        """All that was measured of the edit."""
+        return (self.measurement,)
 
     def as_json(self) -> dict[str, Any]:
         """The result under the service's names."""
@@ -47,7 +60,7 @@ class EditResult:
             "outcome": "held" if self.held else "not_held",
             "before": self.before[0].text,
             "after": self.after[0].text,
-            "answers": self._answers(),
+            "answers": self.measurement.answers(),
             "neurons": [
                 {"layer": s.neuron.layer, "unit": s.neuron.unit, "score": s.score}
                 for s in self.neurons
@@ -68,7 +81,7 @@ class EditResult:
             neurons=self.neurons,
             n_layer=self.n_layer,
             d_ff=self.adapter.d_ff,
-            prompt=self.questions[0].prompt,
+            prompt=self.measurement.questions[0].prompt,
             before=self.before[0].text,
             after=self.after[0].text,
             verdict="held" if self.held else "not held",
@@ -80,16 +93,3 @@ class EditResult:
     def _repr_svg_(self) -> str:
         """What a notebook shows."""
         return self.picture()
-
-    def _answers(self) -> list[dict[str, Any]]:
-        asked = zip(self.questions, self.before, self.after, strict=True)
-        return [
-            {
-                "role": question.role.value,
-                "prompt": question.prompt,
-                "expected": question.expected,
-                "before": before.text,
-                "after": after.text,
-            }
-            for question, before, after in asked
-        ]

@@ -1,14 +1,23 @@
 """Whether what was stored of an edit is the edit: asked of the stored bytes alone."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
-from worker.kn import evaluation
 from worker.kn.adapter import Adapter
 from worker.kn.errors import NotReproducedError
+from worker.kn.measurement import Measurement
 from worker.kn.overlay import OVERLAY_FILE, overlay_of
 from worker.kn.resident import Resident
-from worker.kn.result import EditResult
 from worker.kn.weights import edited
+
+
+class Made(Protocol):
+    """What the engine made: one edit, or a composition of several."""
+
+    @property
+    def adapter(self) -> Adapter: ...
+    @property
+    def measured(self) -> Sequence[Measurement]: ...
 
 
 def files_of(resident: Resident, adapter: Adapter, base_model: str) -> dict[str, bytes]:
@@ -20,7 +29,7 @@ def files_of(resident: Resident, adapter: Adapter, base_model: str) -> dict[str,
     return files | {OVERLAY_FILE: overlay_of(resident, Adapter.read(files))}
 
 
-def verify(resident: Resident, result: EditResult, files: Mapping[str, bytes]) -> None:
+def verify(resident: Resident, measured: Iterable[Measurement], files: Mapping[str, bytes]) -> None:
     """Apply `files` to the pristine weights and ask everything again, in the batches of before.
 
     Raises `NoChangeError`, `NonFiniteError`, and `NotReproducedError` when an answer or an edited
@@ -30,7 +39,11 @@ def verify(resident: Resident, result: EditResult, files: Mapping[str, bytes]) -
     if overlay_of(resident, adapter) != files[OVERLAY_FILE]:
         raise NotReproducedError(expected="its columns", found="others")
     with resident.frozen(), edited(resident, adapter):
-        replies = evaluation.ask(resident, result.questions, new_tokens=result.new_tokens)
-    for expected, found in zip(result.after, replies, strict=True):
-        if found != expected:
-            raise NotReproducedError(expected=expected.text, found=found.text)
+        for measurement in measured:
+            _compare(measurement, measurement.asked.again(resident))
+
+
+def _compare(expected: Measurement, found: Measurement) -> None:
+    for meant, said in zip(expected.after, found.after, strict=True):
+        if said != meant:
+            raise NotReproducedError(expected=meant.text, found=said.text)

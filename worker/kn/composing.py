@@ -1,0 +1,73 @@
+"""Several edits in one model, each of them asked again."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from worker.kn.adapter import Adapter
+from worker.kn.evaluation import Reply
+from worker.kn.generation import begins_with
+from worker.kn.measurement import Asked, Measurement
+from worker.kn.request import EditRequest, Operation
+from worker.kn.resident import Resident
+from worker.kn.weights import edited
+
+Told = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Retest:
+    """One edit of several, asked of the model that has them all."""
+
+    held: bool
+    measured: Measurement
+
+    def as_json(self) -> dict[str, Any]:
+        """The retest under the service's names."""
+        return {
+            "outcome": "held" if self.held else "not_held",
+            "before": self.measured.before[0].text,
+            "after": self.measured.after[0].text,
+            "answers": self.measured.answers(),
+            "metrics": asdict(self.measured.metrics),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """One adapter for several edits, and what became of each."""
+
+    adapter: Adapter
+    retests: tuple[Retest, ...]
+
+    @property
+    def measured(self) -> tuple[Measurement, ...]:
+        return tuple(retest.measured for retest in self.retests)
+
+    def as_json(self) -> list[dict[str, Any]]:
+        return [retest.as_json() for retest in self.retests]
+
+
+def compose(
+    resident: Resident, adapter: Adapter, requests: Sequence[EditRequest], *, told: Told
+) -> Composition:
+    """Ask all that each request wants asked, of the pristine model and of the one with the adapter.
+
+    Raises `NoChangeError` and `NonFiniteError`.
+    """
+    told(0, len(requests))
+    asked = [Asked.of(resident, request) for request in requests]
+    retests = []
+    with edited(resident, adapter):
+        for request, first in zip(requests, asked, strict=True):
+            measured = first.again(resident)
+            held = _holds(request, measured.before[0], measured.after[0])
+            retests.append(Retest(held, measured))
+            told(len(retests), len(requests))
+    return Composition(adapter, tuple(retests))
+
+
+def _holds(request: EditRequest, before: Reply, after: Reply) -> bool:
+    if request.operation is Operation.ERASE:
+        return not begins_with(after.text, request.ground_truth or before.text)
+    return after.says(request.target_new)
