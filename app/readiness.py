@@ -1,5 +1,6 @@
 """Whether the service can take edits: each thing it needs is tried, not assumed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from redis.exceptions import RedisError
@@ -8,6 +9,7 @@ from contract.edits import Frozen
 from contract.ledger import Ledger
 from contract.ledger_errors import SchemaMismatchError
 from contract.store import CheckpointStore
+from contract.views import WorkerState, WorkerView
 
 
 class Check(Frozen):
@@ -34,7 +36,7 @@ class Readiness:
     store: CheckpointStore
 
     def checks(self) -> tuple[Check, ...]:
-        return (self._redis(), self._schema(), self._store(), self._workers())
+        return (self._redis(), self._schema(), self._store(), *self._workers())
 
     def _redis(self) -> Check:
         try:
@@ -58,10 +60,21 @@ class Readiness:
             return Check(name="store", ok=False, detail=error.strerror or type(error).__name__)
         return Check(name="store", ok=True, detail="can be written")
 
-    def _workers(self) -> Check:
-        """Edits wait for a worker, so the lack of one is told but is no failure."""
+    def _workers(self) -> tuple[Check, ...]:
         try:
-            n = len(self.ledger.presence.workers())
+            workers = self.ledger.presence.workers()
         except RedisError as error:
-            return Check(name="workers", ok=False, required=False, detail=type(error).__name__)
-        return Check(name="workers", ok=n > 0, required=False, detail=f"{n} alive")
+            told = type(error).__name__
+            return (Check(name="workers", ok=False, required=False, detail=told),)
+        return _checked(workers)
+
+
+def _checked(workers: Sequence[WorkerView]) -> tuple[Check, ...]:
+    """Reads go on without a worker, so the lack of one is no failure; one whose weights changed is,
+    until another has taken its place."""
+    n = len(workers)
+    found = Check(name="workers", ok=n > 0, required=False, detail=f"{n} alive")
+    tainted = [worker.id for worker in workers if worker.state is WorkerState.TAINTED]
+    if not tainted:
+        return (found,)
+    return found, Check(name="weights", ok=False, detail=f"changed in {', '.join(tainted)}")

@@ -123,6 +123,11 @@ class Attempts:
         """Whether a worker that is alive has the edit."""
         return bool(self._redis.exists(names.lease(edit_id)))
 
+    def note_hang(self, attempt: Attempt) -> None:
+        """Leave word that the attempt hung past its time; its process is about to end."""
+        at_work = leads_to(EditStatus.SUCCEEDED)
+        self._write(attempt, at_work, None, "hung", {"attempt": attempt.number}, {"hung": "1"})
+
     def put_back(self, attempt: Attempt, reason: QueuedReason) -> None:
         """Return the edit to the queued state, its attempt counted."""
         fields = {"queued_reason": reason.value, "phase": "", "progress": ""}

@@ -38,6 +38,7 @@ class ErrorCode(StrEnum):
     TIMEOUT = "timeout"
     DEADLINE_EXCEEDED = "deadline_exceeded"
     GPU_OOM = "gpu_oom"
+    DEVICE_FAULT = "device_fault"
     STORE_FULL = "store_full"
     STORE_CORRUPT = "store_corrupt"
     ATTEMPTS_EXHAUSTED = "attempts_exhausted"
@@ -52,6 +53,7 @@ RETRYABLE = frozenset(
         ErrorCode.BASE_UNAVAILABLE,
         ErrorCode.TIMEOUT,
         ErrorCode.GPU_OOM,
+        ErrorCode.DEVICE_FAULT,
         ErrorCode.STORE_FULL,
         ErrorCode.STORE_CORRUPT,
         ErrorCode.NOT_REPRODUCED,

@@ -3,7 +3,7 @@
 from redis import Redis
 
 from contract import names
-from contract.views import ModelView, WorkerView
+from contract.views import ModelView, WorkerState, WorkerView
 
 
 class Presence:
@@ -42,6 +42,13 @@ class Presence:
             if not self._redis.exists(names.worker(raw.decode())):
                 self._redis.srem(names.WORKERS, raw)
 
+    def forget_tainted(self, *, host: str, model: str, device: str) -> None:
+        """Drop the workers there that found their weights changed: they have been replaced."""
+        for worker in self.workers():
+            place = (worker.host, worker.model, worker.device)
+            if worker.state is WorkerState.TAINTED and place == (host, model, device):
+                self.remove_worker(worker.id)
+
     def models(self) -> list[ModelView]:
         """Every model ever published, by name, with its live workers and queued edits."""
         workers = self.workers()
@@ -50,7 +57,10 @@ class Presence:
         return [
             model.model_copy(
                 update={
-                    "workers": sum(worker.model == model.name for worker in workers),
+                    "workers": sum(
+                        worker.model == model.name and worker.state is not WorkerState.TAINTED
+                        for worker in workers
+                    ),
                     "queued": self._redis.zcard(names.index(model=model.name, status="queued")),
                 }
             )

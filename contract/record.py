@@ -84,6 +84,11 @@ class EditRecord:
         return created_s + deadline_s - now_s
 
     @property
+    def has_hung(self) -> bool:
+        """Whether an attempt at it hung past its time."""
+        return bool(self.fields.get("hung"))
+
+    @property
     def request(self) -> EditRequest:
         return EditRequest.model_validate_json(self.fields["request"])
 

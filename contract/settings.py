@@ -52,6 +52,9 @@ class Settings(BaseModel):
     )
     lease_s: float = Field(default=6.0, gt=0, description="Silence after which a worker is dead.")
     job_timeout_s: int = Field(default=3600, ge=1, description="Longest time for one attempt.")
+    hang_grace_s: float = Field(
+        default=60.0, ge=0, description="How far past its time an edit may hang in a call into C."
+    )
     max_attempts: int = Field(default=3, ge=1, description="Attempts before an edit is given up.")
     max_queued: int = Field(default=20_000, ge=1, description="Unfinished edits a model may have.")
     max_body_bytes: int = Field(default=1_000_000, ge=1, description="Largest request body.")

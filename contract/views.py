@@ -280,11 +280,12 @@ class ModelView(Frozen):
 
 
 class WorkerState(StrEnum):
-    """What a worker is doing."""
+    """What a worker is doing; a tainted one found its weights changed, and is being replaced."""
 
     IDLE = "idle"
     BUSY = "busy"
     DRAINING = "draining"
+    TAINTED = "tainted"
 
 
 class WorkerView(Frozen):

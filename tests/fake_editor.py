@@ -48,6 +48,7 @@ class FakeEditor:
     outcome: str = "held"
     content: bytes = b"weights"
     pause_s: float = 0.0
+    weights: str = "pristine"
     during: Callable[[], None] = lambda: None
     edited: list[Mapping[str, Any]] = field(default_factory=list)
     layers_per_pass: list[int | None] = field(default_factory=list)
@@ -63,6 +64,9 @@ class FakeEditor:
     shape = ModelShape(
         n_layer=2, d_model=8, d_ff=16, n_head=2, n_kv_head=2, d_head=4, n_vocab=32, tied=False
     )
+
+    def fingerprint(self) -> str:
+        return self.weights
 
     def parse(self, mapping: Mapping[str, Any]) -> Mapping[str, Any]:
         return mapping

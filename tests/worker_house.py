@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from contract.ledger import Ledger
 from contract.lifecycle import Phase
 from contract.store import CheckpointStore
 from contract.views import Admission, Applied, Decision, EditView
+from palimpsest.programs import Program
+from palimpsest.supervisor import Supervisor
 
 ROOT = Path(__file__).parents[1]
 ENTRY = ROOT / "tests/integration/slow_worker.py"
@@ -68,29 +71,49 @@ class House:
     redis_url: str
     data_dir: Path
     workers: list[Worker] = field(default_factory=list)
+    _supervised: threading.Event | None = None
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.redis)
         self.store = CheckpointStore(self.data_dir / "store")
 
-    def start(self, *, pause_s: float = 0.0, lease_s: float = 2.0) -> Worker:
-        environment = {
-            "REDIS_URL": self.redis_url,
-            "PALIMPSEST_DATA_DIR": str(self.data_dir / "store"),
-            "PALIMPSEST_LEASE_S": str(lease_s),
-            "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}",
-        }
+    def start(self, *, pause_s: float = 0.0, lease_s: float = 2.0, **settings: str) -> Worker:
         log = self.data_dir / f"worker-{len(self.workers)}.log"
+        environment = self._environment(lease_s) | settings
         with log.open("wb") as stderr:
-            command = [sys.executable, str(ENTRY), str(pause_s)]
-            process = subprocess.Popen(command, env=environment, stderr=stderr, cwd=ROOT)
+            process = subprocess.Popen(_command(pause_s), env=environment, stderr=stderr, cwd=ROOT)
         worker = Worker(process, log)
         self.workers.append(worker)
         wait_until(lambda: "worker_started" in worker.events())
         return worker
 
-    def submit(self) -> str:
-        return self.ledger.submit(REQUEST, model="demo", admission=ADMISSION).edit_id
+    def supervise(self, *, pause_s: float = 0.0, lease_s: float = 2.0, **settings: str) -> None:
+        """Keep one worker running, as `palimpsest up` does."""
+        program = Program(
+            name="worker",
+            argv=tuple(_command(pause_s)),
+            environ=self._environment(lease_s) | settings,
+            cwd=ROOT,
+            log=self.data_dir / "supervised.log",
+        )
+        self._supervised = stopping = threading.Event()
+        thread = threading.Thread(target=_tend, args=(program, stopping))
+        thread.start()
+        self._tending = thread
+        wait_until(lambda: bool(self.ledger.presence.workers()))
+
+    def _environment(self, lease_s: float) -> dict[str, str]:
+        return {
+            "REDIS_URL": self.redis_url,
+            "PALIMPSEST_DATA_DIR": str(self.data_dir / "store"),
+            "PALIMPSEST_LEASE_S": str(lease_s),
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}",
+        }
+
+    def submit(self, **metadata: str) -> str:
+        """Ask for an edit; `metadata` says how its engine is to break, see `faulty_editor`."""
+        request = REQUEST.model_copy(update={"metadata": metadata})
+        return self.ledger.submit(request, model="demo", admission=ADMISSION).edit_id
 
     def find(self, edit_id: str) -> EditView:
         view = self.ledger.find(edit_id)
@@ -121,10 +144,28 @@ class House:
         return [event.type for event in events if event.type in ("succeeded", "failed")]
 
     def manifests(self) -> list[str]:
-        return [path.stem for path in (self.data_dir / "store/manifests").iterdir()]
+        """The published checkpoints; of those withheld the manifest is empty."""
+        files = (self.data_dir / "store/manifests").iterdir()
+        return [path.stem for path in files if path.stat().st_size]
 
     def close(self) -> None:
+        if self._supervised is not None:
+            self._supervised.set()
+            self._tending.join()
         for worker in self.workers:
             worker.process.kill()
             worker.process.wait()
         self.redis.close()
+
+
+def _command(pause_s: float) -> list[str]:
+    return [sys.executable, str(ENTRY), str(pause_s)]
+
+
+def _tend(program: Program, stopping: threading.Event) -> None:
+    supervisor = Supervisor(tell=lambda _: None)
+    supervisor.was_ready = True
+    supervisor.add(program)
+    while not stopping.wait(0.05):
+        supervisor.tend()
+    supervisor.kill_all()

@@ -30,6 +30,7 @@ class Activity:
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._draining = False
+        self._tainted = False
         self._holding: Holding | None = None
         self._lost: Attempt | None = None
         self._mean_edit_s: float | None = None
@@ -52,6 +53,14 @@ class Activity:
         """Take no more edits."""
         self._draining = True
 
+    def taint(self) -> None:
+        """Note that the weights cannot be trusted."""
+        self._tainted = True
+
+    @property
+    def tainted(self) -> bool:
+        return self._tainted
+
     def lose(self, attempt: Attempt) -> None:
         """Note that the lease of `attempt` is gone."""
         self._lost = attempt
@@ -69,6 +78,8 @@ class Activity:
 
     @property
     def state(self) -> WorkerState:
+        if self._tainted:
+            return WorkerState.TAINTED
         if self._draining:
             return WorkerState.DRAINING
         return WorkerState.IDLE if self._holding is None else WorkerState.BUSY

@@ -1,6 +1,7 @@
 """Why an attempt failed: the table from exception classes to the codes that users see."""
 
 import errno
+import re
 from collections.abc import Mapping
 
 from rq.timeouts import JobTimeoutException
@@ -19,13 +20,16 @@ SERVICE_CODES: Codes = {
     MemoryError: ErrorCode.GPU_OOM,
 }
 
+# How CUDA tells what went wrong below torch's allocator, whatever torch's class for it.
+_DRIVER_OOM = re.compile(r"CUDA error: (out of memory|CUBLAS_STATUS_ALLOC_FAILED)")
+_DEVICE_FAULT = re.compile(r"CUDA error: |cuDNN error: ")
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def engine_codes() -> Codes:
     """The engine's own errors; asked for by the process that has loaded it."""
     # Imported here because the engine brings torch, and this table is needed without both.
-    from torch import OutOfMemoryError
+    from torch import AcceleratorError, OutOfMemoryError
 
     from worker.kn import errors as kn
 
@@ -38,6 +42,7 @@ def engine_codes() -> Codes:
         kn.NonFiniteError: ErrorCode.NON_FINITE,
         kn.NotReproducedError: ErrorCode.NOT_REPRODUCED,
         OutOfMemoryError: ErrorCode.GPU_OOM,
+        AcceleratorError: ErrorCode.DEVICE_FAULT,
     }
 
 
@@ -45,6 +50,10 @@ def code_of(error: Exception, codes: Codes) -> ErrorCode:
     """The code of the nearest class in the table; `internal` for one that nobody foresaw."""
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
         return ErrorCode.STORE_FULL
+    if isinstance(error, RuntimeError) and _DRIVER_OOM.match(str(error)):
+        return ErrorCode.GPU_OOM
+    if isinstance(error, RuntimeError) and _DEVICE_FAULT.match(str(error)):
+        return ErrorCode.DEVICE_FAULT
     known = (codes[kind] for kind in type(error).__mro__ if kind in codes)
     return next(known, ErrorCode.INTERNAL)
 

@@ -10,7 +10,7 @@ from typing import Self
 
 from redis.exceptions import RedisError
 
-from contract.attempts import Attempts
+from contract.attempts import AttemptLostError, Attempts
 from contract.presence import Presence
 from worker.activity import Activity, Holding
 from worker.announcement import Identity, worker_view
@@ -18,8 +18,8 @@ from worker.device_memory import DeviceMemory, budget_bytes
 from worker.logs import EventLog
 
 BEATS_PER_LEASE = 4
-GRACE_S = 60.0
-"""How long past its time limit an edit may stay: a long call into C delays the alarm."""
+TAINTED_TTL_S = 600.0
+"""How long a worker with changed weights is remembered, unless its successor comes sooner."""
 
 log = EventLog(__name__)
 
@@ -31,6 +31,8 @@ def exit_at_once() -> None:
 
 class Heartbeat:
     """Beats from entry to exit, whatever the main thread does meanwhile.
+
+    `longest_s` is the time after which an edit hangs: past its limit and its grace.
 
     A lost beat is told and tried again. The process ends when the thread breaks, since an edit
     would then run without a lease, and when an edit hangs where no alarm can reach it.
@@ -46,7 +48,7 @@ class Heartbeat:
         memory: DeviceMemory,
         memory_cap_bytes: int | None,
         lease_s: float,
-        job_timeout_s: float,
+        longest_s: float,
         give_up: Callable[[], None] = exit_at_once,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -58,7 +60,7 @@ class Heartbeat:
         self._memory = memory
         self._memory_cap_bytes = memory_cap_bytes
         self._lease_s = lease_s
-        self._longest_s = job_timeout_s + GRACE_S
+        self._longest_s = longest_s
         self._give_up = give_up
         self._clock = clock
         self._monotonic = monotonic
@@ -80,7 +82,10 @@ class Heartbeat:
         self._stopping.set()
         self._thread.join()
         try:
-            self._presence.remove_worker(self._identity.worker_id)
+            if self._activity.tainted:
+                self._publish(ttl_s=TAINTED_TTL_S)
+            else:
+                self._presence.remove_worker(self._identity.worker_id)
         except RedisError as missed:
             log.warning("presence_left_to_expire", reason=str(missed))
 
@@ -90,7 +95,7 @@ class Heartbeat:
         try:
             if held is not None:
                 self._renew(held)
-            self._tell(idle=held is None)
+            self._publish(ttl_s=self._lease_s)
         except RedisError as error:
             log.warning("heartbeat_missed", reason=str(error))
 
@@ -109,7 +114,8 @@ class Heartbeat:
             self._activity.lose(held.attempt)
             log.warning("lease_lost", edit_id=held.attempt.edit_id, attempt=held.attempt.number)
 
-    def _tell(self, *, idle: bool) -> None:
+    def _publish(self, *, ttl_s: float) -> None:
+        idle = self._activity.current is None
         reading = self._memory.read()
         # What an edit takes now is free again for the next one: the budget is that of rest.
         if idle or self._budget_bytes is None:
@@ -121,10 +127,18 @@ class Heartbeat:
             budget_bytes=self._budget_bytes,
             now_s=self._clock(),
         )
-        self._presence.publish_worker(view, ttl_s=self._lease_s)
+        self._presence.publish_worker(view, ttl_s=ttl_s)
 
     def _check_hung(self) -> None:
         held = self._activity.current
         if held is not None and self._monotonic() - held.since_s > self._longest_s:
             log.error("edit_hung", edit_id=held.attempt.edit_id, attempt=held.attempt.number)
+            self._note_hang(held)
             self._give_up()
+
+    def _note_hang(self, held: Holding) -> None:
+        """Let the next attempt know, so that it ends the edit instead of hanging too."""
+        try:
+            self._attempts.note_hang(held.attempt)
+        except (AttemptLostError, RedisError) as error:
+            log.warning("hang_not_noted", reason=str(error))

@@ -24,6 +24,7 @@ from worker.activity import Activity
 from worker.announcement import Identity
 from worker.device_memory import DeviceMemory
 from worker.failures import Codes
+from worker.fitness import Weights, last_resort
 from worker.handback import hand_back
 from worker.heartbeat import BEATS_PER_LEASE, Heartbeat
 from worker.leased_worker import LeasedWorker
@@ -35,6 +36,8 @@ PATIENT_RETRIES = 120
 PATIENT_TIMEOUT_S = 15.0
 """Longer than the blocking dequeue, which RQ insists upon."""
 BRISK_RETRIES = 1
+LAST_RESORT_S = 10.0
+"""What the heartbeat is given to end a hung process in good order."""
 
 log = EventLog(__name__)
 
@@ -46,6 +49,7 @@ class ServedEditor(tasks.Editor, announcement.ServedModel, Protocol):
     def device(self) -> str: ...
     @property
     def base(self) -> announcement.BaseModelFiles: ...
+    def fingerprint(self) -> str: ...
     @property
     def tokenizer_json(self) -> bytes | None: ...
 
@@ -96,9 +100,11 @@ def serve(
         deadline=partial(time_limit, settings.job_timeout_s),
         hand_back=_hand_back(settings, lines, model=model),
         drop_connections=lines.patient.connection_pool.disconnect,
+        weights=Weights.of(editor.fingerprint),
+        watchdog=partial(last_resort, _longest_s(settings) + LAST_RESORT_S),
     )
     worker = _leased_worker(resources, ledger, lines)
-    _forget_the_dead(lines.patient, ledger.presence, model=model)
+    _forget_the_dead(lines.patient, ledger.presence, identity)
     worker.listen_to_signals()
     with _heartbeat(settings, lines, identity, resources):
         log.info("worker_started", worker_id=identity.worker_id, model=model)
@@ -142,8 +148,13 @@ def _heartbeat(
         memory=resources.memory,
         memory_cap_bytes=settings.memory_budget_bytes,
         lease_s=settings.lease_s,
-        job_timeout_s=settings.job_timeout_s,
+        longest_s=_longest_s(settings),
     )
+
+
+def _longest_s(settings: Settings) -> float:
+    """An edit that takes longer hangs where no alarm can reach it."""
+    return settings.job_timeout_s + settings.hang_grace_s
 
 
 def _hand_back(settings: Settings, lines: Lines, *, model: str) -> Callable[[Attempt], None]:
@@ -181,10 +192,11 @@ def _announce_model(
     presence.publish_model(view)
 
 
-def _forget_the_dead(redis: Redis, presence: Presence, *, model: str) -> None:
+def _forget_the_dead(redis: Redis, presence: Presence, identity: Identity) -> None:
     """Drop what killed workers left: their names, ours and RQ's, and jobs on the way."""
     presence.forget_silent()
-    queue = Queue(names.queue_of(model), connection=redis)
+    presence.forget_tainted(host=identity.host, model=identity.model, device=identity.device)
+    queue = Queue(names.queue_of(identity.model), connection=redis)
     clean_worker_registry(queue)
     # Jobs that no worker lived to take: the sweep puts back those whose edits are not done.
     redis.delete(queue.intermediate_queue_key)

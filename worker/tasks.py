@@ -1,9 +1,10 @@
 """One edit, from its job to its end."""
 
+import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -31,6 +32,7 @@ from contract.views import (
 from worker.activity import Activity
 from worker.device_memory import DeviceMemory, budget_bytes
 from worker.failures import Codes, failure, failure_of
+from worker.fitness import DeviceFaultError, TaintedWeightsError, UnfitError, Weights
 from worker.logs import EventLog
 from worker.narration import Narration
 from worker.publishing import Store, code_version, commit, keep
@@ -85,6 +87,8 @@ class Resources:
     deadline: Callable[[float | None], AbstractContextManager[None]]
     hand_back: Callable[[Attempt], None]
     drop_connections: Callable[[], None]
+    weights: Weights
+    watchdog: Callable[[], AbstractContextManager[None]] = nullcontext
     clock: Callable[[], float] = time.time
 
 
@@ -115,7 +119,8 @@ def run_edit(edit_id: str, resources: Resources) -> None:
     """Bring an edit to its end, unless it is final already or another worker has it.
 
     Raises `RedisError` when the ledger stays away: the lease then runs out, and a sweep finds the
-    edit. Handed back when the process is told to exit at once.
+    edit. Handed back when the process is told to exit at once, and when it has to be replaced,
+    which is told by `SystemExit`.
     """
     attempt = resources.attempts.claim(edit_id, worker_id=resources.worker_id)
     if attempt is None:
@@ -123,10 +128,16 @@ def run_edit(edit_id: str, resources: Resources) -> None:
         return
     log.info("edit_started", **_names(attempt))
     try:
-        with resources.activity.holding(attempt):
+        with resources.activity.holding(attempt), resources.watchdog():
             _end(attempt, _ending(attempt, resources), resources)
     except AttemptLostError as lost:
         log.warning("attempt_lost", found=lost.found, **_names(attempt))
+    except UnfitError as unfit:
+        log.error("worker_unfit", reason=str(unfit), **_names(attempt))
+        if isinstance(unfit, TaintedWeightsError):
+            resources.activity.taint()
+        resources.hand_back(attempt)
+        raise SystemExit(os.EX_SOFTWARE) from None
     except SystemExit:
         resources.hand_back(attempt)
         raise
@@ -138,10 +149,12 @@ def _ending(attempt: Attempt, resources: Resources) -> Ending:
         return _carry_out(attempt, resources)
     except (CancelAskedError, WithheldError):
         ending = Canceled()
-    except (AttemptLostError, RedisError):
+    except (AttemptLostError, RedisError, UnfitError):
         raise
     except Exception as error:
         ending = Failed(failure_of(error, resources.codes))
+        if ending.failure.code is ErrorCode.DEVICE_FAULT:
+            raise DeviceFaultError(ending.failure.message) from None
         if ending.failure.code is ErrorCode.INTERNAL:
             # As text: a log record that kept the exception would keep its frames' tensors.
             log.error("edit_broke", traceback=traceback.format_exc(), **_names(attempt))
@@ -149,6 +162,7 @@ def _ending(attempt: Attempt, resources: Resources) -> Ending:
     resources.memory.release()
     # A timeout may have struck between a command and its reply.
     resources.drop_connections()
+    resources.weights.check()
     return ending
 
 
@@ -162,6 +176,9 @@ def _carry_out(attempt: Attempt, resources: Resources) -> Ending:
         return Failed(failure(ErrorCode.ATTEMPTS_EXHAUSTED, message))
     record = resources.record_of(attempt.edit_id)
     assert record is not None, "a claim finds the record"
+    if record.has_hung:
+        return Failed(failure(ErrorCode.TIMEOUT, "an attempt hung past its time limit"))
+    resources.weights.check()
     return _edit(attempt, record, resources)
 
 
@@ -188,6 +205,7 @@ def _edit(attempt: Attempt, record: EditRecord, resources: Resources) -> Ending:
         files = editor.files(edited, resources.model)
         kept = keep(resources.store, files, verify=partial(editor.verify, edited))
     # Out of the deadline's reach: once the manifest is linked, the edit has not failed.
+    resources.weights.check()
     _check_lease(attempt, resources)
     resources.attempts.check(attempt)
     draft = _draft(attempt, request, admission, result, kept, resources)

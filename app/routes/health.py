@@ -35,13 +35,15 @@ async def livez() -> Alive:
     responses=problems(ErrorCode.LEDGER_UNAVAILABLE),
 )
 def readyz(http: Request, service: ServiceDependency) -> Response:
-    """Tries Redis, the ledger's schema and the store; a missing worker is told, not required."""
+    """Tries Redis, the ledger's schema and the store; a missing worker is told, not required. Fails
+    too while a worker whose weights changed waits for its successor."""
     checks = service.readiness.checks()
     failed = [check.name for check in checks if check.required and not check.ok]
     if not failed:
         content = ReadinessView(checks=checks).model_dump_json()
         return Response(content=content, media_type="application/json")
-    code = ErrorCode.INTERNAL if failed == ["store"] else ErrorCode.LEDGER_UNAVAILABLE
+    of_the_ledger = {"redis", "schema"} & set(failed)
+    code = ErrorCode.LEDGER_UNAVAILABLE if of_the_ledger else ErrorCode.INTERNAL
     return problem_response(
         http,
         code,

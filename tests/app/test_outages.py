@@ -11,7 +11,7 @@ from redis import Redis
 
 from contract import names
 from contract.ledger import Ledger
-from contract.views import ModelView
+from contract.views import ModelView, WorkerState, WorkerView
 
 Serve = Callable[..., httpx.Client]
 Fact = dict[str, Any]
@@ -179,3 +179,22 @@ def test_an_unexpected_error_tells_its_id_and_nothing_of_the_inside(
     assert "broken" not in response.text
     assert "unexpected_error" in caplog.messages
     assert any(record.exc_info for record in caplog.records)
+
+
+def test_a_worker_whose_weights_changed_is_unready_and_counts_for_none(
+    api: httpx.Client, ledger: Ledger, model: ModelView, worker: WorkerView, fact: Fact
+) -> None:
+    ledger.presence.publish_model(model)
+    tainted = worker.model_copy(update={"state": WorkerState.TAINTED})
+    ledger.presence.publish_worker(tainted, ttl_s=60)
+
+    ready = api.get("/readyz")
+    post = api.post("/edits", json=fact)
+
+    assert (ready.status_code, ready.json()["detail"]) == (503, "not ready: weights")
+    assert (post.status_code, post.json()["code"]) == (503, "no_worker")
+
+    ledger.presence.forget_tainted(host=worker.host, model="demo", device="cpu")
+    ledger.presence.publish_worker(worker, ttl_s=60)
+
+    assert api.get("/readyz").status_code == 200

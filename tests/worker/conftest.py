@@ -17,6 +17,7 @@ from contract.store import CheckpointStore
 from contract.views import Admission, Applied, Decision
 from worker.activity import Activity
 from worker.failures import SERVICE_CODES
+from worker.fitness import Weights
 from worker.handback import hand_back
 from worker.tasks import Resources
 
@@ -78,6 +79,8 @@ def resources(redis: Redis, ledger: Ledger, store: CheckpointStore) -> Callable[
             "hand_back": partial(hand_back, attempts=attempts, queue=ledger.queue("demo")),
             "drop_connections": redis.connection_pool.disconnect,
         }
-        return Resources(**usual | changes)
+        chosen = usual | changes
+        chosen.setdefault("weights", Weights.of(chosen["editor"].fingerprint))
+        return Resources(**chosen)
 
     return make

@@ -63,3 +63,18 @@ def test_the_engine_alone_tells_the_same_codes_as_the_service() -> None:
     for kind, code in engine_codes().items():
         if issubclass(kind, kn.KnError):
             assert kind.code == code
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("CUDA error: an illegal memory access was encountered", ErrorCode.DEVICE_FAULT),
+        ("CUDA error: device-side assert triggered", ErrorCode.DEVICE_FAULT),
+        ("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling x", ErrorCode.DEVICE_FAULT),
+        ("CUDA error: out of memory", ErrorCode.GPU_OOM),
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling x", ErrorCode.GPU_OOM),
+        ("the size of tensor a must match", ErrorCode.INTERNAL),
+    ],
+)
+def test_a_fault_of_the_device_is_known_by_its_message(message: str, code: ErrorCode) -> None:
+    assert code_of(RuntimeError(message), SERVICE_CODES) is code

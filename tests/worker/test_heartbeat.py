@@ -36,7 +36,7 @@ def heartbeat(redis: Redis, activity: Activity, **changes: Any) -> Heartbeat:
         "memory": FakeMemory(free_bytes=1000),
         "memory_cap_bytes": None,
         "lease_s": 0.2,
-        "job_timeout_s": 3600,
+        "longest_s": 3660,
     }
     return Heartbeat(IDENTITY, activity, **usual | changes)
 
@@ -170,7 +170,7 @@ def test_a_heartbeat_that_breaks_ends_the_process(redis: Redis) -> None:
 
 def test_an_edit_that_no_alarm_can_end_ends_the_process(redis: Redis, attempt: Attempt) -> None:
     gave_up, activity = threading.Event(), Activity(monotonic=lambda: 0.0)
-    late = {"job_timeout_s": 100, "monotonic": lambda: 161.0}
+    late = {"longest_s": 160, "monotonic": lambda: 161.0}
 
     with (
         activity.holding(attempt),
@@ -187,7 +187,7 @@ def test_an_edit_within_its_grace_is_let_be(redis: Redis, attempt: Attempt) -> N
         beaten.set()
         return 160.0
 
-    late = {"job_timeout_s": 100, "monotonic": monotonic}
+    late = {"longest_s": 160, "monotonic": monotonic}
     with (
         activity.holding(attempt),
         heartbeat(redis, activity, give_up=gave_up.set, **late),
@@ -195,3 +195,29 @@ def test_an_edit_within_its_grace_is_let_be(redis: Redis, attempt: Attempt) -> N
         assert beaten.wait(WAIT_S)
 
     assert not gave_up.is_set()
+
+
+def test_a_hang_is_noted_for_the_next_attempt(redis: Redis, attempt: Attempt) -> None:
+    gave_up, activity = threading.Event(), Activity(monotonic=lambda: 0.0)
+
+    with (
+        activity.holding(attempt),
+        heartbeat(redis, activity, give_up=gave_up.set, longest_s=1, monotonic=lambda: 2.0),
+    ):
+        assert gave_up.wait(WAIT_S)
+
+    assert redis.hget(names.edit(attempt.edit_id), "hung") == b"1"
+
+
+def test_a_tainted_worker_is_remembered_until_its_successor_comes(redis: Redis) -> None:
+    activity, presence = Activity(), Presence(redis)
+    with heartbeat(redis, activity):
+        activity.taint()
+
+    assert [worker.state for worker in presence.workers()] == [WorkerState.TAINTED]
+    assert 500_000 < redis.pttl(names.worker("here-1-aa")) <= 600_000
+
+    presence.forget_tainted(host="elsewhere", model="demo", device="cpu")
+    assert len(presence.workers()) == 1
+    presence.forget_tainted(host="here", model="demo", device="cpu")
+    assert presence.workers() == []

@@ -22,7 +22,7 @@ from contract.ledger import Ledger
 from contract.lifecycle import EditStatus, Outcome, Phase, QueuedReason
 from contract.memory import estimate
 from contract.store import CheckpointStore, CorruptFileError, WithheldError
-from contract.views import CheckpointFile, CheckpointView, Decision, EditView
+from contract.views import CheckpointFile, CheckpointView, Decision, EditView, WorkerState
 from worker.activity import Activity
 from worker.failures import SERVICE_CODES
 from worker.tasks import Resources, run_edit
@@ -440,6 +440,92 @@ def test_an_edit_fails_all_the_same_when_the_store_takes_nothing(
     run_edit(edit_id, resources(store=FailingStore(full)))
 
     assert error_of(found(ledger, edit_id)) == (EditStatus.FAILED, ErrorCode.STORE_FULL)
+
+
+class Tainted(FakeEditor):
+    """Its weights are others from the middle of the edit on."""
+
+    def __init__(self, **told: Any) -> None:
+        super().__init__(during=self.taint, **told)
+
+    def taint(self) -> None:
+        self.weights = "changed"
+
+
+def test_weights_that_changed_in_an_edit_publish_nothing_and_end_the_process(
+    ledger: Ledger, store: CheckpointStore, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id, activity = submit(), Activity()
+
+    with pytest.raises(SystemExit) as leaving:
+        run_edit(edit_id, resources(editor=Tainted(), activity=activity))
+
+    view = found(ledger, edit_id)
+    assert leaving.value.code == 70
+    assert activity.state is WorkerState.TAINTED
+    assert view.status is EditStatus.QUEUED
+    assert store.find(checkpoint_id_of(edit_id)) is None
+    assert ledger.queue("demo").ids()[0] == edit_id
+
+
+def test_weights_that_changed_between_edits_let_none_begin(
+    ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id, editor = submit(), FakeEditor()
+    mine = resources(editor=editor)
+    editor.weights = "changed"
+
+    with pytest.raises(SystemExit):
+        run_edit(edit_id, mine)
+
+    assert (editor.edited, found(ledger, edit_id).status) == ([], EditStatus.QUEUED)
+
+
+def test_weights_that_changed_in_an_edit_that_failed_end_the_process_too(
+    ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit()
+    editor = FakeEditor()
+
+    def break_down() -> None:
+        editor.weights = "changed"
+        raise MemoryError
+
+    editor.during = break_down
+
+    with pytest.raises(SystemExit):
+        run_edit(edit_id, resources(editor=editor))
+
+    assert found(ledger, edit_id).status is EditStatus.QUEUED
+
+
+def test_a_device_fault_hands_the_edit_back_and_ends_the_process(
+    ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id, activity = submit(), Activity()
+    fault = RuntimeError("CUDA error: device-side assert triggered")
+
+    with pytest.raises(SystemExit) as leaving:
+        run_edit(edit_id, resources(editor=FakeEditor(during=raising(fault)), activity=activity))
+
+    view = found(ledger, edit_id)
+    assert (leaving.value.code, view.status, view.attempt) == (70, EditStatus.QUEUED, 1)
+    assert activity.state is not WorkerState.TAINTED
+
+
+def test_an_edit_that_hung_before_is_not_tried_again(
+    redis: Redis, ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id, editor, attempts = submit(), FakeEditor(), Attempts(redis, lease_s=30)
+    hung = attempts.claim(edit_id, worker_id="there-2-bb")
+    assert hung is not None
+    attempts.note_hang(hung)
+    redis.delete(names.lease(edit_id))
+
+    run_edit(edit_id, resources(editor=editor))
+
+    expected = (EditStatus.FAILED, ErrorCode.TIMEOUT)
+    assert (error_of(found(ledger, edit_id)), editor.edited) == (expected, [])
 
 
 class Tensors:

@@ -11,6 +11,7 @@ from worker.kn.base import Base
 from worker.kn.composing import Composition, compose
 from worker.kn.erasing import erasing
 from worker.kn.evaluation import Question, Reply
+from worker.kn.fingerprint import fingerprint
 from worker.kn.generation import begins_with
 from worker.kn.layering import Layers
 from worker.kn.measurement import Asked
@@ -82,6 +83,10 @@ class Editor:
     @property
     def device(self) -> str:
         return str(self.resident.device)
+
+    def fingerprint(self) -> str:
+        """A digest of all that an edit may touch, taken on the device; kept edits change it."""
+        return fingerprint(self.resident)
 
     @property
     def tokenizer_json(self) -> bytes | None:
