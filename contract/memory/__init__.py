@@ -3,7 +3,7 @@
 from contract.memory.estimate import estimate, most_layers_within
 from contract.memory.items import Estimate, Item, Stage
 from contract.memory.portions import (
-    HEAD_CHUNK_ROWS,
+    HEAD_CHUNK_WORDS,
     KEPT_TEXTS,
     KEPT_TOKENS_PER_TEXT,
     REFERENCE_TOKENS_PER_BATCH,
@@ -15,7 +15,7 @@ from contract.memory.work import SequenceShape, Workload
 
 __all__ = [
     "DTYPE_BYTES",
-    "HEAD_CHUNK_ROWS",
+    "HEAD_CHUNK_WORDS",
     "KEPT_TEXTS",
     "KEPT_TOKENS_PER_TEXT",
     "REFERENCE_TOKENS_PER_BATCH",

@@ -8,7 +8,7 @@ highest block of a pass carries, `P` the padded prefix length, `S` the number of
 from contract.memory.items import Estimate, Item, Stage
 from contract.memory.portions import (
     GENERATED_TOKENS,
-    HEAD_CHUNK_ROWS,
+    HEAD_CHUNK_WORDS,
     KEPT_TEXTS,
     KEPT_TOKENS_PER_TEXT,
     REFERENCE_TOKENS_PER_BATCH,
@@ -66,7 +66,7 @@ def _collect_group(
             ),
             Item(
                 name="logits",
-                n_bytes=min(top_rows, HEAD_CHUNK_ROWS) * shape.n_vocab * (2 * FLOAT32_BYTES + b),
+                n_bytes=top_rows * min(shape.n_vocab, HEAD_CHUNK_WORDS) * (2 * FLOAT32_BYTES + b),
                 depends_on="vocabulary",
             ),
             Item(

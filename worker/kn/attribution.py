@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from contract.memory import HEAD_CHUNK_ROWS, STATEMENTS_PER_PASS
+from contract.memory import STATEMENTS_PER_PASS
+from worker.kn.answer import answer_gradient
 from worker.kn.layout import Block
 from worker.kn.quadrature import Quadrature, beside
 from worker.kn.recording import Recording, Trace, record
@@ -115,13 +116,14 @@ def _attribute_layers(
         ascent = ascend(resident, recording, whole, entries, positions)
     answers = batch.answers.repeat_interleave(m, dim=1).repeat(1, len(layers))
     answers = torch.cat([batch.answers, answers], dim=1)
-    p, factor, gradient = answer_gradient(resident, ascent.top.detach(), answers)
-    pulled = torch.autograd.grad(ascent.top, [*entries.values(), *ascent.whole], gradient)
+    found = answer_gradient(resident.head, ascent.top.detach(), answers)
+    pulled = torch.autograd.grad(ascent.top, [*entries.values(), *ascent.whole], found.direction)
     joined = [
         torch.cat([rows.unflatten(1, (-1, m)), end[:, :, None]], dim=2)  # (S, J, m + 1, d_model)
         for rows, end in zip(pulled[: len(layers)], pulled[len(layers) :], strict=True)
     ]
-    shares = zip(layers, joined, _by_layer(factor, batch, m), _by_layer(p, batch, m), strict=True)
+    factor, p = (_by_layer(values, batch, m) for values in (found.factor, found.p))
+    shares = zip(layers, joined, factor, p, strict=True)
     return [
         (_score(resident.blocks[layer], traces[layer], path, pull, f), p[..., -1] - p[..., 0])
         for layer, pull, f, p in shares
@@ -147,43 +149,6 @@ def _entering(block: Block, trace: Trace, path: Path) -> Tensor:
         out = (trace.out - bias)[:, :, None] * alpha + bias
     entering: Tensor = trace.mid[:, :, None] + out
     return entering.flatten(1, 2)
-
-
-@torch.no_grad()
-def answer_gradient(
-    resident: Resident, top: Tensor, answers: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """P(answer) and P · size of every row, and ∂log P/∂top / size, a chunk of rows at a time.
-
-    `top` (S, R, d_model), `answers` (S, R). Rows do not mix on the way down, so each may carry a
-    factor of its own: log P is sent down at unit size, which no dtype loses, and P · size is
-    multiplied in float32 at the end.
-    """
-    head = resident.head
-    rows, targets = top.flatten(0, 1).to(head.weight.device), answers.flatten().to(top.device)
-    chunks = [
-        _chunk_gradient(head, chunk, target.to(chunk.device)[:, None])
-        for chunk, target in zip(
-            rows.split(HEAD_CHUNK_ROWS), targets.split(HEAD_CHUNK_ROWS), strict=True
-        )
-    ]
-    p, factor, gradient = zip(*chunks, strict=True)
-    return (
-        torch.cat(p).view(answers.shape),
-        torch.cat(factor).view(answers.shape),
-        torch.cat(gradient).view_as(top).to(top.device),
-    )
-
-
-def _chunk_gradient(head: nn.Linear, rows: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """P and P · size (r, 1), and ∂log P/∂rows / size (r, d_model), for target ids (r, 1)."""
-    logits = nn.functional.linear(rows, head.weight, head.bias)
-    share = logits.softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
-    p = share.gather(1, target)
-    # ∂log P/∂logits is 1 − p at the target, and nowhere larger: the others' shares add up to that.
-    size = (1 - p).clamp_min_(torch.finfo(p.dtype).eps)
-    error = share.div_(-size).scatter_(1, target, (1 - p) / size)
-    return p, p * size, error.to(rows.dtype) @ head.weight
 
 
 @torch.no_grad()
