@@ -50,18 +50,17 @@ def _apart(head: nn.Linear, rows: Tensor, target: Tensor) -> tuple[Tensor, Tenso
     """The answer's logit, logsumexp of all other logits, both (R, 1), and Σ q_w W_w (R, d_model)."""
     wide = torch.promote_types(rows.dtype, torch.float32)
     own = rows.new_zeros(len(rows), 1, dtype=wide)
-    largest = own.new_full(own.shape, torch.finfo(wide).min)
-    total = torch.zeros_like(own)
+    others = own.new_full(own.shape, torch.finfo(wide).min)
     mean = rows.new_zeros(rows.shape, dtype=wide)
     for first, weight, bias in _parts(head):
         logits = nn.functional.linear(rows, weight, bias).to(wide)
         own = _take_out(logits, target - first, own)
-        before, largest = largest, torch.maximum(largest, logits.amax(1, keepdim=True))
-        shrink = (before - largest).exp_()
-        shares = logits.sub_(largest).exp_()
-        total.mul_(shrink).add_(shares.sum(1, keepdim=True))
-        mean.mul_(shrink).add_(shares.to(weight.dtype) @ weight)
-    return own, largest + total.log(), mean.div_(total)
+        shares = logits.softmax(1)
+        these = logits.amax(1, keepdim=True) - shares.amax(1, keepdim=True).log()
+        before, others = others, torch.logaddexp(others, these)
+        mean.mul_((before - others).exp_())
+        mean.add_((shares.to(weight.dtype) @ weight) * (these - others).exp_())
+    return own, others, mean
 
 
 def _parts(head: nn.Linear) -> Iterator[tuple[int, Tensor, Tensor | None]]:
@@ -72,9 +71,9 @@ def _parts(head: nn.Linear) -> Iterator[tuple[int, Tensor, Tensor | None]]:
 
 
 def _take_out(logits: Tensor, place: Tensor, own: Tensor) -> Tensor:
-    """`own`, or the logit at `place` (R, 1) where that lies here; there it becomes −∞."""
+    """`own`, or the logit at `place` (R, 1) where that lies here; there it becomes the least."""
     here = (place >= 0) & (place < logits.shape[1])
     place = place.clamp(0, logits.shape[1] - 1)
     there = logits.gather(1, place)
-    logits.scatter_(1, place, torch.where(here, -torch.inf, there))
+    logits.scatter_(1, place, torch.where(here, torch.finfo(logits.dtype).min, there))
     return torch.where(here, there, own)

@@ -71,8 +71,9 @@ def attend_rows(
     itself = (q * key[:, :, None]).sum(-1, keepdim=True)  # (S, n_kv_head, group, R, 1)
     scores = torch.cat([before, itself], dim=-1) * scaling
     share = scores.softmax(dim=-1, dtype=_wide(scores.dtype)).to(scores.dtype)
-    seen = (share[..., :-1].flatten(2, 3) @ V).unflatten(2, (-1, R))
-    mixed = seen + share[..., -1:] * value[:, :, None]
+    of_prefix, of_itself = share.split([share.shape[-1] - 1, 1], dim=-1)
+    seen = (of_prefix.flatten(2, 3) @ V).unflatten(2, (-1, R))
+    mixed = seen + of_itself * value[:, :, None]
     return mixed.reshape(S, n_head, R, d_head).transpose(1, 2), None
 
 
@@ -128,7 +129,7 @@ def ascend(
                 )
             if layer in entries:
                 rows = rows.to(entries[layer].device)
-                first, others = rows[:, :J], rows[:, J:]
+                first, others = rows.split([J, rows.shape[1] - J], dim=1)
                 led.append(first)
                 rows = torch.cat([first, others, entries[layer]], dim=1)
     return Ascent(resident.final_norm(rows), tuple(led))
