@@ -30,8 +30,8 @@ def answer_gradient(head: nn.Linear, rows: Tensor, answers: Tensor) -> AnswerGra
     With p the answer's share and q the shares of the other words among themselves,
     ∂log P/∂row = (1 − p) · (W_answer − Σ q_w W_w), both factors exact however near p is to 0 or 1.
     The sum is an average of W's rows weighed by a softmax, so it is taken as attention takes its
-    own: a part of the vocabulary at a time, rescaled where a larger logit appears (Milakov and
-    Gimelshein, 2018; Dao et al., NeurIPS 2022).
+    own: a part of the vocabulary at a time, what came before rescaled by the logsumexp so far
+    (Dao et al., NeurIPS 2022).
     """
     flat = rows.flatten(0, 1).to(head.weight.device)
     target = answers.flatten().to(flat.device)[:, None]
@@ -47,7 +47,7 @@ def answer_gradient(head: nn.Linear, rows: Tensor, answers: Tensor) -> AnswerGra
 
 
 def _apart(head: nn.Linear, rows: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The answer's logit, logsumexp of all other logits, both (R, 1), and Σ q_w W_w (R, d_model)."""
+    """The answer's logit and logsumexp of the others, (R, 1) each, and Σ q_w W_w (R, d_model)."""
     wide = torch.promote_types(rows.dtype, torch.float32)
     own = rows.new_zeros(len(rows), 1, dtype=wide)
     others = own.new_full(own.shape, torch.finfo(wide).min)
