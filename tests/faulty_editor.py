@@ -23,13 +23,18 @@ def _sigkill() -> None:
 
 def _hang() -> None:
     """A call into C that gives the interpreter lock away, and that no alarm can end."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+    _hear_no_alarm()
     time.sleep(FOR_GOOD_S)
 
 
 def _hang_with_lock() -> None:
     """A call into C that keeps the interpreter lock: no other thread runs any more."""
+    _hear_no_alarm()
     ctypes.PyDLL(None).sleep(FOR_GOOD_S)
+
+
+def _hear_no_alarm() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
 
 
 def _out_of_memory() -> None:
