@@ -19,7 +19,7 @@ from contract.settings import Settings
 from contract.store import CheckpointStore
 
 REFUSED = 2
-REDIS_RETRIES = 2
+REDIS_RETRIES = 1
 REDIS_TIMEOUT_S = 2.0
 
 

@@ -3,17 +3,24 @@
 from fastapi import Response
 
 from app.edit_id import is_edit_id
-from app.errors import EditNotFoundError
+from app.errors import ApiError, EditGoneError, EditNotFoundError
 from app.service import Service
 from contract.views import EditView
 
 
 def found_edit(service: Service, edit_id: str) -> EditView:
-    """The edit as it stands; raises `EditNotFoundError`."""
+    """The edit as it stands; raises `EditNotFoundError` and `EditGoneError`."""
     view = service.ledger.find(edit_id) if is_edit_id(edit_id) else None
     if view is None:
-        raise EditNotFoundError(edit_id)
+        raise missing(service, edit_id)
     return view
+
+
+def missing(service: Service, edit_id: str) -> ApiError:
+    """Why there is no such edit."""
+    if is_edit_id(edit_id) and service.ledger.is_gone(edit_id):
+        return EditGoneError(edit_id)
+    return EditNotFoundError(edit_id)
 
 
 def edit_response(

@@ -18,6 +18,7 @@ STATUS: dict[ErrorCode, HTTPStatus] = {
     ErrorCode.IDEMPOTENCY_MISMATCH: HTTPStatus.UNPROCESSABLE_ENTITY,
     ErrorCode.INVALID_CURSOR: HTTPStatus.UNPROCESSABLE_ENTITY,
     ErrorCode.EDIT_NOT_FOUND: HTTPStatus.NOT_FOUND,
+    ErrorCode.EDIT_GONE: HTTPStatus.GONE,
     ErrorCode.CHECKPOINT_NOT_FOUND: HTTPStatus.NOT_FOUND,
     ErrorCode.FILE_NOT_FOUND: HTTPStatus.NOT_FOUND,
     ErrorCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
@@ -56,6 +57,7 @@ class ApiError(Exception):
     ├── PromptTooLongError
     ├── NoWorkerError
     ├── EditNotFoundError
+    ├── EditGoneError
     ├── EditFinalError
     ├── EditNotFailedError
     ├── CheckpointNotFoundError
@@ -174,6 +176,15 @@ class EditNotFoundError(ApiError):
 
     def __init__(self, edit_id: str) -> None:
         super().__init__(f"there is no edit {edit_id!r}")
+
+
+class EditGoneError(ApiError):
+    """The edit ended so long ago that it is not kept any more."""
+
+    code = ErrorCode.EDIT_GONE
+
+    def __init__(self, edit_id: str) -> None:
+        super().__init__(f"{edit_id} ended long ago and is not kept any more")
 
 
 class EditFinalError(ApiError):

@@ -158,6 +158,14 @@ class Attempts:
         """The edits that are to be canceled, the oldest first."""
         return self._ids(model, "canceling")
 
+    def overdue(self, now_s: float) -> list[str]:
+        """The edits whose deadline has passed, except those that had ended by then."""
+        found = self._redis.zrangebyscore(names.DEADLINES, "-inf", now_s)
+        return [raw.decode() for raw in found]
+
+    def forget_deadline(self, edit_id: str) -> None:
+        self._redis.zrem(names.DEADLINES, edit_id)
+
     def _is_stranded(self, edit_id: str) -> bool:
         keys = [names.edit(edit_id), names.events(edit_id), names.lease(edit_id)]
         return bool(self._strand(keys, [names.EDITS, edit_id, rfc3339(self._clock())]))

@@ -14,6 +14,7 @@ class ErrorCode(StrEnum):
     IDEMPOTENCY_MISMATCH = "idempotency_mismatch"
     INVALID_CURSOR = "invalid_cursor"
     EDIT_NOT_FOUND = "edit_not_found"
+    EDIT_GONE = "edit_gone"
     CHECKPOINT_NOT_FOUND = "checkpoint_not_found"
     FILE_NOT_FOUND = "file_not_found"
     FULL_MODEL_UNAVAILABLE = "full_model_unavailable"

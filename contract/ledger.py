@@ -96,6 +96,10 @@ class Ledger:
         raw = self.redis.hgetall(names.edit(edit_id))
         return EditRecord.from_redis(raw) if raw else None
 
+    def is_gone(self, edit_id: str) -> bool:
+        """Whether there was such an edit, which has been forgotten since."""
+        return bool(self.redis.exists(names.gone(edit_id)))
+
     def find(self, edit_id: str) -> EditView | None:
         """The edit as it stands, with its place in the queue while it is not final."""
         record = self.record(edit_id)

@@ -9,6 +9,9 @@ SCHEMA = PREFIX + "schema"
 EDITS = PREFIX + "edits"
 WORKERS = PREFIX + "workers"
 MODELS = PREFIX + "models"
+# Sorted sets: ended edits as "<time> <id>", all of one score; edits that have a deadline, by it.
+FINISHED = EDITS + ":finished"
+DEADLINES = EDITS + ":deadlines"
 
 
 def queue_of(model: str) -> str:
@@ -29,6 +32,11 @@ def events(edit_id: str) -> str:
 def lease(edit_id: str) -> str:
     """String with a time to live: the worker that holds the edit now."""
     return f"{PREFIX}edit:{edit_id}:lease"
+
+
+def gone(edit_id: str) -> str:
+    """String with a time to live: there was such an edit."""
+    return f"{PREFIX}edit:{edit_id}:gone"
 
 
 def index(*, model: str | None = None, status: str | None = None) -> str:

@@ -84,6 +84,11 @@ class EditRecord:
         return created_s + deadline_s - now_s
 
     @property
+    def request_id(self) -> str:
+        """The HTTP request that made the edit."""
+        return self.fields.get("request_id", "")
+
+    @property
     def has_hung(self) -> bool:
         """Whether an attempt at it hung past its time."""
         return bool(self.fields.get("hung"))

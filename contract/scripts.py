@@ -133,3 +133,21 @@ end
 return 1
 """
 )
+
+# KEYS edit, events, mark of what is gone, ended edits. ARGV index prefix, id, member of the ended,
+# seconds to keep the mark.
+FORGET = (
+    _MOVE
+    + """
+redis.call('ZREM', KEYS[4], ARGV[3])
+local status, model = unpack(redis.call('HMGET', KEYS[1], 'status', 'model'))
+if not status then return 0 end
+for _, of_model in ipairs({'*', model}) do
+  redis.call('ZREM', index(of_model, '*'), ARGV[2])
+  redis.call('ZREM', index(of_model, status), ARGV[2])
+end
+redis.call('DEL', KEYS[1], KEYS[2])
+redis.call('SET', KEYS[3], '1', 'EX', ARGV[4])
+return 1
+"""
+)

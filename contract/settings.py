@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 PREFIX = "PALIMPSEST_"
 
@@ -61,12 +62,21 @@ class Settings(BaseModel):
     idempotency_ttl_s: int = Field(
         default=86_400, ge=1, description="How long an Idempotency-Key is remembered."
     )
+    retention_s: int = Field(
+        default=2_592_000, ge=1, description="How long an edit that has ended is kept."
+    )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @property
     def store(self) -> str:
         """Where checkpoints are kept: a directory or a URL."""
         return self.store_url or str(self.data_dir)
+
+    @model_validator(mode="after")
+    def _what_a_key_made_is_still_there(self) -> Self:
+        if self.retention_s < self.idempotency_ttl_s:
+            raise ValueError("retention_s is shorter than idempotency_ttl_s")
+        return self
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":

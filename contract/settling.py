@@ -4,12 +4,18 @@ from collections.abc import Callable
 from typing import Protocol
 
 from contract.attempts import Attempt, AttemptLostError, Attempts
+from contract.failures import ErrorCode
 from contract.ids import checkpoint_id_of
 from contract.lifecycle import EditStatus
 from contract.record import EditRecord
-from contract.views import CheckpointView
+from contract.views import CheckpointView, EditFailure
 
 NOBODY = ""
+LATE = EditFailure(
+    code=ErrorCode.DEADLINE_EXCEEDED,
+    message="the deadline passed before a worker was free",
+    retryable=False,
+)
 
 
 class Withholding(Protocol):
@@ -18,27 +24,45 @@ class Withholding(Protocol):
     def withhold(self, checkpoint_id: str) -> CheckpointView | None: ...
 
 
-def settle(
-    edit_id: str,
-    *,
-    attempts: Attempts,
-    record_of: Callable[[str], EditRecord | None],
-    store: Withholding,
-) -> None:
+Record = Callable[[str], EditRecord | None]
+
+
+def settle(edit_id: str, *, attempts: Attempts, record_of: Record, store: Withholding) -> None:
     """Cancel an edit that is to be canceled and that no live worker has.
 
-    A worker that only slept may wake up and publish: the store decides who was first. Until it
-    can, which raises `OSError`, the edit stays as it is.
+    Until the store can tell whether something was published, which raises `OSError`, the edit
+    stays as it is.
     """
     record = record_of(edit_id)
     if record is None or record.status is not EditStatus.CANCELING or attempts.is_held(edit_id):
         return
     attempt = Attempt(edit_id, record.attempt, NOBODY)
-    standing = store.withhold(checkpoint_id_of(edit_id))
+    _end(attempt, attempts.cancel, attempts=attempts, store=store)
+
+
+def expire(edit_id: str, *, attempts: Attempts, record_of: Record, store: Withholding) -> None:
+    """End an edit that waited past its deadline; one in work is ended by its worker's alarm, and
+    one that an earlier attempt has published is left to the worker that will find it.
+
+    Raises `OSError` as `settle` does.
+    """
+    record = record_of(edit_id)
+    if record is not None and record.status is EditStatus.QUEUED:
+        attempt = Attempt(edit_id, record.attempt, NOBODY)
+        _end(attempt, lambda late: attempts.fail(late, LATE), attempts=attempts, store=store)
+    if record is None or record.status is not EditStatus.RUNNING:
+        attempts.forget_deadline(edit_id)
+
+
+def _end(
+    attempt: Attempt, how: Callable[[Attempt], None], *, attempts: Attempts, store: Withholding
+) -> None:
+    """A worker that only slept may wake up and publish: the store decides who was first."""
+    standing = store.withhold(checkpoint_id_of(attempt.edit_id)) if attempt.number else None
     try:
         if standing is not None:
             attempts.succeed(attempt, standing.result, checkpoint_id=standing.id)
         else:
-            attempts.cancel(attempt)
+            how(attempt)
     except AttemptLostError:
-        return  # somebody else has settled it
+        return  # somebody else has ended it

@@ -63,6 +63,8 @@ class Submissions:
             writes.hset(names.edit(edit_id), mapping=record)
             for index in _indexes(model, EditStatus.QUEUED):
                 writes.zadd(index, {edit_id: 0})
+            if request.deadline_s is not None:
+                writes.zadd(names.DEADLINES, {edit_id: now_s + request.deadline_s})
             event = {"type": "queued", "at": rfc3339(now_s), "data": "{}"}
             writes.xadd(names.events(edit_id), event)
             if origin.key:

@@ -3,6 +3,10 @@
 import json
 import logging
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any, TextIO
 
 from contract.record import rfc3339
@@ -28,6 +32,19 @@ class EventLog:
         self._logger.log(level, event, extra={"facts": facts})
 
 
+_bound: ContextVar[Mapping[str, Any]] = ContextVar("bound", default=MappingProxyType({}))
+
+
+@contextmanager
+def bound(**facts: Any) -> Iterator[None]:
+    """Every line that is logged meanwhile, by whomever in this thread, tells these facts too."""
+    token = _bound.set({**_bound.get(), **facts})
+    try:
+        yield
+    finally:
+        _bound.reset(token)
+
+
 class JsonLines(logging.Formatter):
     """Formats a record, ours or a library's, as one line of JSON."""
 
@@ -38,6 +55,7 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "event": record.getMessage(),
         }
+        told |= _bound.get()
         told |= getattr(record, "facts", {})
         if record.exc_info:
             told["traceback"] = self.formatException(record.exc_info)

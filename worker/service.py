@@ -16,8 +16,8 @@ from contract.connection import connect
 from contract.ledger import Ledger
 from contract.presence import Presence
 from contract.queue import EditQueue
+from contract.retention import Retention
 from contract.settings import Settings
-from contract.settling import settle
 from contract.store import CheckpointStore
 from worker import announcement, tasks
 from worker.activity import Activity
@@ -29,6 +29,7 @@ from worker.handback import hand_back
 from worker.heartbeat import BEATS_PER_LEASE, Heartbeat
 from worker.leased_worker import LeasedWorker
 from worker.logs import EventLog
+from worker.sweeping import Sweep
 from worker.tasks import Resources, run_edit
 from worker.time_limit import time_limit
 
@@ -103,7 +104,15 @@ def serve(
         weights=Weights.of(editor.fingerprint),
         watchdog=partial(last_resort, _longest_s(settings) + LAST_RESORT_S),
     )
-    worker = _leased_worker(resources, ledger, lines)
+    sweep = Sweep(
+        model=model,
+        queue=ledger.queue(model),
+        attempts=resources.attempts,
+        record_of=ledger.record,
+        store=store,
+        retention=Retention(lines.patient, keep_s=settings.retention_s),
+    )
+    worker = _leased_worker(resources, lines, sweep)
     _forget_the_dead(lines.patient, ledger.presence, identity)
     worker.listen_to_signals()
     with _heartbeat(settings, lines, identity, resources):
@@ -125,15 +134,14 @@ def _open_store(settings: Settings) -> CheckpointStore:
     return store
 
 
-def _leased_worker(resources: Resources, ledger: Ledger, lines: Lines) -> LeasedWorker:
-    queue = ledger.queue(resources.model)
+def _leased_worker(resources: Resources, lines: Lines, sweep: Sweep) -> LeasedWorker:
     return LeasedWorker(
         names.queue_of(resources.model),
         name=resources.worker_id,
         connection=lines.patient,
         activity=resources.activity,
         run=partial(run_edit, resources=resources),
-        sweep=partial(sweep, resources, queue),
+        sweep=sweep,
     )
 
 
@@ -161,23 +169,6 @@ def _hand_back(settings: Settings, lines: Lines, *, model: str) -> Callable[[Att
     attempts = Attempts(lines.brisk, lease_s=settings.lease_s)
     queue = EditQueue(lines.brisk, model, job_timeout_s=settings.job_timeout_s)
     return partial(hand_back, attempts=attempts, queue=queue)
-
-
-def sweep(resources: Resources, queue: EditQueue) -> None:
-    """Put edits back in line whose worker, or whose job, was lost; end those whose worker was lost
-    before it could cancel them."""
-    for edit_id in resources.attempts.requeue_stranded(resources.model, queue):
-        log.warning("edit_swept", edit_id=edit_id)
-    for edit_id in resources.attempts.canceling(resources.model):
-        try:
-            settle(
-                edit_id,
-                attempts=resources.attempts,
-                record_of=resources.record_of,
-                store=resources.store,
-            )
-        except OSError as error:
-            log.warning("cancel_not_settled", edit_id=edit_id, reason=error.strerror)
 
 
 def _announce_model(

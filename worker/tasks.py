@@ -33,7 +33,7 @@ from worker.activity import Activity
 from worker.device_memory import DeviceMemory, budget_bytes
 from worker.failures import Codes, failure, failure_of
 from worker.fitness import DeviceFaultError, TaintedWeightsError, UnfitError, Weights
-from worker.logs import EventLog
+from worker.logs import EventLog, bound
 from worker.narration import Narration
 from worker.publishing import Store, code_version, commit, keep
 
@@ -123,17 +123,23 @@ def run_edit(edit_id: str, resources: Resources) -> None:
     which is told by `SystemExit`.
     """
     attempt = resources.attempts.claim(edit_id, worker_id=resources.worker_id)
-    if attempt is None:
+    record = resources.record_of(edit_id) if attempt else None
+    if attempt is None or record is None:
         log.info("edit_not_claimed", edit_id=edit_id)
         return
-    log.info("edit_started", **_names(attempt))
+    with bound(edit_id=edit_id, attempt=attempt.number, request_id=record.request_id):
+        log.info("edit_started")
+        _work(attempt, record, resources)
+
+
+def _work(attempt: Attempt, record: EditRecord, resources: Resources) -> None:
     try:
         with resources.activity.holding(attempt), resources.watchdog():
-            _end(attempt, _ending(attempt, resources), resources)
+            _end(attempt, _ending(attempt, record, resources), resources)
     except AttemptLostError as lost:
-        log.warning("attempt_lost", found=lost.found, **_names(attempt))
+        log.warning("attempt_lost", found=lost.found)
     except UnfitError as unfit:
-        log.error("worker_unfit", reason=str(unfit), **_names(attempt))
+        log.error("worker_unfit", reason=str(unfit))
         if isinstance(unfit, TaintedWeightsError):
             resources.activity.taint()
         resources.hand_back(attempt)
@@ -143,10 +149,10 @@ def run_edit(edit_id: str, resources: Resources) -> None:
         raise
 
 
-def _ending(attempt: Attempt, resources: Resources) -> Ending:
+def _ending(attempt: Attempt, record: EditRecord, resources: Resources) -> Ending:
     ending: Ending
     try:
-        return _carry_out(attempt, resources)
+        return _carry_out(attempt, record, resources)
     except (CancelAskedError, WithheldError):
         ending = Canceled()
     except (AttemptLostError, RedisError, UnfitError):
@@ -157,7 +163,7 @@ def _ending(attempt: Attempt, resources: Resources) -> Ending:
             raise DeviceFaultError(ending.failure.message) from None
         if ending.failure.code is ErrorCode.INTERNAL:
             # As text: a log record that kept the exception would keep its frames' tensors.
-            log.error("edit_broke", traceback=traceback.format_exc(), **_names(attempt))
+            log.error("edit_broke", traceback=traceback.format_exc())
     # Only here, where the exception and its frames are gone, can their memory be freed.
     resources.memory.release()
     # A timeout may have struck between a command and its reply.
@@ -166,16 +172,14 @@ def _ending(attempt: Attempt, resources: Resources) -> Ending:
     return ending
 
 
-def _carry_out(attempt: Attempt, resources: Resources) -> Ending:
+def _carry_out(attempt: Attempt, record: EditRecord, resources: Resources) -> Ending:
     standing = resources.store.find(checkpoint_id_of(attempt.edit_id))
     if standing is not None:
-        log.info("checkpoint_stands", by_attempt=standing.attempt, **_names(attempt))
+        log.info("checkpoint_stands", by_attempt=standing.attempt)
         return Published(standing)
     if attempt.number > resources.max_attempts:
         message = f"given up after {resources.max_attempts} attempts that did not end"
         return Failed(failure(ErrorCode.ATTEMPTS_EXHAUSTED, message))
-    record = resources.record_of(attempt.edit_id)
-    assert record is not None, "a claim finds the record"
     if record.has_hung:
         return Failed(failure(ErrorCode.TIMEOUT, "an attempt hung past its time limit"))
     resources.weights.check()
@@ -248,14 +252,14 @@ def _end(attempt: Attempt, ending: Ending, resources: Resources) -> None:
     match _outlived(attempt, ending, resources):
         case Published(checkpoint):
             resources.attempts.succeed(attempt, checkpoint.result, checkpoint_id=checkpoint.id)
-            log.info("edit_succeeded", outcome=checkpoint.result.outcome, **_names(attempt))
+            log.info("edit_succeeded", outcome=checkpoint.result.outcome)
         case Failed(found, result):
             _check_lease(attempt, resources)
             resources.attempts.fail(attempt, found, result=result)
-            log.warning("edit_failed", code=found.code, message=found.message, **_names(attempt))
+            log.warning("edit_failed", code=found.code, message=found.message)
         case Canceled():
             resources.attempts.cancel(attempt)
-            log.info("edit_canceled", **_names(attempt))
+            log.info("edit_canceled")
     resources.attempts.release(attempt)
 
 
@@ -267,7 +271,7 @@ def _outlived(attempt: Attempt, ending: Ending, resources: Resources) -> Ending:
     try:
         standing = resources.store.withhold(checkpoint_id_of(attempt.edit_id))
     except OSError as error:  # a store that takes nothing takes no late checkpoint either
-        log.warning("not_withheld", reason=error.strerror, **_names(attempt))
+        log.warning("not_withheld", reason=error.strerror)
         return ending
     return ending if standing is None else Published(standing)
 
@@ -276,7 +280,3 @@ def _check_lease(attempt: Attempt, resources: Resources) -> None:
     """Fence what the ledger's scripts cannot see: an attempt that slept past its lease."""
     if not resources.attempts.renew(attempt):
         raise AttemptLostError(attempt.edit_id, found="no lease")
-
-
-def _names(attempt: Attempt) -> dict[str, Any]:
-    return {"edit_id": attempt.edit_id, "attempt": attempt.number}

@@ -4,8 +4,8 @@ from fastapi import APIRouter, Response
 
 from app.acceptance import REFUSALS, accept
 from app.edit_id import is_edit_id
-from app.edit_response import accepted, edit_response, found_edit
-from app.errors import EditFinalError, EditNotFailedError, EditNotFoundError
+from app.edit_response import accepted, edit_response, found_edit, missing
+from app.errors import EditFinalError, EditNotFailedError
 from app.logs import EventLog
 from app.openapi import problems
 from app.routes.edits import IdempotencyKey
@@ -29,14 +29,19 @@ RETRIED = frozenset({EditStatus.FAILED, EditStatus.CANCELED})
     response_description="It is canceled.",
     responses={
         202: {"description": "Its worker stops it soon: follow it.", "model": EditView},
-        **problems(ErrorCode.EDIT_NOT_FOUND, ErrorCode.EDIT_FINAL, ErrorCode.LEDGER_UNAVAILABLE),
+        **problems(
+            ErrorCode.EDIT_NOT_FOUND,
+            ErrorCode.EDIT_GONE,
+            ErrorCode.EDIT_FINAL,
+            ErrorCode.LEDGER_UNAVAILABLE,
+        ),
     },
 )
 def cancel_edit(edit_id: str, service: ServiceDependency) -> Response:
     """Stops an edit, be it waiting or running; what is published by then stays published."""
     before = service.ledger.cancel(edit_id) if is_edit_id(edit_id) else None
     if before is None:
-        raise EditNotFoundError(edit_id)
+        raise missing(service, edit_id)
     if before.is_final:
         raise EditFinalError(edit_id, status=before)
     log.info("cancel_asked", edit_id=edit_id, found=before)
@@ -65,7 +70,9 @@ def _settle(service: Service, edit_id: str) -> None:
     status_code=202,
     response_model=EditView,
     response_description="Accepted: follow the new edit at `Location`.",
-    responses=problems(ErrorCode.EDIT_NOT_FOUND, ErrorCode.EDIT_NOT_FAILED, *REFUSALS),
+    responses=problems(
+        ErrorCode.EDIT_NOT_FOUND, ErrorCode.EDIT_GONE, ErrorCode.EDIT_NOT_FAILED, *REFUSALS
+    ),
 )
 def retry_edit(
     edit_id: str, service: ServiceDependency, idempotency_key: IdempotencyKey = None

@@ -99,7 +99,10 @@ def list_edits(
     responses={
         304: {"description": "Unchanged since `If-None-Match`."},
         **problems(
-            ErrorCode.INVALID_REQUEST, ErrorCode.EDIT_NOT_FOUND, ErrorCode.LEDGER_UNAVAILABLE
+            ErrorCode.INVALID_REQUEST,
+            ErrorCode.EDIT_NOT_FOUND,
+            ErrorCode.EDIT_GONE,
+            ErrorCode.LEDGER_UNAVAILABLE,
         ),
     },
 )

@@ -7,6 +7,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from app.edit_id import is_edit_id
+from app.edit_response import missing
 from app.errors import EditNotFoundError
 from app.openapi import problems
 from app.service import Service, ServiceDependency
@@ -33,7 +34,10 @@ EVENT_ID = r"^[0-9]{1,18}(-[0-9]{1,18})?$"
         },
         204: {"description": "The feed is over: nothing follows `Last-Event-ID`."},
         **problems(
-            ErrorCode.INVALID_REQUEST, ErrorCode.EDIT_NOT_FOUND, ErrorCode.LEDGER_UNAVAILABLE
+            ErrorCode.INVALID_REQUEST,
+            ErrorCode.EDIT_NOT_FOUND,
+            ErrorCode.EDIT_GONE,
+            ErrorCode.LEDGER_UNAVAILABLE,
         ),
     },
 )
@@ -58,7 +62,7 @@ async def list_events(
         raise EditNotFoundError(edit_id)
     start = last_event_id or after
     if await run_in_threadpool(service.ledger.record, edit_id) is None:
-        raise EditNotFoundError(edit_id)
+        raise await run_in_threadpool(missing, service, edit_id)
     if EVENT_STREAM not in http.headers.get("accept", "").lower():
         return await run_in_threadpool(_listed, service, edit_id, after=start)
     news = await run_in_threadpool(news_of, service.ledger, edit_id, after=start)

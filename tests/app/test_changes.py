@@ -1,5 +1,6 @@
 """Canceling an edit, and trying one again."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,6 +15,7 @@ from contract.failures import ErrorCode
 from contract.ids import checkpoint_id_of
 from contract.ledger import Ledger
 from contract.lifecycle import Phase
+from contract.retention import Retention
 from contract.store import CheckpointStore, WithheldError
 from contract.views import CheckpointView, EditFailure, EditResult, ModelView
 
@@ -227,3 +229,23 @@ def test_an_unknown_edit_can_be_neither_canceled_nor_tried_again(
     response = api.post(f"/edits/{edit_id}/{verb}")
 
     assert response.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", ""), ("GET", "/events"), ("POST", "/cancel"), ("POST", "/retry")]
+)
+def test_an_edit_that_ended_long_ago_is_gone(
+    api: httpx.Client,
+    redis: Redis,
+    edit_id: str,
+    finish: Callable[[str], None],
+    method: str,
+    path: str,
+) -> None:
+    finish(edit_id)
+    next_year = Retention(redis, keep_s=60, clock=lambda: time.time() + 31_536_000)
+    next_year.forget_old()
+
+    response = api.request(method, f"/edits/{edit_id}{path}")
+
+    assert (response.status_code, response.json()["code"]) == (410, "edit_gone")

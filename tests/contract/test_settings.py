@@ -54,3 +54,10 @@ def test_a_bad_value_is_refused(variable: str, value: str) -> None:
 
 def test_every_setting_says_what_it_is() -> None:
     assert [n for n, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_an_edit_is_kept_as_long_as_its_idempotency_key() -> None:
+    with pytest.raises(ValidationError, match="shorter than idempotency_ttl_s"):
+        Settings(retention_s=60)
+
+    assert Settings(retention_s=60, idempotency_ttl_s=60).retention_s == 60

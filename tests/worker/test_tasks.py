@@ -1,10 +1,13 @@
 import errno
 import gc
+import json
+import logging
 import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +19,37 @@ from rq.timeouts import JobTimeoutException
 
 from contract import names
 from contract.attempts import Attempt, Attempts
+from contract.edits import EditRequest
 from contract.failures import ErrorCode
 from contract.ids import checkpoint_id_of
 from contract.ledger import Ledger
 from contract.lifecycle import EditStatus, Outcome, Phase, QueuedReason
 from contract.memory import estimate
+from contract.origin import Origin
 from contract.store import CheckpointStore, CorruptFileError, WithheldError
-from contract.views import CheckpointFile, CheckpointView, Decision, EditView, WorkerState
+from contract.views import (
+    Admission,
+    Applied,
+    CheckpointFile,
+    CheckpointView,
+    Decision,
+    EditView,
+    WorkerState,
+)
 from worker.activity import Activity
 from worker.failures import SERVICE_CODES
+from worker.logs import configure
 from worker.tasks import Resources, run_edit
 from worker.time_limit import time_limit
 
+ADMISSION = Admission(
+    decision=Decision.ADMIT,
+    predicted_peak_bytes=0,
+    budget_bytes=None,
+    items=(),
+    applied=Applied(layers_per_pass=2),
+)
+REQUEST = EditRequest(prompt="The capital of France is", target_new="Rome")
 Submit = Callable[..., str]
 MakeResources = Callable[..., Resources]
 
@@ -677,7 +699,24 @@ def test_an_internal_error_is_logged_with_its_traceback(
 
     facts = {r.getMessage(): r.__dict__.get("facts", {}) for r in caplog.records}
     assert "KeyError: 'spam'" in facts["edit_broke"]["traceback"]
-    assert (facts["edit_failed"]["edit_id"], facts["edit_failed"]["attempt"]) == (edit_id, 1)
+
+
+def test_each_line_in_an_edit_tells_its_edit_attempt_and_request(
+    ledger: Ledger, resources: MakeResources
+) -> None:
+    origin = Origin(request_id="mine")
+    edit_id = ledger.submit(REQUEST, model="demo", admission=ADMISSION, origin=origin).edit_id
+    stream = StringIO()
+    configure("INFO", stream=stream)
+    during = partial(logging.getLogger("a.library").warning, "it happened")
+
+    run_edit(edit_id, resources(editor=FakeEditor(during=during)))
+
+    told = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["event"] for line in told] == ["edit_started", "it happened", "edit_succeeded"]
+    for line in told:
+        facts = (line["edit_id"], line["attempt"], line["request_id"])
+        assert facts == (edit_id, 1, "mine")
 
 
 def test_the_service_codes_can_be_joined_by_an_engines(
