@@ -50,6 +50,7 @@ from worker.kn import EditRequest, HParams, Method, Neuron, Resident
 from worker.kn.attribution import Path as IntegrationPath
 from worker.kn.attribution import attribute
 from worker.kn.editor import RECIPES
+from worker.kn.hparams import MOST_NEURONS
 from worker.kn.loading import load_resident
 from worker.kn.methods import calibrated, easyedit, paper
 from worker.kn.quadrature import Quadrature
@@ -198,7 +199,7 @@ def _see(resident: Resident, case: Case) -> Seen:
 
 def _positive(resident: Resident, request: EditRequest, method: Method) -> dict[Neuron, float]:
     """The method's own scores: what it selects when nothing is too weak."""
-    whole = HParams(adaptive_threshold=1e-12, max_neurons=10**9)
+    whole = HParams(adaptive_threshold=1e-12, max_neurons=MOST_NEURONS)
     task = Task(
         resident=resident,
         request=EditRequest(prompt=request.prompt, target_new=request.target_new, hparams=whole),

@@ -151,9 +151,7 @@ class EditRequest(Frozen):
     method: Method = Method.CALIBRATED
     operation: Operation = Operation.EDIT
     prompt: Prompt
-    subject: (
-        Annotated[str, Field(max_length=MAX_PROMPT_CHARS), BeforeValidator(_encodable)] | None
-    ) = None
+    subject: Prompt | None = None
     ground_truth: Answer | None = Field(
         default=None, description="The answer to overwrite. Absent: the model's own."
     )
@@ -181,6 +179,14 @@ class EditRequest(Frozen):
         riemann = self.hparams.quadrature is Quadrature.RIEMANN
         if self.method is Method.EASYEDIT and not riemann:
             raise ValueError("method easyedit has points of its own: quadrature must be riemann")
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_edited_is_not_protected(self) -> "EditRequest":
+        edited = {" ".join(p.split()) for p in (self.prompt, *self.refine_prompts)}
+        for prompt in self.protect_prompts:
+            if " ".join(prompt.split()) in edited:
+                raise ValueError(f"{prompt!r} is to be edited and in protect_prompts")
         return self
 
     @model_validator(mode="after")

@@ -1,21 +1,11 @@
 """The floor of collecting, at sizes worked out by hand."""
 
 import pytest
+from known_shapes import LLAMA_2_7B
 
 from bench.roofline import Matmul, Rates, passes_of
 from contract.memory import ModelShape
 
-LLAMA_2_7B = ModelShape(
-    n_layer=32,
-    d_model=4096,
-    d_ff=11008,
-    n_head=32,
-    n_kv_head=32,
-    d_head=128,
-    n_vocab=32000,
-    tied=False,
-    dtype_bytes=2,
-)
 TWO_LAYERS = ModelShape(
     n_layer=2, d_model=8, d_ff=16, n_head=4, n_kv_head=2, d_head=2, n_vocab=10, tied=False
 )

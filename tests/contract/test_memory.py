@@ -1,6 +1,7 @@
 """The memory formula on shapes whose sizes are published."""
 
 import pytest
+from known_shapes import LLAMA_2_7B
 
 from contract.memory import (
     ModelShape,
@@ -10,17 +11,6 @@ from contract.memory import (
     most_layers_within,
 )
 
-LLAMA_2_7B = ModelShape(
-    n_layer=32,
-    d_model=4096,
-    d_ff=11008,
-    n_head=32,
-    n_kv_head=32,
-    d_head=128,
-    n_vocab=32000,
-    tied=False,
-    dtype_bytes=2,
-)
 PROMPT = SequenceShape(prompt_tokens=8, answer_tokens=1)
 WORK = Workload(attributed=(PROMPT,), written=(PROMPT,), evaluated=(PROMPT,))
 

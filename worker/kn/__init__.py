@@ -20,10 +20,11 @@ from worker.kn.errors import (
     UnknownFamilyError,
     UnreachableTargetError,
 )
+from worker.kn.hparams import HParams
 from worker.kn.loading import load_editor
 from worker.kn.neuron import Neuron
 from worker.kn.quadrature import Rule
-from worker.kn.request import EditRequest, HParams, Method, Operation, Probe
+from worker.kn.request import EditRequest, Method, Operation, Probe
 from worker.kn.resident import Resident
 from worker.kn.result import EditResult
 
