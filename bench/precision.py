@@ -204,6 +204,7 @@ def _positive(resident: Resident, request: EditRequest, method: Method) -> dict[
         resident=resident,
         request=EditRequest(prompt=request.prompt, target_new=request.target_new, hparams=whole),
         ground_truth=request.ground_truth or "",
+        own_ids=(),
         ending=None,
         references=[],
         layers_per_pass=len(resident.blocks),

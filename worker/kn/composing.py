@@ -6,11 +6,11 @@ from typing import Any
 
 from worker.kn.adapter import Adapter
 from worker.kn.evaluation import Reply
-from worker.kn.generation import begins_with
 from worker.kn.measurement import Asked, Measurement
 from worker.kn.request import EditRequest, Operation
 from worker.kn.resident import Resident
 from worker.kn.weights import edited
+from worker.kn.wording import begins_with
 
 Told = Callable[[int, int], None]
 

@@ -10,9 +10,9 @@ from worker.kn.adapter import Adapter
 from worker.kn.base import Base
 from worker.kn.composing import Composition, compose
 from worker.kn.erasing import erasing
+from worker.kn.errors import NothingToEraseError
 from worker.kn.evaluation import Question, Reply
 from worker.kn.fingerprint import fingerprint
-from worker.kn.generation import begins_with
 from worker.kn.layering import Layers
 from worker.kn.measurement import Asked
 from worker.kn.metering import metered
@@ -29,6 +29,7 @@ from worker.kn.statement import Statement
 from worker.kn.stopwatch import Stopwatch, Watch
 from worker.kn.verification import Made, files_of, verify
 from worker.kn.weights import edited, edited_columns
+from worker.kn.wording import begins_with
 
 RECIPES: Mapping[Method, Recipe] = {
     Method.CALIBRATED: Calibrated(),
@@ -226,7 +227,7 @@ class Editor:
             told(1, 1)
         return lambda predicted_bytes, observed_bytes: EditResult(
             adapter=whole,
-            held=_held(task, asked.before[0], measurement.after[0]),
+            held=_held(task, measurement.after[0]),
             neurons=selection.neurons,
             n_layer=len(self.resident.blocks),
             completeness=selection.incompleteness,
@@ -239,10 +240,14 @@ class Editor:
 
     def _task(self, request: EditRequest, layers: int, before: Reply) -> Task:
         own = OwnAnswer.of(self.resident, request, before)
+        known = request.ground_truth or own.text
+        if not known and request.operation is Operation.ERASE:
+            raise NothingToEraseError
         return Task(
             resident=self.resident,
             request=request,
-            ground_truth=request.ground_truth or own.text or request.target_new,
+            ground_truth=known or request.target_new,
+            own_ids=own.ids if own.text and not request.ground_truth else (),
             ending=own.ending,
             references=self._references,
             layers_per_pass=layers,
@@ -268,18 +273,17 @@ def _shape(statement: Statement) -> SequenceShape:
     )
 
 
-def _held(task: Task, before: Reply, after: Reply) -> bool:
+def _held(task: Task, after: Reply) -> bool:
     if task.request.operation is Operation.ERASE:
-        return not _still_says(task, before, after)
+        return not _still_says(task, after)
     return after.says(task.request.target_new)
 
 
-def _still_says(task: Task, before: Reply, after: Reply) -> bool:
+def _still_says(task: Task, after: Reply) -> bool:
     """Whether the old answer stands. The model's own is known only as far as the new one is long,
     and may end within a word: it is compared by its ids."""
-    if task.request.ground_truth is None:
-        n = len(before.wanted)
-        return before.ids[:n] == after.ids[:n]
+    if task.own_ids:
+        return after.ids[: len(task.own_ids)] == task.own_ids
     return begins_with(after.text, task.ground_truth)
 
 
@@ -289,7 +293,7 @@ def _warnings(request: EditRequest, before: Reply) -> list[Warned]:
     if truth and not begins_with(before.text, truth):
         text = f"the model answers {before.text!r}, not ground_truth {truth!r}"
         found.append(Warned("ground_truth_differs", text))
-    if before.says(request.target_new):
+    if request.operation is Operation.EDIT and before.says(request.target_new):
         text = f"the model says target_new {request.target_new!r} already"
         found.append(Warned("target_already_held", text))
     if request.subject and request.subject not in request.prompt:

@@ -11,6 +11,7 @@ class KnError(Exception):
     ├── QuantisedModelError
     ├── BadRequestError
     │   ├── UnreachableTargetError
+    │   ├── NothingToEraseError
     │   └── PromptTooLongError
     ├── EditError
     │   ├── NoNeuronsError
@@ -59,6 +60,15 @@ class UnreachableTargetError(BadRequestError):
     def __init__(self, answer: str) -> None:
         self.answer = answer
         super().__init__(f"answer {answer!r} adds no token after the prompt")
+
+
+class NothingToEraseError(BadRequestError):
+    """The model says nothing after the prompt, and no ground truth is given."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the model says nothing after the prompt: name what to erase, ground_truth"
+        )
 
 
 class PromptTooLongError(BadRequestError):

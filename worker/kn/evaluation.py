@@ -7,10 +7,11 @@ from enum import StrEnum
 import torch
 
 from contract.memory import STATEMENTS_PER_BATCH
-from worker.kn.generation import begins_with, continuations, text_of
+from worker.kn.generation import continuations, text_of
 from worker.kn.request import EditRequest
 from worker.kn.resident import Resident
-from worker.kn.statement import Batch, alike
+from worker.kn.statement import Batch, Statement, alike
+from worker.kn.wording import begins_with, goes_on
 
 FEWEST_NEW_TOKENS = 12
 
@@ -28,11 +29,23 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A prompt and the answer that counts; None: whatever the unedited model says."""
+    """A prompt and the answer that counts; None: whatever the unedited model says.
+
+    An answer of the model's own keeps its ids: tokenised again, its text may give others.
+    """
 
     role: Role
     prompt: str
     expected: str | None
+    own_ids: tuple[int, ...] = ()
+
+    def statement(self, resident: Resident) -> Statement:
+        """The prompt followed by the answer, which there has to be."""
+        assert self.expected
+        encoder = resident.encoder
+        if self.own_ids:
+            return Statement.of(encoder.prompt_ids(self.prompt), self.own_ids)
+        return encoder.statement(self.prompt, self.expected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +56,8 @@ class Reply:
     ids: tuple[int, ...]
     guessed: tuple[int, ...]
     wanted: tuple[int, ...]
+    spelled: bool = False
+    """Whether the generated ids begin with the wanted ones, and a word ends there."""
 
     @property
     def accuracy(self) -> float | None:
@@ -53,9 +68,8 @@ class Reply:
         return right / len(self.wanted)
 
     def says(self, answer: str) -> bool:
-        """Whether the generated ids begin with the answer's, or the text with its words."""
-        spelled = bool(self.wanted) and self.ids[: len(self.wanted)] == self.wanted
-        return spelled or begins_with(self.text, answer)
+        """Whether what is generated begins with the expected answer's ids, or with its words."""
+        return self.spelled or begins_with(self.text, answer)
 
     def agreement(self, other: "Reply") -> float | None:
         """The share of guesses that are the same in both."""
@@ -108,10 +122,19 @@ def ask_first(
     """The unedited model's replies, and the questions with its own answers where none was given."""
     generated = continuations(resident, [q.prompt for q in questions], new_tokens=new_tokens)
     settled = [
-        replace(question, expected=question.expected or text_of(resident, ids) or None)
+        question if question.expected else _own(resident, question, ids)
         for question, ids in zip(questions, generated, strict=True)
     ]
     return settled, _replies(resident, settled, generated)
+
+
+def _own(resident: Resident, question: Question, ids: list[int]) -> Question:
+    """The question with the first line that the model itself says, if it says anything."""
+    text = text_of(resident, ids)
+    if not text:
+        return question
+    whole = next(n for n in range(len(ids) + 1) if text_of(resident, ids[:n]) == text)
+    return replace(question, expected=text, own_ids=tuple(ids[:whole]))
 
 
 def ask(resident: Resident, questions: Sequence[Question], *, new_tokens: int) -> list[Reply]:
@@ -124,9 +147,16 @@ def _replies(
     resident: Resident, questions: Sequence[Question], generated: Sequence[list[int]]
 ) -> list[Reply]:
     return [
-        Reply(text_of(resident, ids), tuple(ids), guessed, wanted)
+        Reply(text_of(resident, ids), tuple(ids), guessed, wanted, _spelled(resident, ids, wanted))
         for ids, (guessed, wanted) in zip(generated, _guesses(resident, questions), strict=True)
     ]
+
+
+def _spelled(resident: Resident, ids: list[int], wanted: tuple[int, ...]) -> bool:
+    if not wanted or tuple(ids[: len(wanted)]) != wanted:
+        return False
+    said, answer = resident.tokenizer.decode(ids), resident.tokenizer.decode(list(wanted))
+    return said.startswith(answer) and not goes_on(answer, said[len(answer) :])
 
 
 @torch.no_grad()
@@ -135,14 +165,14 @@ def _guesses(
 ) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     """For each question the argmax at every answer token, and the answer's ids."""
     found: list[tuple[tuple[int, ...], tuple[int, ...]]] = [((), ())] * len(questions)
-    answered = [(i, q.prompt, q.expected) for i, q in enumerate(questions) if q.expected]
-    statements = [resident.encoder.statement(prompt, answer) for _, prompt, answer in answered]
+    answered = [i for i, question in enumerate(questions) if question.expected]
+    statements = [questions[i].statement(resident) for i in answered]
     for indexes in alike(statements, lambda s: len(s.answers), most=STATEMENTS_PER_BATCH):
         batch = Batch.of([statements[i] for i in indexes], resident.device)
         hidden = resident.decoder(input_ids=batch.ids, use_cache=False).last_hidden_state
         guessed = resident.head(batch.at_answers(hidden)).argmax(-1).tolist()
         for i, guess in zip(indexes, guessed, strict=True):
-            found[answered[i][0]] = (tuple(guess), statements[i].answers)
+            found[answered[i]] = (tuple(guess), statements[i].answers)
     return found
 
 

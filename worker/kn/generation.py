@@ -55,13 +55,6 @@ def text_of(resident: Resident, ids: Sequence[int]) -> str:
     return _first_line(resident.tokenizer.decode(ids, skip_special_tokens=True))
 
 
-def begins_with(text: str, answer: str) -> bool:
-    """Whether a continuation begins with the answer, as whole words."""
-    said, wanted = " ".join(text.split()), " ".join(answer.split())
-    rest = said[len(wanted) :]
-    return said.startswith(wanted) and not (wanted[-1:].isalnum() and rest[:1].isalnum())
-
-
 def _first_line(text: str) -> str:
     return text.strip().split("\n", 1)[0].strip()
 

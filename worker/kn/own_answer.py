@@ -14,7 +14,8 @@ ENDS = frozenset(".,;:!?\n。，")
 class OwnAnswer:
     """The answer as far as the new one is long, and the mark that ends the whole of it."""
 
-    text: str
+    ids: tuple[int, ...]
+    text: str  # blank where the model says nothing
     ending: int | None  # None where the model goes on without a mark
 
     @classmethod
@@ -25,11 +26,16 @@ class OwnAnswer:
         else before the first mark. Where it begins with a mark, nothing is known of its end.
         """
         n = _known_length(resident, request, reply.ids) or _unmarked_length(resident, reply.ids)
+        if not _text(resident, reply.ids[:n]):
+            n = len(reply.ids)
         wanted = len(resident.encoder.answer_ids(request.prompt, request.target_new))
         ids = reply.ids[: min(n, wanted)]
-        text = resident.tokenizer.decode(ids, skip_special_tokens=True).strip()
-        ends = bool(text) and n < len(reply.ids) and _is_mark(resident, reply.ids[n])
-        return cls(text, reply.ids[n] if ends else None)
+        ends = n < len(reply.ids) and _is_mark(resident, reply.ids[n])
+        return cls(ids, _text(resident, ids), reply.ids[n] if ends else None)
+
+
+def _text(resident: Resident, ids: Sequence[int]) -> str:
+    return resident.tokenizer.decode(ids, skip_special_tokens=True).strip()
 
 
 def _known_length(resident: Resident, request: EditRequest, ids: Sequence[int]) -> int | None:

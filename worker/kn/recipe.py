@@ -8,6 +8,7 @@ from worker.kn.adapter import LayerWrite
 from worker.kn.neuron import Scored
 from worker.kn.request import EditRequest
 from worker.kn.resident import Resident
+from worker.kn.statement import Statement
 
 Told = Callable[[int, int], None]
 """Called between passes with (done, total); may raise to stop."""
@@ -17,15 +18,37 @@ Told = Callable[[int, int], None]
 class Task:
     """One edit of one model: the request with its old answer known.
 
-    `ending` is the token with which the model ends that answer, where it is seen to end it.
+    `own_ids` are the old answer's tokens where it is the model's own, which may be no word after a
+    space; `ending` is the token with which the model ends it, where it is seen to end it.
     """
 
     resident: Resident
     request: EditRequest
     ground_truth: str
+    own_ids: tuple[int, ...]
     ending: int | None
     references: Sequence[Sequence[int]]
     layers_per_pass: int
+
+    @property
+    def old(self) -> list[Statement]:
+        """Each prompt that expresses the fact, followed by the old answer."""
+        if not self.own_ids:
+            return self._followed_by(self.ground_truth)
+        encoder = self.resident.encoder
+        return [
+            encoder.checked(Statement.of(encoder.prompt_ids(prompt), self.own_ids))
+            for prompt in self.request.steering_prompts
+        ]
+
+    @property
+    def new(self) -> list[Statement]:
+        """Each prompt that expresses the fact, followed by the new answer."""
+        return self._followed_by(self.request.target_new)
+
+    def _followed_by(self, answer: str) -> list[Statement]:
+        statement = self.resident.encoder.statement
+        return [statement(prompt, answer) for prompt in self.request.steering_prompts]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from worker.kn.weights import edited
 
 REQUEST = EditRequest(
     prompt="The capital is",
-    target_new="Rome",
+    target_new="Rome.",  # a random model may go on with letters: a word would not end
     subject="France",
     ground_truth="Paris",
     refine_prompts=("Its capital:",),
@@ -38,7 +38,7 @@ def test_a_calibrated_edit_holds_in_every_family(family: str) -> None:
     result = _editor(family).edit(REQUEST)
 
     assert result.held
-    assert result.after[0].text.startswith("Rome")
+    assert result.after[0].text.startswith("Rome.")
     assert result.metrics.rewrite_acc == 1.0
 
 

@@ -8,7 +8,17 @@ import torch
 from peft import PeftModel
 from tiny_models import FAMILIES, Letters
 
-from worker.kn import Editor, EditRequest, EditResult, HParams, Method, Neuron, Operation, Resident
+from worker.kn import (
+    Editor,
+    EditRequest,
+    EditResult,
+    HParams,
+    Method,
+    Neuron,
+    NothingToEraseError,
+    Operation,
+    Resident,
+)
 from worker.kn.adapter import Adapter
 from worker.kn.erasing import erasing
 from worker.kn.neuron import Scored
@@ -56,7 +66,7 @@ def test_the_rank_is_no_more_than_the_neurons_of_a_layer_nor_the_width_of_the_mo
 
 
 def test_an_erase_holds_only_where_the_models_own_answer_is_gone() -> None:
-    prompts = ("Its name:", "The sea is", "A town", "Who?", "One is", "The capital is", "So", "It")
+    prompts = ("Its name:", "The sea is", "Who?", "Zz")
     results = [
         _erase(prompt, ground_truth=None, max_neurons=n) for prompt in prompts for n in (1, 40)
     ]
@@ -69,6 +79,22 @@ def test_an_erase_holds_only_where_the_models_own_answer_is_gone() -> None:
 
 def test_an_erase_holds_where_the_given_answer_is_not_said() -> None:
     assert _erase("Its name:", ground_truth="Paris", max_neurons=1).held
+
+
+def test_a_model_that_says_nothing_has_nothing_to_erase() -> None:
+    resident = _resident(torch.float32)
+    request = EditRequest(prompt="Its name:", target_new="R", operation=Operation.ERASE)
+
+    with pytest.raises(NothingToEraseError):
+        Editor(_ending_at_once(resident), reference_prompts=["a"]).edit(request)
+
+
+def _ending_at_once(resident: Resident) -> Resident:
+    """Its head has end of text lead whatever is read."""
+    head = resident.head
+    head.bias = torch.nn.Parameter(torch.zeros(len(head.weight)))
+    head.bias.data[resident.tokenizer.eos_token_id] = 1e4
+    return resident
 
 
 def _erase(prompt: str, *, ground_truth: str | None, max_neurons: int) -> EditResult:

@@ -2,11 +2,10 @@
 
 from typing import Any, cast
 
-import pytest
 from transformers import GenerationConfig
 
 from worker.kn import Resident
-from worker.kn.generation import begins_with, continuations
+from worker.kn.generation import continuations
 
 
 def test_a_penalty_among_the_models_settings_changes_nothing(llama: Resident) -> None:
@@ -19,16 +18,3 @@ def test_a_penalty_among_the_models_settings_changes_nothing(llama: Resident) ->
 
     assert found == plain
     assert model.generation_config is own
-
-
-@pytest.mark.parametrize(
-    ("text", "answer", "begins"),
-    [
-        ("Rome.", "Rome", True),
-        ("Rome", "Rome", True),
-        ("Romeo", "Rome", False),
-        ("  New  York City", "New York", True),
-    ],
-)
-def test_a_text_begins_with_an_answer_as_whole_words(text: str, answer: str, begins: bool) -> None:
-    assert begins_with(text, answer) is begins

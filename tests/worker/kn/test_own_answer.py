@@ -34,11 +34,33 @@ def test_an_answer_that_begins_with_a_mark_has_no_ending(llama: Resident) -> Non
     assert _own(llama, "\nRome", target="Boston").ending is None
 
 
+def test_an_answer_keeps_its_tokens_where_it_is_no_word_after_a_space(llama: Resident) -> None:
+    reply = Reply("Paris", tuple(_ids(llama, "Paris")), (), ())
+
+    own = OwnAnswer.of(llama, EditRequest(prompt="(", target_new="Bonn"), reply)
+
+    assert own.ids == tuple(_ids(llama, "Paris"))
+
+
+def test_an_answer_that_begins_with_a_mark_is_taken_with_it(llama: Resident) -> None:
+    assert _own(llama, "\nRome", target="Bonn").text == "Rom"
+
+
+def test_a_model_that_says_nothing_has_no_answer(llama: Resident) -> None:
+    own = OwnAnswer.of(llama, EditRequest(prompt="It is", target_new="Bonn"), Reply("", (), (), ()))
+
+    assert own == OwnAnswer(ids=(), text="", ending=None)
+
+
 def _own(resident: Resident, said: str, *, target: str, truth: str | None = None) -> OwnAnswer:
-    ids = tuple(resident.tokenizer.encode(f" {said}", add_special_tokens=False))
+    ids = tuple(_ids(resident, f" {said}"))
     request = EditRequest(prompt="It is", target_new=target, ground_truth=truth)
     return OwnAnswer.of(resident, request, Reply(said, ids, (), ()))
 
 
+def _ids(resident: Resident, text: str) -> list[int]:
+    return resident.tokenizer.encode(text, add_special_tokens=False)
+
+
 def _id(resident: Resident, letter: str) -> int:
-    return resident.tokenizer.encode(letter, add_special_tokens=False)[0]
+    return _ids(resident, letter)[0]

@@ -43,10 +43,10 @@ class Calibrated:
         """
         hparams = task.request.hparams
         if task.request.operation is Operation.ERASE:
-            scores, incompleteness = _scores(task, [task.ground_truth], told=told)
+            scores, incompleteness = _scores(task, [task.old], told=told)
             largest, default = scores.max(), ERASE_THRESHOLD
         else:
-            answers = [task.ground_truth, task.request.target_new]
+            answers = [task.old] if task.old == task.new else [task.old, task.new]
             scores, incompleteness = _scores(task, answers, told=told)
             largest, default = scores.amax(1, keepdim=True), DEFAULT_THRESHOLD
         relative = scores / largest.clamp_min(torch.finfo(scores.dtype).tiny)
@@ -59,28 +59,21 @@ class Calibrated:
 
     def write(self, task: Task, neurons: Sequence[Scored], *, told: Told) -> list[LayerWrite]:
         units = by_layer(scored.neuron for scored in neurons)
-        statements = _statements(task, task.request.target_new)
-        directions, order = directions_of(task, statements, units)
-        wanted = Wanted.of(task.resident, statements, task.ending)
+        directions, order = directions_of(task, task.new, units)
+        wanted = Wanted.of(task.resident, task.new, task.ending)
         kept = Kept.of(task, order)
         return search_write(task.resident, wanted, directions, kept, self.search, told=told)
 
 
-def _scores(task: Task, answers: Sequence[str], *, told: Told) -> tuple[Tensor, float]:
+def _scores(
+    task: Task, answers: Sequence[Sequence[Statement]], *, told: Told
+) -> tuple[Tensor, float]:
     """The largest attribution over the tokens of any answer, each token's relative to its largest
     neuron and averaged over the prompts, (n_layer, d_ff); and how far it is from whole."""
     path = Path(quadrature=task.request.hparams.points, layers_per_pass=task.layers_per_pass)
-    attributed = [
-        attribute(task.resident, _statements(task, answer), path, told=told)
-        for answer in dict.fromkeys(answers)
-    ]
+    attributed = [attribute(task.resident, answer, path, told=told) for answer in answers]
     means = [_mean_over_prompts([a.scores for a in answer]) for answer in attributed]
     return torch.cat(means).amax(0), max(worst_incompleteness(answer) for answer in attributed)
-
-
-def _statements(task: Task, answer: str) -> list[Statement]:
-    statement = task.resident.encoder.statement
-    return [statement(prompt, answer) for prompt in task.request.steering_prompts]
 
 
 def _mean_over_prompts(scores: Sequence[Tensor]) -> Tensor:

@@ -26,10 +26,7 @@ class Paper:
         hparams = task.request.hparams
         threshold = hparams.adaptive_threshold or DEFAULT_THRESHOLD
         path = Path(quadrature=hparams.points, layers_per_pass=task.layers_per_pass)
-        statement = task.resident.encoder.statement
-        prompts = task.request.steering_prompts
-        statements = [statement(prompt, task.ground_truth) for prompt in prompts]
-        attributed = attribute(task.resident, statements, path, told=told)
+        attributed = attribute(task.resident, task.old, path, told=told)
         scores = [attribution.scores.mean(0) for attribution in attributed]
         found = [coarse(score, threshold=threshold) for score in scores]
         refined = shared_by(found, share=hparams.p if hparams.refine else 0)
@@ -53,10 +50,8 @@ class Paper:
 
 def _direction(task: Task) -> Tensor:
     """−λ1·ê_old + λ2·ê_new, (d_model,), each ê the unit mean of its tokens' unit embeddings."""
-    encoder, request = task.resident.encoder, task.request
-    old = encoder.answer_ids(request.prompt, task.ground_truth)
-    new = encoder.answer_ids(request.prompt, request.target_new)
     rows = task.resident.head.weight.detach()
+    old, new = (list(statements[0].answers) for statements in (task.old, task.new))
     return NEW_WEIGHT * _unit(rows[new]) - OLD_WEIGHT * _unit(rows[old])
 
 

@@ -1,0 +1,43 @@
+"""Whether a text says an answer: as whole words, where its script parts words by spaces."""
+
+import unicodedata
+
+SPACELESS = {
+    *("CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "BOPOMOFO", "HANGUL"),
+    *("THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN"),
+}
+"""Scripts that write words without a space between them, or (Hangul) particles onto a word, as
+the names of their characters tell them."""
+
+
+def begins_with(text: str, answer: str) -> bool:
+    """Whether a continuation begins with the answer, as whole words."""
+    said, wanted = _plain(text), _plain(answer)
+    return said.startswith(wanted) and not goes_on(wanted, said[len(wanted) :])
+
+
+def goes_on(text: str, rest: str) -> bool:
+    """Whether `rest`, which follows a text, goes on with the text's last word."""
+    if not text or not rest:
+        return False
+    last, first = text[-1], rest[0]
+    if _is_combining(first):
+        return True
+    return _in_word(last) and _in_word(first) and not (_spaceless(last) or _spaceless(first))
+
+
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def _in_word(letter: str) -> bool:
+    return letter.isalnum() or _is_combining(letter)
+
+
+def _is_combining(letter: str) -> bool:
+    return unicodedata.category(letter).startswith("M")
+
+
+def _spaceless(letter: str) -> bool:
+    name = unicodedata.name(letter, "").replace("-", " ")
+    return not SPACELESS.isdisjoint(name.split())
