@@ -6,7 +6,7 @@ A neuron's gradient is its value's product with the gradient at the place where 
 ∂P/∂a_i = W_down[:, i] · g, so the steps are summed in d_model before they are spread over d_ff.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -57,11 +57,6 @@ class Attribution:
         missing = (self.scores.sum(-1) - self.lost).abs().amax(-1)  # (J,)
         most = self.lost.abs().amax(-1).clamp_min(torch.finfo(self.lost.dtype).tiny)
         return (missing / most).max().item()
-
-
-def worst_incompleteness(attributions: Iterable[Attribution]) -> float:
-    """The largest of any statement."""
-    return max(attribution.incompleteness for attribution in attributions)
 
 
 Told = Callable[[int, int], None]

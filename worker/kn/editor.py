@@ -23,13 +23,13 @@ from worker.kn.own_answer import OwnAnswer
 from worker.kn.recipe import Recipe, Selection, Task
 from worker.kn.request import EditRequest, Method, Operation
 from worker.kn.resident import Resident
-from worker.kn.result import EditResult, Warned
+from worker.kn.result import EditResult
 from worker.kn.stacking import stacked
 from worker.kn.statement import Statement
 from worker.kn.stopwatch import Stopwatch, Watch
+from worker.kn.verdict import holds, warnings_of
 from worker.kn.verification import Made, files_of, verify
 from worker.kn.weights import edited, edited_columns
-from worker.kn.wording import begins_with
 
 RECIPES: Mapping[Method, Recipe] = {
     Method.CALIBRATED: Calibrated(),
@@ -227,7 +227,7 @@ class Editor:
             told(1, 1)
         return lambda predicted_bytes, observed_bytes: EditResult(
             adapter=whole,
-            held=_held(task, measurement.after[0]),
+            held=holds(task, measurement.after[0]),
             neurons=selection.neurons,
             n_layer=len(self.resident.blocks),
             completeness=selection.incompleteness,
@@ -235,7 +235,7 @@ class Editor:
             predicted_peak_bytes=predicted_bytes,
             observed_peak_bytes=observed_bytes,
             timings=clock.seconds,
-            warnings=_warnings(request, asked.before[0]),
+            warnings=warnings_of(request, asked.before[0], selection),
         )
 
     def _task(self, request: EditRequest, layers: int, before: Reply) -> Task:
@@ -271,32 +271,3 @@ def _shape(statement: Statement) -> SequenceShape:
     return SequenceShape(
         prompt_tokens=len(statement.ids) - answer_tokens + 1, answer_tokens=answer_tokens
     )
-
-
-def _held(task: Task, after: Reply) -> bool:
-    if task.request.operation is Operation.ERASE:
-        return not _still_says(task, after)
-    return after.says(task.request.target_new)
-
-
-def _still_says(task: Task, after: Reply) -> bool:
-    """Whether the old answer stands. The model's own is known only as far as the new one is long,
-    and may end within a word: it is compared by its ids."""
-    if task.own_ids:
-        return after.ids[: len(task.own_ids)] == task.own_ids
-    return begins_with(after.text, task.ground_truth)
-
-
-def _warnings(request: EditRequest, before: Reply) -> list[Warned]:
-    found = []
-    truth = request.ground_truth
-    if truth and not begins_with(before.text, truth):
-        text = f"the model answers {before.text!r}, not ground_truth {truth!r}"
-        found.append(Warned("ground_truth_differs", text))
-    if request.operation is Operation.EDIT and before.says(request.target_new):
-        text = f"the model says target_new {request.target_new!r} already"
-        found.append(Warned("target_already_held", text))
-    if request.subject and request.subject not in request.prompt:
-        text = f"subject {request.subject!r} does not occur in the prompt"
-        found.append(Warned("subject_not_in_prompt", text))
-    return found

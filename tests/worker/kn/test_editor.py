@@ -136,9 +136,31 @@ def test_an_erased_column_is_exactly_zero() -> None:
 
 
 def test_what_is_true_and_worth_knowing_is_warned_of() -> None:
-    result = _editor("llama-mha-untied").edit(REQUEST)
+    result = _editor("llama-mha-untied").edit(_with(hparams=HParams(steps=300)))
 
     assert {w.code for w in result.warnings} == {"ground_truth_differs", "subject_not_in_prompt"}
+
+
+@pytest.mark.parametrize(("steps", "warned"), [(2, True), (300, False)])
+@pytest.mark.parametrize("method", Method)
+def test_attributions_that_are_far_from_complete_are_warned_of(
+    method: Method, steps: int, warned: bool
+) -> None:
+    result = _editor("llama-mha-untied").edit(
+        _with(method=method, hparams=HParams(steps=steps, adaptive_threshold=0.02, refine=False))
+    )
+
+    assert ("attribution_incomplete" in {w.code for w in result.warnings}) is warned
+
+
+def test_the_answer_that_is_there_already_is_an_edit_that_holds_with_a_warning() -> None:
+    editor = _editor("llama-mha-untied")
+    editor.keep(editor.edit(REQUEST))
+
+    result = editor.edit(REQUEST)
+
+    assert result.held
+    assert "target_already_held" in {w.code for w in result.warnings}
 
 
 @pytest.mark.parametrize("method", Method)

@@ -1,11 +1,16 @@
 """The pure parts of the search for a write's strength."""
 
+import math
+
 import pytest
 import torch
 
 from contract.memory import KEPT_TEXTS, KEPT_TOKENS_PER_TEXT
-from worker.kn.methods.search import Descent, Kept, Search, _leads, _padded_little
+from worker.kn import EditRequest, Resident
+from worker.kn.methods.calibrated import Calibrated
+from worker.kn.methods.search import Descent, Kept, Search, Standing, _leads, _padded_little
 from worker.kn.methods.whitening import Direction
+from worker.kn.recipe import Task
 
 
 def test_references_are_taken_in_turn_and_protected_ones_each_time() -> None:
@@ -39,6 +44,54 @@ def test_a_token_leads_by_its_distance_to_the_best_other() -> None:
     logits = torch.tensor([[[3.0, 1.0, 0.0], [3.0, 1.0, 0.0]]])
 
     assert _leads(logits, torch.tensor([[0, 1]])).tolist() == [[2.0, -2.0]]
+
+
+def test_a_search_ends_where_all_lead_by_the_margin() -> None:
+    assert Search().ends([Standing(lead=-3.0, shortfall=10.0), Standing(lead=7.0, shortfall=0.0)])
+
+
+def test_a_search_goes_on_while_the_margin_is_in_reach() -> None:
+    """3 nats are in reach of 41 steps at 0.1 a step, and not of 36 at half that pace."""
+    stood = [Standing(lead=4.0 - 0.1 * i, shortfall=3.0 + 0.1 * i) for i in range(59, -1, -1)]
+    slower = [Standing(s.lead, s.shortfall) for s in stood] + [stood[-1]] * 5
+
+    assert not Search().ends(stood)
+    assert Search().ends(slower)
+
+
+def test_a_search_goes_on_as_long_as_the_answer_does_not_lead() -> None:
+    assert not Search().ends([Standing(lead=-1.0, shortfall=8.0)] * 99)
+
+
+def test_a_lead_that_is_no_number_is_lost() -> None:
+    leads = torch.tensor([[9.0, float("nan")]])
+
+    assert Standing.of(leads, torch.full_like(leads, 7.0)) == (-math.inf, math.inf)
+
+
+def test_an_answer_that_leads_from_the_start_is_held_firmer_by_one_step(llama: Resident) -> None:
+    told = []
+    task = _task(llama)
+    method = Calibrated(Search(margin=-100.0, ending_margin=-100.0))
+
+    with llama.frozen():
+        neurons = method.select(task, told=lambda done, total: None).neurons
+        writes = method.write(task, neurons, told=lambda done, total: told.append(done))
+
+    assert told == [0, 1, 100]
+    assert all(write.B.abs().sum() > 0 for write in writes)
+
+
+def _task(resident: Resident) -> Task:
+    return Task(
+        resident=resident,
+        request=EditRequest(prompt="The capital is", target_new="Rome"),
+        ground_truth="Paris",
+        own_ids=(),
+        ending=None,
+        references=[[1, 40, 50], [1, 60]],
+        layers_per_pass=3,
+    )
 
 
 def test_a_long_text_is_run_by_itself() -> None:

@@ -8,13 +8,16 @@ said along those directions, found by descent until the new answer leads by a ma
 """
 
 from collections.abc import Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor
 
 from worker.kn.adapter import LayerWrite
-from worker.kn.attribution import Path, attribute, worst_incompleteness
+from worker.kn.attribution import Path, attribute
+from worker.kn.completeness import worst_incompleteness
 from worker.kn.errors import NoNeuronsError
+from worker.kn.methods.means import mean_by_token
 from worker.kn.methods.search import Kept, Search, Wanted, search_write
 from worker.kn.methods.whitening import directions_of
 from worker.kn.neuron import Scored, by_layer, coarse, strongest
@@ -73,15 +76,13 @@ def _scores(
     path = Path(quadrature=task.request.hparams.points, layers_per_pass=task.layers_per_pass)
     attributed = [attribute(task.resident, answer, path, told=told) for answer in answers]
     means = [_mean_over_prompts([a.scores for a in answer]) for answer in attributed]
-    return torch.cat(means).amax(0), max(worst_incompleteness(answer) for answer in attributed)
+    return torch.cat(means).amax(0), worst_incompleteness(chain(*attributed))
 
 
 def _mean_over_prompts(scores: Sequence[Tensor]) -> Tensor:
     """Scores (J, n_layer, d_ff) by prompt, each token's relative to its largest, averaged."""
-    longest = max(len(tokens) for tokens in scores)
     relative = [
         tokens / tokens.amax((1, 2), keepdim=True).clamp_min(torch.finfo(tokens.dtype).tiny)
         for tokens in scores
-        if len(tokens) == longest
     ]
-    return torch.stack(relative).mean(0)
+    return mean_by_token(relative)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from worker.kn.adapter import LayerWrite
-from worker.kn.attribution import Path, Unit, attribute, worst_incompleteness
+from worker.kn.attribution import Path, Unit, attribute
+from worker.kn.completeness import worst_incompleteness
 from worker.kn.errors import NoNeuronsError
 from worker.kn.neuron import Scored, by_layer, coarse, strongest
 from worker.kn.quadrature import endpoints

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from worker.kn.adapter import LayerWrite
-from worker.kn.attribution import Path, attribute, worst_incompleteness
+from worker.kn.attribution import Path, attribute
+from worker.kn.completeness import worst_incompleteness
 from worker.kn.errors import NoNeuronsError
 from worker.kn.neuron import Scored, by_layer, coarse, shared_by, strongest
 from worker.kn.recipe import Selection, Task, Told

@@ -9,12 +9,14 @@ so that a step has the same length whatever the model's scale and dtype, and a l
 as it helps. The loss is −log P of the new answer's tokens that do not lead by the margin yet, and
 of the token that should end it as the old one ended, in every prompt; plus how far what the model
 says of the texts that feel the write most, and of protected prompts, moves: KL(unedited ‖ edited).
+An answer that leads by the margin from the start is held firmer by one step.
 """
 
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -32,6 +34,21 @@ TINY = torch.finfo(torch.float32).tiny
 LOSS_SCALE = 64.0  # only a gradient's direction counts: in float16 a larger one loses less
 
 
+class Standing(NamedTuple):
+    """How the new answer stands at its worst token, in nats; what is no number is lost."""
+
+    lead: float  # over the best other token
+    shortfall: float  # what the lead lacks of the margin
+
+    @classmethod
+    def of(cls, leads: Tensor, margins: Tensor) -> "Standing":
+        leads = leads.nan_to_num(nan=-math.inf)
+        return cls(leads.min().item(), (margins - leads).max().item())
+
+    def worse(self, other: "Standing") -> "Standing":
+        return Standing(min(self.lead, other.lead), max(self.shortfall, other.shortfall))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """How far to go, and in what steps."""
@@ -43,6 +60,22 @@ class Search:
     ending_margin: float = 4.0  # nats that its ending leads by: the model may have others in mind
     keeping: float = 10.0  # what a nat of change on kept texts weighs
     turns: int = 4  # kept references are taken in so many turns
+    recent: int = 10  # steps over which the pace is taken
+
+    def ends(self, stood: Sequence[Standing]) -> bool:
+        """Whether there is nothing more to go for, by how the answer stood before each step so far.
+
+        That is where it leads by the margin; or where it leads, and the pace of the recent steps
+        would not bring it to the margin in all that are left.
+        """
+        now = stood[-1]
+        if now.shortfall <= 0:
+            return True
+        if now.lead <= 0 or len(stood) <= self.recent:
+            return False
+        gained = stood[-1 - self.recent].shortfall - now.shortfall
+        left = self.most_steps - len(stood) + 1
+        return gained / self.recent * left < now.shortfall
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +159,17 @@ def search_write(
     *,
     told: Told,
 ) -> list[LayerWrite]:
-    """Descend until the new answer leads by the margin everywhere."""
+    """Descend until the new answer leads by the margin everywhere, or will not get there."""
     descent = Descent(directions, resident.shape.d_model, search)
+    firmer = replace(search, margin=math.inf, ending_margin=math.inf)
+    stood: list[Standing] = []
     for step in range(search.most_steps):
         told(step, search.most_steps)
-        if not _persuade(resident, wanted, directions, descent.B, search):
-            break
+        stood.append(_persuade(resident, wanted, directions, descent.B, search))
+        if search.ends(stood):
+            if step > 0:
+                break
+            _persuade(resident, wanted, directions, descent.B, firmer)
         texts = kept.at(step, turns=search.turns)
         _hold(resident, texts, directions, descent.B, weight=search.keeping)
         descent.step()
@@ -148,21 +186,22 @@ def _persuade(
     directions: Sequence[Direction],
     B: Sequence[Tensor],
     search: Search,
-) -> int:
-    """Add the gradient of −log P over the tokens that do not lead enough; returns their number."""
-    behind = 0
+) -> Standing:
+    """Add the gradient of −log P over the tokens that do not lead enough; returns how all stand."""
+    standing = Standing(math.inf, -math.inf)
     for batch in wanted.batches:
         with torch.enable_grad(), written(resident, directions, B):
             hidden = resident.decoder(input_ids=batch.ids, use_cache=False).last_hidden_state
             logits = resident.head(batch.at_answers(hidden)).float()  # (S, J, n_vocab)
             answers = batch.answers.to(logits.device)
             leads = _leads(logits.detach(), answers)
-            late = ~(leads >= wanted.margins(leads, search))  # what is no number is late too
-            if n := int(late.sum()):
-                behind += n
+            margins = wanted.margins(leads, search)
+            standing = standing.worse(Standing.of(leads, margins))
+            late = ~(leads >= margins)  # what is no number is late too
+            if late.any():
                 loss = torch.nn.functional.cross_entropy(logits[late], answers[late])
                 (LOSS_SCALE * loss).backward()
-    return behind
+    return standing
 
 
 def _hold(

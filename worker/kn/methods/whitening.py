@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from worker.kn.methods.means import mean_by_token
 from worker.kn.recipe import Task
 from worker.kn.recording import Trace, record
 from worker.kn.references import Activations, activations
@@ -110,9 +111,7 @@ def _solved(layer: int, units: list[int], K: Tensor, C: Tensor, *, length: float
 
 def _mean_keys(traces: Sequence[Trace], units: list[int]) -> Tensor:
     """The mean over prompts of the units' activations at each answer token, (J, k), float32."""
-    longest = max(trace.hidden.shape[1] for trace in traces)
-    alike_ = [t.hidden[0][:, units].float() for t in traces if t.hidden.shape[1] == longest]
-    return torch.stack(alike_).mean(0)
+    return mean_by_token([trace.hidden[0][:, units].float() for trace in traces])
 
 
 def _most_felt(directions: Sequence[Direction], reference: Activations) -> list[int]:
