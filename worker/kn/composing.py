@@ -5,12 +5,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from worker.kn.adapter import Adapter
-from worker.kn.evaluation import Reply
 from worker.kn.measurement import Asked, Measurement
-from worker.kn.request import EditRequest, Operation
+from worker.kn.own_answer import OwnAnswer
+from worker.kn.request import EditRequest
 from worker.kn.resident import Resident
+from worker.kn.verdict import holds
 from worker.kn.weights import edited
-from worker.kn.wording import begins_with
 
 Told = Callable[[int, int], None]
 
@@ -61,13 +61,7 @@ def compose(
     with edited(resident, adapter):
         for request, first in zip(requests, asked, strict=True):
             measured = first.again(resident)
-            held = _holds(request, measured.before[0], measured.after[0])
-            retests.append(Retest(held, measured))
+            own = OwnAnswer.of(resident, request, measured.before[0])
+            retests.append(Retest(holds(request, own.ids, measured.after[0]), measured))
             told(len(retests), len(requests))
     return Composition(adapter, tuple(retests))
-
-
-def _holds(request: EditRequest, before: Reply, after: Reply) -> bool:
-    if request.operation is Operation.ERASE:
-        return not begins_with(after.text, request.ground_truth or before.text)
-    return after.says(request.target_new)

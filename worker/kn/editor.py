@@ -227,7 +227,7 @@ class Editor:
             told(1, 1)
         return lambda predicted_bytes, observed_bytes: EditResult(
             adapter=whole,
-            held=holds(task, measurement.after[0]),
+            held=holds(request, task.own_ids, measurement.after[0]),
             neurons=selection.neurons,
             n_layer=len(self.resident.blocks),
             completeness=selection.incompleteness,

@@ -4,25 +4,24 @@ from collections.abc import Iterator
 
 from worker.kn.completeness import MUCH
 from worker.kn.evaluation import Reply
-from worker.kn.recipe import Selection, Task
+from worker.kn.recipe import Selection
 from worker.kn.request import EditRequest, Method, Operation
 from worker.kn.result import Warned
 from worker.kn.wording import begins_with
 
 
-def holds(task: Task, after: Reply) -> bool:
-    """Whether the edited model says the new answer, or no more the one that is erased."""
-    if task.request.operation is Operation.ERASE:
-        return not _still_says(task, after)
-    return after.says(task.request.target_new)
+def holds(request: EditRequest, own_ids: tuple[int, ...], after: Reply) -> bool:
+    """Whether the edited model says the new answer, or no more the one that is erased.
 
-
-def _still_says(task: Task, after: Reply) -> bool:
-    """Whether the old answer stands. The model's own is known only as far as the new one is long,
-    and may end within a word: it is compared by its ids."""
-    if task.own_ids:
-        return after.ids[: len(task.own_ids)] == task.own_ids
-    return begins_with(after.text, task.ground_truth)
+    `own_ids` are what the unedited model says (`OwnAnswer.ids`), which counts as the old answer
+    where none is given. It is known only as far as the new one is long, and may end within a word:
+    it is compared by its ids.
+    """
+    if request.operation is Operation.EDIT:
+        return after.says(request.target_new)
+    if request.ground_truth is not None:
+        return not begins_with(after.text, request.ground_truth)
+    return not own_ids or after.ids[: len(own_ids)] != own_ids
 
 
 def warnings_of(request: EditRequest, before: Reply, selection: Selection) -> list[Warned]:
