@@ -7,8 +7,8 @@ from typing import BinaryIO, Protocol
 
 from app.errors import BaseUnavailableError, FileDamagedError
 from app.ranges import Span
+from contract.checkpoints import BaseFile, CheckpointFile
 from contract.store import CheckpointStore
-from contract.views import BaseFile, CheckpointFile
 
 CHUNK_BYTES = 1024 * 1024
 

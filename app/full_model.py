@@ -11,8 +11,8 @@ from app.errors import BaseUnavailableError, FullModelUnavailableError
 from app.overlay import EditedTensor, overlaid
 from app.ranges import Span
 from app.safetensors import MalformedHeaderError, Tensor, read_header
+from contract.checkpoints import BaseView, CheckpointView
 from contract.store import COLUMNS_FILE, CheckpointStore
-from contract.views import BaseView, CheckpointView
 
 OVERLAY_VERSION = 1
 """Raised when the bytes that come of the same base and columns change."""

@@ -10,8 +10,9 @@ from app.contents import Content, StoredContent
 from app.errors import EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 from app.full_model import base_model, full_model
 from app.service import Service
+from contract.checkpoints import CheckpointView
 from contract.store import COLUMNS_FILE, CheckpointStore
-from contract.views import CheckpointView, ModelView
+from contract.views import ModelView
 
 BRANCH = "main"
 _EDITED = re.compile(r"palimpsest/(ckpt-[0-9a-f]{28})(-lora)?")

@@ -12,8 +12,8 @@ from contract import names, scripts
 from contract.edits import Frozen
 from contract.lifecycle import EditStatus, Phase, QueuedReason, leads_to
 from contract.queue import EditQueue
-from contract.record import rfc3339
-from contract.views import Admission, EditFailure, EditResult, Progress
+from contract.record import Result, rfc3339
+from contract.views import Admission, EditFailure, Progress
 
 Clock = Callable[[], float]
 AT_WORK = (EditStatus.RUNNING,)
@@ -86,16 +86,14 @@ class Attempts:
         told = {"decision": admission.decision, "applied": admission.applied.model_dump()}
         self._write(attempt, AT_WORK, None, "admission", told, {"admission": admission})
 
-    def succeed(self, attempt: Attempt, result: EditResult, *, checkpoint_id: str) -> None:
+    def succeed(self, attempt: Attempt, result: Result, *, checkpoint_id: str) -> None:
         """End the edit: published and verified."""
         told = {"outcome": result.outcome, "checkpoint_id": checkpoint_id}
         fields = {"result": result, "checkpoint_id": checkpoint_id} | self._ending()
         target = EditStatus.SUCCEEDED
         self._write(attempt, leads_to(target), target, "succeeded", told, fields)
 
-    def fail(
-        self, attempt: Attempt, failure: EditFailure, *, result: EditResult | None = None
-    ) -> None:
+    def fail(self, attempt: Attempt, failure: EditFailure, *, result: Result | None = None) -> None:
         """End the edit: it failed; `result` keeps what was found before."""
         fields: dict[str, Frozen | str] = {"error": failure} | self._ending()
         if result is not None:

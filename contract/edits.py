@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from contract.ids import CHECKPOINT_ID
+
 MAX_PROMPT_CHARS = 4000
 MAX_ANSWER_CHARS = 1000
 MAX_PROMPTS = 16
@@ -147,7 +149,10 @@ class EditRequest(Frozen):
     model: Name | None = Field(
         default=None, description="Name of a served model; may be left out when there is one."
     )
-    base: None = Field(default=None, description="Null: the edit is made on the pristine model.")
+    base: Annotated[str, Field(pattern=CHECKPOINT_ID)] | None = Field(
+        default=None,
+        description="A checkpoint to make the edit on. Null: it is made on the pristine model.",
+    )
     method: Method = Method.CALIBRATED
     operation: Operation = Operation.EDIT
     prompt: Prompt

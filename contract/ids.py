@@ -5,7 +5,8 @@ import time
 
 EDIT_PREFIX = "edit-"
 CHECKPOINT_PREFIX = "ckpt-"
-ID_PATTERN = r"^(edit|ckpt)-[0-9a-f]{28}$"
+EDIT_ID = r"^edit-[0-9a-f]{28}$"
+CHECKPOINT_ID = r"^ckpt-[0-9a-f]{28}$"
 
 
 def new_edit_id(*, now_s: float | None = None) -> str:
@@ -14,6 +15,6 @@ def new_edit_id(*, now_s: float | None = None) -> str:
     return f"{EDIT_PREFIX}{ms:012x}{secrets.token_hex(8)}"
 
 
-def checkpoint_id_of(edit_id: str) -> str:
-    """The one checkpoint that an edit may publish."""
-    return CHECKPOINT_PREFIX + edit_id.removeprefix(EDIT_PREFIX)
+def checkpoint_id_of(job_id: str) -> str:
+    """The one checkpoint that an edit may publish; a composition has the id of its checkpoint."""
+    return CHECKPOINT_PREFIX + job_id.removeprefix(EDIT_PREFIX).removeprefix(CHECKPOINT_PREFIX)

@@ -8,13 +8,14 @@ from datetime import datetime
 from redis import Redis
 
 from contract import names, scripts
-from contract.edits import EditRequest
+from contract.checkpoints import CompositionView
+from contract.ids import EDIT_PREFIX
 from contract.ledger_errors import SchemaMismatchError
 from contract.lifecycle import EditStatus, QueuedReason
 from contract.origin import Origin
 from contract.presence import Presence
 from contract.queue import EditQueue
-from contract.record import EditRecord, rfc3339
+from contract.record import EditRecord, Request, rfc3339
 from contract.submission import Submission, Submissions
 from contract.views import Admission, EditEvent, EditPage, EditView, QueueView
 
@@ -59,9 +60,14 @@ class Ledger:
         return self._queues[model]
 
     def submit(
-        self, request: EditRequest, *, model: str, admission: Admission, origin: Origin = NOBODY
+        self,
+        request: Request,
+        *,
+        model: str,
+        admission: Admission | None,
+        origin: Origin = NOBODY,
     ) -> Submission:
-        """Take an edit in, whole or not at all.
+        """Take an edit or a composition in, whole or not at all.
 
         The same key with the same request finds the first edit again; raises
         `IdempotencyMismatchError` on another request and `QueueFullError` at the limit.
@@ -75,7 +81,7 @@ class Ledger:
             now_s=self._clock(),
         )
 
-    def find_submission(self, request: EditRequest, origin: Origin) -> Submission | None:
+    def find_submission(self, request: Request, origin: Origin) -> Submission | None:
         """What the key made before, whatever has changed since; raises as `submit` does."""
         return self._submissions.find(request, origin)
 
@@ -105,6 +111,14 @@ class Ledger:
         record = self.record(edit_id)
         return self._view(record) if record else None
 
+    def find_composition(self, checkpoint_id: str) -> CompositionView | None:
+        """The composition as it stands, as long as it has no checkpoint."""
+        record = self.record(checkpoint_id)
+        if record is None:
+            return None
+        queue, reason = self._standing(record)
+        return record.composition_view(queue=queue, queued_reason=reason)
+
     def page(
         self,
         *,
@@ -116,7 +130,7 @@ class Ledger:
         """Edits, newest first, that are older than the id `before`."""
         index = names.index(model=model, status=status.value if status else None)
         top = f"({before}" if before else "+"
-        ids = self.redis.zrevrangebylex(index, top, "-", start=0, num=limit + 1)
+        ids = self.redis.zrevrangebylex(index, top, f"[{EDIT_PREFIX}", start=0, num=limit + 1)
         with self.redis.pipeline(transaction=False) as pipe:
             for edit_id in ids[:limit]:
                 pipe.hgetall(names.edit(edit_id.decode()))
@@ -141,14 +155,19 @@ class Ledger:
         ]
 
     def _view(self, record: EditRecord) -> EditView:
+        queue, reason = self._standing(record)
+        return record.view(queue=queue, queued_reason=reason)
+
+    def _standing(self, record: EditRecord) -> tuple[QueueView | None, QueuedReason | None]:
+        """Its place in line and why it waits; neither for what is final."""
         if record.status.is_final:
-            return record.view(queue=None, queued_reason=None)
+            return None, None
         workers = [w for w in self.presence.workers() if w.model == record.model]
         reason = QueuedReason.NO_WORKER if not workers else record.queued_reason
         if record.status is not EditStatus.QUEUED:
             reason = None
         means = [w.mean_edit_s for w in workers if w.mean_edit_s is not None]
-        return record.view(queue=self._place(record, means), queued_reason=reason)
+        return self._place(record, means), reason
 
     def _place(self, record: EditRecord, mean_edit_s: list[float]) -> QueueView:
         position = 0

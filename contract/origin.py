@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 from contract import names
-from contract.edits import EditRequest
+from contract.edits import Frozen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +16,7 @@ class Origin:
     request_id: str = ""
     retry_of: str | None = None
 
-    def body_digest(self, request: EditRequest) -> str:
+    def body_digest(self, request: Frozen) -> str:
         """What was asked; a model that was left out is the one that was found."""
         return _digest(f"{self.retry_of}\n{request.model_dump_json(exclude={'model'})}")
 

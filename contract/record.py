@@ -1,15 +1,21 @@
 """The record of an edit: a Redis hash of plain text and JSON fields."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from contract.checkpoints import CompositionView
+from contract.composition import ComposeRequest, Composition
 from contract.edits import EditRequest
+from contract.ids import CHECKPOINT_PREFIX
 from contract.lifecycle import EditStatus, QueuedReason
 from contract.origin import Origin
-from contract.views import Admission, EditView, QueueView
+from contract.views import Admission, EditResult, EditView, QueueView
+
+Request = EditRequest | ComposeRequest
+Result = EditResult | Composition
 
 
 def rfc3339(at_s: float) -> str:
@@ -21,22 +27,25 @@ def rfc3339(at_s: float) -> str:
 
 def first_record(
     edit_id: str,
-    request: EditRequest,
+    request: Request,
     *,
     model: str,
-    admission: Admission,
+    admission: Admission | None,
     origin: Origin,
     now_s: float,
 ) -> dict[str, str]:
-    """The fields of an edit that has just been accepted."""
-    came = {"request_id": origin.request_id, "retry_of": origin.retry_of or ""}
+    """The fields of an edit, or of a composition, that has just been accepted."""
+    came = {
+        "request_id": origin.request_id,
+        "retry_of": origin.retry_of or "",
+        "admission": admission.model_dump_json() if admission else "",
+    }
     return {name: value for name, value in came.items() if value} | {
         "id": edit_id,
         "model": model,
         "status": EditStatus.QUEUED.value,
         "attempt": "0",
         "request": request.model_dump_json(),
-        "admission": admission.model_dump_json(),
         "created_at": rfc3339(now_s),
     }
 
@@ -94,18 +103,32 @@ class EditRecord:
         return bool(self.fields.get("hung"))
 
     @property
-    def request(self) -> EditRequest:
-        return EditRequest.model_validate_json(self.fields["request"])
+    def is_composition(self) -> bool:
+        """Whether it makes a checkpoint of several edits; its id is then the checkpoint's."""
+        return self.id.startswith(CHECKPOINT_PREFIX)
+
+    @property
+    def request(self) -> Request:
+        kind = ComposeRequest if self.is_composition else EditRequest
+        return kind.model_validate_json(self.fields["request"])
 
     def view(self, *, queue: QueueView | None, queued_reason: QueuedReason | None) -> EditView:
         """The edit as users see it."""
-        seen: dict[str, Any] = json.loads(self.fields["request"])
+        seen = self._seen(("admission", "progress", "error"), _TEXTS)
         seen |= json.loads(self.fields.get("result", "{}"))
-        for name in ("admission", "progress", "error"):
-            if self.fields.get(name):
-                seen[name] = json.loads(self.fields[name])
-        for name in _TEXTS:
-            seen[name] = self.fields.get(name) or None
+        return EditView.model_validate(seen | {"queue": queue, "queued_reason": queued_reason})
+
+    def composition_view(
+        self, *, queue: QueueView | None, queued_reason: QueuedReason | None
+    ) -> CompositionView:
+        """The composition as users see it, as long as it has no checkpoint."""
+        seen = self._seen(("progress", "error"), ("phase", "started_at", "finished_at"))
+        seen |= {"queue": queue, "queued_reason": queued_reason}
+        return CompositionView.model_validate(seen)
+
+    def _seen(self, values: Sequence[str], texts: Sequence[str]) -> dict[str, Any]:
+        seen: dict[str, Any] = json.loads(self.fields["request"])
+        seen |= {name: json.loads(self.fields[name]) for name in values if self.fields.get(name)}
+        seen |= {name: self.fields.get(name) or None for name in texts}
         seen |= {name: self.fields[name] for name in ("id", "model", "status", "created_at")}
-        seen |= {"attempt": self.attempt, "queue": queue, "queued_reason": queued_reason}
-        return EditView.model_validate(seen)
+        return seen | {"attempt": self.attempt}

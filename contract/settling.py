@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import Protocol
 
 from contract.attempts import Attempt, AttemptLostError, Attempts
+from contract.checkpoints import CheckpointView
 from contract.failures import ErrorCode
 from contract.ids import checkpoint_id_of
 from contract.lifecycle import EditStatus
 from contract.record import EditRecord
-from contract.views import CheckpointView, EditFailure
+from contract.views import EditFailure
 
 NOBODY = ""
 LATE = EditFailure(

@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from contract.checkpoints import BaseView, CheckpointFile, CheckpointView
 from contract.shelf import Shelf
-from contract.views import BaseView, CheckpointFile, CheckpointView
 
 BLOBS, MANIFESTS, BASES = "blobs", "manifests", "bases"
 COLUMNS_FILE = "edited_columns.safetensors"

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from redis import Redis
 
 from contract import names, scripts
-from contract.edits import EditRequest
-from contract.ids import new_edit_id
+from contract.composition import ComposeRequest
+from contract.ids import checkpoint_id_of, new_edit_id
 from contract.ledger_errors import IdempotencyMismatchError, QueueFullError
 from contract.lifecycle import EditStatus
 from contract.origin import Origin
 from contract.queue import EditQueue
-from contract.record import first_record, rfc3339
+from contract.record import Request, first_record, rfc3339
 from contract.views import Admission
 
 
@@ -32,7 +32,7 @@ class Submissions:
         self._idempotency_ttl_s = idempotency_ttl_s
         self._submit = redis.register_script(scripts.SUBMIT)
 
-    def find(self, request: EditRequest, origin: Origin) -> Submission | None:
+    def find(self, request: Request, origin: Origin) -> Submission | None:
         """What the key made before, whatever has changed since; raises
         `IdempotencyMismatchError`."""
         known = self._redis.get(origin.key) if origin.key else None
@@ -40,11 +40,11 @@ class Submissions:
 
     def make(
         self,
-        request: EditRequest,
+        request: Request,
         queue: EditQueue,
         *,
         model: str,
-        admission: Admission,
+        admission: Admission | None,
         origin: Origin,
         now_s: float,
     ) -> Submission:
@@ -54,6 +54,8 @@ class Submissions:
         Raises `IdempotencyMismatchError` and `QueueFullError`.
         """
         edit_id = new_edit_id(now_s=now_s)
+        if isinstance(request, ComposeRequest):
+            edit_id = checkpoint_id_of(edit_id)
         record = first_record(
             edit_id, request, model=model, admission=admission, origin=origin, now_s=now_s
         )
@@ -85,7 +87,7 @@ class Submissions:
                 return Submission(edit_id, created=True)
 
 
-def _known(raw: bytes, request: EditRequest, origin: Origin) -> Submission:
+def _known(raw: bytes, request: Request, origin: Origin) -> Submission:
     edit_id, body, model = raw.decode().split(" ", 2)
     if body != origin.body_digest(request) or request.model not in (None, model):
         raise IdempotencyMismatchError

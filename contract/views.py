@@ -193,58 +193,6 @@ class EventList(Frozen):
     items: tuple[EditEvent, ...]
 
 
-class CheckpointFile(Frozen):
-    """One file of a checkpoint, found by its content."""
-
-    path: str
-    sha256: str
-    size_bytes: Bytes
-
-
-class BaseFile(CheckpointFile):
-    """One file of a base model, as it was when a worker loaded it."""
-
-    changed_ns: int = Field(description="Time of its last change, in Unix nanoseconds.")
-
-
-class BaseView(Frozen):
-    """A base model as files that lie where they are: nothing of them is copied."""
-
-    digest: str
-    location: str = Field(description="The directory; told to nobody outside.")
-    files: tuple[BaseFile, ...]
-
-
-class CheckpointView(Frozen):
-    """A published checkpoint: the manifest that commits it."""
-
-    schema_version: int = 1
-    id: str
-    edit_id: str
-    model: str
-    base_digest: str = Field(description="SHA-256 over the base model's files.")
-    kind: str = "peft-adapter"
-    files: tuple[CheckpointFile, ...]
-    request: EditRequest
-    attempt: int
-    result: EditResult
-    admission: Admission | None = None
-    code_version: str
-    created_at: datetime
-
-
-class ModelFile(Frozen):
-    """One file of an edited model."""
-
-    path: str
-    size_bytes: Bytes
-    etag: str = Field(description="Changes whenever the bytes do.")
-
-
-class ModelFileList(Frozen):
-    items: tuple[ModelFile, ...]
-
-
 class ShapeView(Frozen):
     """The sizes by which memory is estimated; see `contract.memory.ModelShape`."""
 

@@ -12,10 +12,10 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from contract.checkpoints import CheckpointView
 from contract.edits import EditRequest
 from contract.lifecycle import EditStatus
 from contract.views import (
-    CheckpointView,
     EditEvent,
     EditPage,
     EditView,

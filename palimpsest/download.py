@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import httpx
 
-from contract.views import CheckpointFile, CheckpointView
+from contract.checkpoints import CheckpointFile, CheckpointView
 from palimpsest.calls import Call, Caller
 from palimpsest.errors import DownloadError
 

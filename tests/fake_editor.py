@@ -1,7 +1,7 @@
 """An engine that edits nothing, at a pace of one's choice: for tests of the worker's service."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,9 +22,18 @@ GIB = 1024**3
 
 
 @dataclass(frozen=True)
+class FakeAdapter:
+    """Some ranks of an edit's content."""
+
+    content: bytes
+    rank: int = 1
+
+
+@dataclass(frozen=True)
 class FakeResult:
     outcome: str
     content: bytes = b""
+    adapter: FakeAdapter = FakeAdapter(b"")
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -41,6 +50,15 @@ class FakeResult:
         }
 
 
+class FakeComposition(FakeResult):
+    """Each member answers as an edit does."""
+
+    def as_json(self) -> Any:
+        told = super().as_json()
+        names = ("outcome", "before", "after", "answers", "metrics")
+        return [{name: told[name] for name in names}] * self.adapter.rank
+
+
 @dataclass
 class FakeEditor:
     """Passes every phase in two steps of `pause_s`; `during` is called in the middle."""
@@ -52,6 +70,7 @@ class FakeEditor:
     during: Callable[[], None] = lambda: None
     edited: list[Mapping[str, Any]] = field(default_factory=list)
     layers_per_pass: list[int | None] = field(default_factory=list)
+    bases: list[FakeAdapter | None] = field(default_factory=list)
     verified: list[Mapping[str, bytes]] = field(default_factory=list)
     on_verify: Callable[[], None] = lambda: None
 
@@ -80,6 +99,7 @@ class FakeEditor:
         request: Mapping[str, Any],
         *,
         layers_per_pass: int | None = None,
+        base: FakeAdapter | None = None,
         watch: Callable[[str, int, int], None] | None = None,
         between: Callable[[], None] = lambda: None,
     ) -> FakeResult:
@@ -93,7 +113,29 @@ class FakeEditor:
                 between()
             if phase == "select":
                 self.during()
-        return FakeResult(self.outcome, self.content)
+        rank = 1 + (base.rank if base else 0)
+        self.bases.append(base)
+        return FakeResult(self.outcome, self.content, FakeAdapter(self.content, rank))
+
+    def read(
+        self, files: Mapping[str, bytes], *, first: int = 0, end: int | None = None
+    ) -> FakeAdapter:
+        return FakeAdapter(files["adapter_model.safetensors"], rank=(end or 1) - first)
+
+    def compose(
+        self,
+        adapters: Sequence[FakeAdapter],
+        requests: Sequence[Mapping[str, Any]],
+        *,
+        watch: Callable[[str, int, int], None],
+        between: Callable[[], None],
+    ) -> FakeComposition:
+        between()
+        self.edited += requests
+        for done in range(len(requests)):
+            watch("evaluate", done, len(requests))
+        content = b"+".join(adapter.content for adapter in adapters)
+        return FakeComposition(self.outcome, content, FakeAdapter(content, len(adapters)))
 
     def files(self, edited: FakeResult, base_model: str) -> dict[str, bytes]:
         return {

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from contract.checkpoints import BaseFile, BaseView
 from contract.memory import ModelShape
-from contract.views import BaseFile, BaseView, ModelView, ShapeView, WorkerView
+from contract.views import ModelView, ShapeView, WorkerView
 from worker.activity import Activity
 from worker.device_memory import MemoryReading
 

@@ -9,12 +9,15 @@ from rq.timeouts import JobTimeoutException
 from contract.failures import RETRYABLE, ErrorCode
 from contract.store import CorruptFileError
 from contract.views import EditFailure
+from worker.lineage import CheckpointGoneError, OtherBaseError
 from worker.time_limit import DeadlineExceededError
 
 Codes = Mapping[type[Exception], ErrorCode]
 
 SERVICE_CODES: Codes = {
     CorruptFileError: ErrorCode.STORE_CORRUPT,
+    CheckpointGoneError: ErrorCode.CHECKPOINT_NOT_FOUND,
+    OtherBaseError: ErrorCode.BASE_DIFFERS,
     JobTimeoutException: ErrorCode.TIMEOUT,
     DeadlineExceededError: ErrorCode.DEADLINE_EXCEEDED,
     MemoryError: ErrorCode.GPU_OOM,

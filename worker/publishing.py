@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from importlib import metadata
 from typing import Protocol
 
-from contract.views import CheckpointFile, CheckpointView
+from contract.checkpoints import CheckpointFile, CheckpointView
 
 DISTRIBUTION = "palimpsest-kn"
 

@@ -19,7 +19,7 @@ from contract.queue import EditQueue
 from contract.retention import Retention
 from contract.settings import Settings
 from contract.store import CheckpointStore
-from worker import announcement, tasks
+from worker import announcement
 from worker.activity import Activity
 from worker.announcement import Identity
 from worker.device_memory import DeviceMemory
@@ -29,8 +29,9 @@ from worker.handback import hand_back
 from worker.heartbeat import BEATS_PER_LEASE, Heartbeat
 from worker.leased_worker import LeasedWorker
 from worker.logs import EventLog
+from worker.resources import Editor, Resources
 from worker.sweeping import Sweep
-from worker.tasks import Resources, run_edit
+from worker.tasks import run_edit
 from worker.time_limit import time_limit
 
 PATIENT_RETRIES = 120
@@ -43,7 +44,7 @@ LAST_RESORT_S = 10.0
 log = EventLog(__name__)
 
 
-class ServedEditor(tasks.Editor, announcement.ServedModel, Protocol):
+class ServedEditor(Editor, announcement.ServedModel, Protocol):
     """The engine with all that is told of its model."""
 
     @property

@@ -1,95 +1,36 @@
 """One edit, from its job to its end."""
 
 import os
-import time
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from redis.exceptions import RedisError
 
 from contract.admission import decide
-from contract.attempts import Attempt, AttemptLostError, Attempts, CancelAskedError
+from contract.attempts import Attempt, AttemptLostError, CancelAskedError
+from contract.checkpoints import CheckpointFile, CheckpointView, Part
+from contract.composition import ComposeRequest
 from contract.edits import EditRequest
 from contract.failures import ErrorCode
 from contract.ids import checkpoint_id_of
 from contract.lifecycle import Outcome, Phase
-from contract.memory import ModelShape, Workload
-from contract.record import EditRecord
+from contract.record import EditRecord, Request, Result
 from contract.store import WithheldError
-from contract.views import (
-    Admission,
-    CheckpointFile,
-    CheckpointView,
-    Decision,
-    EditFailure,
-    EditResult,
-)
-from worker.activity import Activity
-from worker.device_memory import DeviceMemory, budget_bytes
-from worker.failures import Codes, failure, failure_of
-from worker.fitness import DeviceFaultError, TaintedWeightsError, UnfitError, Weights
+from contract.views import Admission, Decision, EditFailure, EditResult
+from worker.composing import composition_of
+from worker.device_memory import budget_bytes
+from worker.failures import failure, failure_of
+from worker.fitness import DeviceFaultError, TaintedWeightsError, UnfitError
+from worker.lineage import ground_of, members_of, parts_of
 from worker.logs import EventLog, bound
 from worker.narration import Narration
-from worker.publishing import Store, code_version, commit, keep
+from worker.publishing import code_version, commit, keep
+from worker.resources import Made, Resources
 
 log = EventLog(__name__)
-
-Watch = Callable[[str, int, int], None]
-
-
-class Edited(Protocol):
-    """What the engine made of a request."""
-
-    def as_json(self) -> dict[str, Any]: ...
-
-
-class Editor(Protocol):
-    """The engine, with its model resident."""
-
-    @property
-    def shape(self) -> ModelShape: ...
-    @property
-    def base_digest(self) -> str: ...
-    def parse(self, mapping: Mapping[str, Any]) -> Any: ...
-    def workload(self, request: Any) -> Workload: ...
-    def edit(
-        self,
-        request: Any,
-        *,
-        layers_per_pass: int | None = ...,
-        watch: Watch = ...,
-        between: Callable[[], None] = ...,
-    ) -> Edited: ...
-    def files(self, edited: Any, base_model: str) -> dict[str, bytes]: ...
-    def verify(self, edited: Any, files: Mapping[str, bytes]) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resources:
-    """All that an edit needs, chosen once when the worker starts."""
-
-    worker_id: str
-    model: str
-    editor: Editor
-    attempts: Attempts
-    record_of: Callable[[str], EditRecord | None]
-    store: Store
-    activity: Activity
-    memory: DeviceMemory
-    codes: Codes
-    max_attempts: int
-    memory_cap_bytes: int | None
-    deadline: Callable[[float | None], AbstractContextManager[None]]
-    hand_back: Callable[[Attempt], None]
-    drop_connections: Callable[[], None]
-    weights: Weights
-    watchdog: Callable[[], AbstractContextManager[None]] = nullcontext
-    clock: Callable[[], float] = time.time
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +45,7 @@ class Failed:
     """The edit has no checkpoint; `result` keeps what was found all the same."""
 
     failure: EditFailure
-    result: EditResult | None = None
+    result: Result | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,13 +124,18 @@ def _carry_out(attempt: Attempt, record: EditRecord, resources: Resources) -> En
     if record.has_hung:
         return Failed(failure(ErrorCode.TIMEOUT, "an attempt hung past its time limit"))
     resources.weights.check()
-    return _edit(attempt, record, resources)
+    request, left_s = record.request, record.left_s(resources.clock())
+    if isinstance(request, ComposeRequest):
+        return _compose(attempt, request, left_s, resources)
+    return _edit(attempt, request, left_s, resources)
 
 
-def _edit(attempt: Attempt, record: EditRecord, resources: Resources) -> Ending:
-    request, editor = record.request, resources.editor
-    narration = Narration(attempt, attempts=resources.attempts, activity=resources.activity)
-    with resources.deadline(record.left_s(resources.clock())):
+def _edit(
+    attempt: Attempt, request: EditRequest, left_s: float | None, resources: Resources
+) -> Ending:
+    editor, narration = resources.editor, _narration(attempt, resources)
+    with resources.deadline(left_s):
+        ground = ground_of(request, resources.store, editor)
         parsed = editor.parse(request.model_dump(mode="json"))
         admission = _admit(attempt, parsed, resources)
         if admission.decision is Decision.REJECT:
@@ -198,6 +144,7 @@ def _edit(attempt: Attempt, record: EditRecord, resources: Resources) -> Ending:
         edited = editor.edit(
             parsed,
             layers_per_pass=admission.applied.layers_per_pass,
+            base=ground.adapter,
             watch=narration,
             between=narration.between,
         )
@@ -205,14 +152,88 @@ def _edit(attempt: Attempt, record: EditRecord, resources: Resources) -> Ending:
         if request.require_held and result.outcome is Outcome.NOT_HELD:
             message = f"the edited model answers {result.after!r}"
             return Failed(failure(ErrorCode.NOT_HELD, message), result)
-        resources.attempts.enter(attempt, Phase.PUBLISH)
-        files = editor.files(edited, resources.model)
-        kept = keep(resources.store, files, verify=partial(editor.verify, edited))
-    # Out of the deadline's reach: once the manifest is linked, the edit has not failed.
+        kept = _keep(attempt, edited, resources)
+    first = ground.parts[-1].end_rank if ground.parts else 0
+    draft = _draft(
+        attempt,
+        resources,
+        edit_id=attempt.edit_id,
+        base=request.base,
+        parts=parts_of([(attempt.edit_id, edited.adapter.rank - first)], after=ground.parts),
+        request=request,
+        admission=admission,
+        result=result,
+        files=kept,
+    )
+    return _publish(attempt, draft, resources)
+
+
+def _compose(
+    attempt: Attempt, request: ComposeRequest, left_s: float | None, resources: Resources
+) -> Ending:
+    editor, narration = resources.editor, _narration(attempt, resources)
+    with resources.deadline(left_s):
+        members = members_of(request.edits, resources.store, editor)
+        composed = editor.compose(
+            [member.adapter for member in members],
+            [editor.parse(member.request.model_dump(mode="json")) for member in members],
+            watch=narration,
+            between=narration.between,
+        )
+        result = composition_of(members, composed.as_json())
+        if request.require_held and result.outcome is Outcome.NOT_HELD:
+            lost = [test.edit_id for test in result.retests if test.outcome is Outcome.NOT_HELD]
+            return Failed(failure(ErrorCode.NOT_HELD, f"do not hold: {', '.join(lost)}"), result)
+        kept = _keep(attempt, composed, resources)
+    parts = parts_of([(member.edit_id, member.adapter.rank) for member in members])
+    draft = _draft(attempt, resources, parts=parts, request=request, result=result, files=kept)
+    return _publish(attempt, draft, resources)
+
+
+def _narration(attempt: Attempt, resources: Resources) -> Narration:
+    return Narration(attempt, attempts=resources.attempts, activity=resources.activity)
+
+
+def _keep(attempt: Attempt, made: Made, resources: Resources) -> tuple[CheckpointFile, ...]:
+    resources.attempts.enter(attempt, Phase.PUBLISH)
+    files = resources.editor.files(made, resources.model)
+    return keep(resources.store, files, verify=partial(resources.editor.verify, made))
+
+
+def _draft(
+    attempt: Attempt,
+    resources: Resources,
+    *,
+    parts: tuple[Part, ...],
+    request: Request,
+    result: Result,
+    files: tuple[CheckpointFile, ...],
+    edit_id: str | None = None,
+    base: str | None = None,
+    admission: Admission | None = None,
+) -> CheckpointView:
+    return CheckpointView(
+        id=checkpoint_id_of(attempt.edit_id),
+        edit_id=edit_id,
+        model=resources.model,
+        base_digest=resources.editor.base_digest,
+        base=base,
+        parts=parts,
+        files=files,
+        request=request,
+        attempt=attempt.number,
+        result=result,
+        admission=admission,
+        code_version=code_version(),
+        created_at=datetime.fromtimestamp(resources.clock(), UTC),
+    )
+
+
+def _publish(attempt: Attempt, draft: CheckpointView, resources: Resources) -> Published:
+    """Commit what is kept: out of the deadline's reach, since what is linked has not failed."""
     resources.weights.check()
     _check_lease(attempt, resources)
     resources.attempts.check(attempt)
-    draft = _draft(attempt, request, admission, result, kept, resources)
     return Published(commit(resources.store, draft))
 
 
@@ -223,29 +244,6 @@ def _admit(attempt: Attempt, parsed: Any, resources: Resources) -> Admission:
     admission = decide(resources.editor.shape, work, budget_bytes=budget)
     resources.attempts.admit(attempt, admission)
     return admission
-
-
-def _draft(
-    attempt: Attempt,
-    request: EditRequest,
-    admission: Admission,
-    result: EditResult,
-    files: tuple[CheckpointFile, ...],
-    resources: Resources,
-) -> CheckpointView:
-    return CheckpointView(
-        id=checkpoint_id_of(attempt.edit_id),
-        edit_id=attempt.edit_id,
-        model=resources.model,
-        base_digest=resources.editor.base_digest,
-        files=files,
-        request=request,
-        attempt=attempt.number,
-        result=result,
-        admission=admission,
-        code_version=code_version(),
-        created_at=datetime.fromtimestamp(resources.clock(), UTC),
-    )
 
 
 def _end(attempt: Attempt, ending: Ending, resources: Resources) -> None:

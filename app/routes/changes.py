@@ -10,6 +10,7 @@ from app.logs import EventLog
 from app.openapi import problems
 from app.routes.edits import IdempotencyKey
 from app.service import Service, ServiceDependency
+from contract.edits import EditRequest
 from contract.failures import ErrorCode
 from contract.lifecycle import EditStatus
 from contract.settling import settle
@@ -82,6 +83,6 @@ def retry_edit(
     if old.status not in RETRIED:
         raise EditNotFailedError(edit_id, status=old.status)
     record = service.ledger.record(edit_id)
-    assert record is not None
+    assert record is not None and isinstance(record.request, EditRequest)
     made = accept(service, record.request, idempotency_key=idempotency_key, retry_of=edit_id)
     return accepted(found_edit(service, made))

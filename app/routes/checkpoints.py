@@ -11,8 +11,8 @@ from app.files import file_response
 from app.full_model import full_model
 from app.openapi import problems
 from app.service import Service, ServiceDependency
+from contract.checkpoints import CheckpointView, ModelFile, ModelFileList
 from contract.failures import ErrorCode
-from contract.views import CheckpointView, ModelFile, ModelFileList
 
 router = APIRouter(tags=["checkpoints"])
 

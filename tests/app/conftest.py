@@ -16,6 +16,7 @@ from app.main import create_app
 from app.server import server_of
 from app.service import Pace
 from contract.attempts import Attempts
+from contract.checkpoints import CheckpointView
 from contract.connection import connect
 from contract.ids import checkpoint_id_of
 from contract.keys import KeyRing, Keys
@@ -24,7 +25,6 @@ from contract.lifecycle import Outcome
 from contract.settings import Settings
 from contract.store import CheckpointStore
 from contract.views import (
-    CheckpointView,
     EditResult,
     MemoryView,
     Metrics,

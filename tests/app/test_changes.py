@@ -11,13 +11,14 @@ from redis import Redis
 
 from contract import names
 from contract.attempts import Attempt, AttemptLostError, Attempts, CancelAskedError
+from contract.checkpoints import CheckpointView
 from contract.failures import ErrorCode
 from contract.ids import checkpoint_id_of
 from contract.ledger import Ledger
 from contract.lifecycle import Phase
 from contract.retention import Retention
 from contract.store import CheckpointStore, WithheldError
-from contract.views import CheckpointView, EditFailure, EditResult, ModelView
+from contract.views import EditFailure, EditResult, ModelView
 
 Fact = dict[str, Any]
 UNKNOWN = "edit-" + "0" * 28

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from contract.checkpoints import CheckpointFile, CheckpointView
 from contract.store import CheckpointStore
-from contract.views import CheckpointFile, CheckpointView
 
 LETTERS = "adapter_config.json"
 Get = Callable[..., httpx.Response]

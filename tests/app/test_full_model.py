@@ -10,8 +10,8 @@ import pytest
 from safetensors_files import Matrix, file_of
 
 from app.safetensors import LONGEST_HEADER_BYTES
+from contract.checkpoints import BaseFile, BaseView, CheckpointView
 from contract.store import CheckpointStore
-from contract.views import BaseFile, BaseView, CheckpointView
 
 ROWS, WIDTH = 700, 900
 DOWN_0, DOWN_1 = (f"model.layers.{layer}.mlp.down_proj.weight" for layer in (0, 1))

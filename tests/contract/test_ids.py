@@ -2,14 +2,14 @@
 
 import re
 
-from contract.ids import ID_PATTERN, checkpoint_id_of, new_edit_id
+from contract.ids import CHECKPOINT_ID, EDIT_ID, checkpoint_id_of, new_edit_id
 
 
 def test_an_id_begins_with_the_milliseconds_since_1970_in_hex() -> None:
     edit_id = new_edit_id(now_s=1.5)
 
     assert edit_id.startswith("edit-0000000005dc")  # 1500
-    assert re.fullmatch(ID_PATTERN, edit_id)
+    assert re.fullmatch(EDIT_ID, edit_id)
 
 
 def test_ids_sort_by_time() -> None:
@@ -28,4 +28,5 @@ def test_an_edit_has_one_checkpoint_id() -> None:
     edit_id = "edit-" + "0123456789ab" + "0" * 16
 
     assert checkpoint_id_of(edit_id) == "ckpt-" + "0123456789ab" + "0" * 16
-    assert re.fullmatch(ID_PATTERN, checkpoint_id_of(edit_id))
+    assert re.fullmatch(CHECKPOINT_ID, checkpoint_id_of(edit_id))
+    assert checkpoint_id_of(checkpoint_id_of(edit_id)) == checkpoint_id_of(edit_id)

@@ -7,9 +7,9 @@ from uuid import uuid4
 import fsspec
 import pytest
 
+from contract.checkpoints import CheckpointView
 from contract.shelf import Entry, LocalShelf, Shelf
 from contract.store import CheckpointStore
-from contract.views import CheckpointView
 
 
 @pytest.fixture(params=["local", "memory"])

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from contract.checkpoints import BaseView, CheckpointFile, CheckpointView
 from contract.store import CheckpointStore, CorruptFileError
-from contract.views import BaseView, CheckpointFile, CheckpointView
 
 ABC_SHA256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 

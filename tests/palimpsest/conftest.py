@@ -10,13 +10,12 @@ from typing import Any
 import httpx
 import pytest
 
+from contract.checkpoints import CheckpointFile, CheckpointView
 from contract.edits import EditRequest
 from contract.failures import ErrorCode
 from contract.lifecycle import EditStatus, Outcome
 from contract.views import (
     Answer,
-    CheckpointFile,
-    CheckpointView,
     EditFailure,
     EditPage,
     EditResult,

@@ -19,7 +19,7 @@ from worker.activity import Activity
 from worker.failures import SERVICE_CODES
 from worker.fitness import Weights
 from worker.handback import hand_back
-from worker.tasks import Resources
+from worker.resources import Resources
 
 REQUEST = EditRequest(prompt="The capital of France is", target_new="Rome")
 ADMISSION = Admission(

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from fake_editor import FakeResult
 
+from contract.checkpoints import CheckpointFile, CheckpointView
 from contract.edits import EditRequest
 from contract.store import CheckpointStore, CorruptFileError
-from contract.views import CheckpointFile, CheckpointView, EditResult
+from contract.views import EditResult
 from worker.publishing import commit, keep
 
 FILES = {"b.bin": b"two", "a.json": b"{}"}

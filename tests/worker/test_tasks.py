@@ -19,6 +19,7 @@ from rq.timeouts import JobTimeoutException
 
 from contract import names
 from contract.attempts import Attempt, Attempts
+from contract.checkpoints import CheckpointFile, CheckpointView
 from contract.edits import EditRequest
 from contract.failures import ErrorCode
 from contract.ids import checkpoint_id_of
@@ -27,19 +28,12 @@ from contract.lifecycle import EditStatus, Outcome, Phase, QueuedReason
 from contract.memory import estimate
 from contract.origin import Origin
 from contract.store import CheckpointStore, CorruptFileError, WithheldError
-from contract.views import (
-    Admission,
-    Applied,
-    CheckpointFile,
-    CheckpointView,
-    Decision,
-    EditView,
-    WorkerState,
-)
+from contract.views import Admission, Applied, Decision, EditView, WorkerState
 from worker.activity import Activity
 from worker.failures import SERVICE_CODES
 from worker.logs import configure
-from worker.tasks import Resources, run_edit
+from worker.resources import Resources
+from worker.tasks import run_edit
 from worker.time_limit import time_limit
 
 ADMISSION = Admission(

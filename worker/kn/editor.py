@@ -24,7 +24,7 @@ from worker.kn.recipe import Recipe, Selection, Task
 from worker.kn.request import EditRequest, Method, Operation
 from worker.kn.resident import Resident
 from worker.kn.result import EditResult
-from worker.kn.stacking import stacked
+from worker.kn.stacking import part, stacked
 from worker.kn.statement import Statement
 from worker.kn.stopwatch import Stopwatch, Watch
 from worker.kn.verdict import holds, warnings_of
@@ -122,6 +122,13 @@ class Editor:
         with self.resident.frozen(), self.resident.interrupted_by(between), metering as peak:
             made = self._make(request, layers, base, Stopwatch(watch))
         return made(predicted.peak_bytes, peak.n_bytes if peak else None)
+
+    def read(
+        self, files: Mapping[str, bytes], *, first: int = 0, end: int | None = None
+    ) -> Adapter:
+        """The adapter that files hold, or that of its ranks from `first` up to `end`."""
+        whole = Adapter.read(files)
+        return part(whole, first=first, end=whole.rank if end is None else end)
 
     def files(self, made: Made, base_model: str) -> dict[str, bytes]:
         """What was made as other tools load it: PEFT's files, and the edited columns."""

@@ -14,11 +14,11 @@ def stacked(adapters: Sequence[Adapter]) -> Adapter:
     return Adapter.of((_layer(adapters, layer) for layer in layers), d_ff=d_ff, dtype=dtype)
 
 
-def part(adapter: Adapter, *, first: int, last: int) -> Adapter:
-    """The adapter of the ranks from `first` up to, not including, `last`."""
+def part(adapter: Adapter, *, first: int, end: int) -> Adapter:
+    """The adapter of the ranks from `first` up to, not including, `end`."""
     writes = []
     for write in adapter.writes:
-        A, B = write.A[first:last], write.B[:, first:last]
+        A, B = write.A[first:end], write.B[:, first:end]
         own = A.any(dim=0).nonzero().flatten().tolist()
         if own:
             units = tuple(write.units[i] for i in own)

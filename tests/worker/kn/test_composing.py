@@ -78,8 +78,8 @@ def test_every_part_comes_out_of_the_stack_as_it_went_in(adapters: list[Adapter]
     whole = stacked(adapters)
 
     ends = list(itertools.accumulate((adapter.rank for adapter in adapters), initial=0))
-    for adapter, (first, last) in zip(adapters, itertools.pairwise(ends), strict=True):
-        own = part(whole, first=first, last=last)
+    for adapter, (first, end) in zip(adapters, itertools.pairwise(ends), strict=True):
+        own = part(whole, first=first, end=end)
         assert own.neurons == adapter.neurons
         for ours, theirs in zip(own.writes, adapter.writes, strict=True):
             assert torch.equal(ours.A, theirs.A)
@@ -129,9 +129,9 @@ def test_a_chained_edit_holds_its_base_and_itself(
 
     result = editor.edit(REQUESTS[0], base=base)
 
-    own = part(result.adapter, first=base.rank, last=result.adapter.rank)
+    own = part(result.adapter, first=base.rank, end=result.adapter.rank)
     peft = merged(editor, editor.files(result, "base"), tmp_path)
-    assert part(result.adapter, first=0, last=base.rank).neurons == base.neurons
+    assert part(result.adapter, first=0, end=base.rank).neurons == base.neurons
     assert own.neurons <= {scored.neuron for scored in result.neurons}
     assert same(weights_of(editor), before)
     with edited(editor.resident, result.adapter):

@@ -1,0 +1,90 @@
+"""What a job needs: the engine, the ledger's side of the worker, the store."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from contract.attempts import Attempt, Attempts
+from contract.memory import ModelShape, Workload
+from contract.record import EditRecord
+from worker.activity import Activity
+from worker.device_memory import DeviceMemory
+from worker.failures import Codes
+from worker.fitness import Weights
+from worker.publishing import Store
+
+Watch = Callable[[str, int, int], None]
+
+
+class Adapter(Protocol):
+    """What is written into a model."""
+
+    @property
+    def rank(self) -> int: ...
+
+
+class Made(Protocol):
+    """What the engine made: an edit, or a composition of several."""
+
+    @property
+    def adapter(self) -> Adapter: ...
+    def as_json(self) -> Any: ...
+
+
+class Editor(Protocol):
+    """The engine, with its model resident."""
+
+    @property
+    def shape(self) -> ModelShape: ...
+    @property
+    def base_digest(self) -> str: ...
+    def parse(self, mapping: Mapping[str, Any]) -> Any: ...
+    def workload(self, request: Any) -> Workload: ...
+    def edit(
+        self,
+        request: Any,
+        *,
+        layers_per_pass: int | None = ...,
+        base: Any = ...,
+        watch: Watch = ...,
+        between: Callable[[], None] = ...,
+    ) -> Made: ...
+    def compose(
+        self,
+        adapters: Sequence[Any],
+        requests: Sequence[Any],
+        *,
+        watch: Watch = ...,
+        between: Callable[[], None] = ...,
+    ) -> Made: ...
+    def read(self, files: Mapping[str, bytes], *, first: int = ..., end: int | None = ...) -> Any:
+        """An adapter, or some of its ranks."""
+        ...
+
+    def files(self, made: Any, base_model: str) -> dict[str, bytes]: ...
+    def verify(self, made: Any, files: Mapping[str, bytes]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """All that an edit needs, chosen once when the worker starts."""
+
+    worker_id: str
+    model: str
+    editor: Editor
+    attempts: Attempts
+    record_of: Callable[[str], EditRecord | None]
+    store: Store
+    activity: Activity
+    memory: DeviceMemory
+    codes: Codes
+    max_attempts: int
+    memory_cap_bytes: int | None
+    deadline: Callable[[float | None], AbstractContextManager[None]]
+    hand_back: Callable[[Attempt], None]
+    drop_connections: Callable[[], None]
+    weights: Weights
+    watchdog: Callable[[], AbstractContextManager[None]] = nullcontext
+    clock: Callable[[], float] = time.time
