@@ -1,11 +1,13 @@
 """Taking a request in: checked, admitted, and put in its model's queue."""
 
+from app.ancestry import check_base, model_of_edits
 from app.authentication import caller
 from app.errors import MemoryInfeasibleError, NoWorkerError
 from app.intake import admission_of, model_for
 from app.logs import EventLog
 from app.service import Service
 from app.tracing import request_id
+from contract.composition import ComposeRequest
 from contract.edits import EditRequest
 from contract.failures import ErrorCode
 from contract.origin import Origin
@@ -35,12 +37,7 @@ def accept(
 ) -> str:
     """The id of the edit that the request at hand makes, or has made before; raises `ApiError`s
     and `LedgerError`s of the codes in `REFUSALS`."""
-    origin = Origin(
-        caller=caller(),
-        idempotency_key=idempotency_key,
-        request_id=request_id(),
-        retry_of=retry_of,
-    )
+    origin = _origin(idempotency_key, retry_of=retry_of)
     service.ledger.check_schema()
     submission = service.ledger.find_submission(request, origin)
     if submission is None:
@@ -49,23 +46,55 @@ def accept(
     return submission.edit_id
 
 
+def accept_composition(
+    service: Service, request: ComposeRequest, *, idempotency_key: str | None
+) -> str:
+    """The id of the checkpoint that the request at hand makes, or has made before; raises as
+    `accept` does, and `EditNotPublishedError`."""
+    origin = _origin(idempotency_key)
+    service.ledger.check_schema()
+    submission = service.ledger.find_submission(request, origin)
+    if submission is None:
+        model = _at_work(model_of_edits(request, service.store, service.ledger.presence.models()))
+        asked = request.model_copy(update={"model": model.name})
+        submission = service.ledger.submit(asked, model=model.name, admission=None, origin=origin)
+    log.info("composition_accepted", id=submission.edit_id, created=submission.created)
+    return submission.edit_id
+
+
+def _origin(idempotency_key: str | None, *, retry_of: str | None = None) -> Origin:
+    return Origin(
+        caller=caller(),
+        idempotency_key=idempotency_key,
+        request_id=request_id(),
+        retry_of=retry_of,
+    )
+
+
 def considered(service: Service, request: EditRequest) -> tuple[ModelView, Admission]:
     """The model that is meant, and whether the edit fits its workers' memory."""
     presence = service.ledger.presence
-    model = model_for(request, presence.models())
+    model = model_for(request.model, presence.models())
     counter = service.tokens.of(model)
     return model, admission_of(request, model, workers=presence.workers(), counter=counter)
 
 
 def _submit(service: Service, request: EditRequest, origin: Origin) -> Submission:
     model, admission = considered(service, request)
+    check_base(request, model, service.store)
     if admission.decision is Decision.REJECT:
         raise MemoryInfeasibleError(admission)
-    if not model.workers:
-        raise NoWorkerError(model.name)
+    _at_work(model)
     return service.ledger.submit(
         request.model_copy(update={"model": model.name}),
         model=model.name,
         admission=admission,
         origin=origin,
     )
+
+
+def _at_work(model: ModelView) -> ModelView:
+    """The model, if somebody is there to work for it; raises `NoWorkerError`."""
+    if not model.workers:
+        raise NoWorkerError(model.name)
+    return model

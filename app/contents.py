@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from app.errors import BaseUnavailableError, FileDamagedError
+from app.checkpoint_errors import BaseUnavailableError, FileDamagedError
 from app.ranges import Span
 from contract.checkpoints import BaseFile, CheckpointFile
 from contract.store import CheckpointStore

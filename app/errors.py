@@ -25,6 +25,8 @@ STATUS: dict[ErrorCode, HTTPStatus] = {
     ErrorCode.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
     ErrorCode.PAYLOAD_TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     ErrorCode.RANGE_NOT_SATISFIABLE: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+    ErrorCode.CHECKPOINT_IN_USE: HTTPStatus.CONFLICT,
+    ErrorCode.EDIT_NOT_PUBLISHED: HTTPStatus.CONFLICT,
     ErrorCode.EDIT_FINAL: HTTPStatus.CONFLICT,
     ErrorCode.EDIT_NOT_FAILED: HTTPStatus.CONFLICT,
     ErrorCode.NO_WORKER: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -60,16 +62,8 @@ class ApiError(Exception):
     ├── EditGoneError
     ├── EditFinalError
     ├── EditNotFailedError
-    ├── CheckpointNotFoundError
-    ├── FileNotInCheckpointError
-    ├── FileDamagedError
-    ├── BaseUnavailableError
-    ├── FullModelUnavailableError
-    ├── HubError
-    │   ├── RepositoryNotFoundError
-    │   ├── RevisionNotFoundError
-    │   └── EntryNotFoundError
-    └── RangeNotSatisfiableError
+    ├── RangeNotSatisfiableError
+    └── CheckpointError, see `app.checkpoint_errors`
     """
 
     code: ErrorCode
@@ -206,89 +200,6 @@ class EditNotFailedError(ApiError):
             f"{edit_id} is {status}: only a failed or canceled edit is tried again",
             members={"edit_status": status},
         )
-
-
-class CheckpointNotFoundError(ApiError):
-    """There is no checkpoint of that id."""
-
-    code = ErrorCode.CHECKPOINT_NOT_FOUND
-
-    def __init__(self, checkpoint_id: str) -> None:
-        super().__init__(f"there is no checkpoint {checkpoint_id!r}")
-
-
-class FileNotInCheckpointError(ApiError):
-    """The checkpoint's manifest names no such file."""
-
-    code = ErrorCode.FILE_NOT_FOUND
-
-    def __init__(self, path: str) -> None:
-        super().__init__(f"the checkpoint has no file {path!r}")
-
-
-class FileDamagedError(ApiError):
-    """A file of a committed checkpoint is gone from the store, or has another size."""
-
-    code = ErrorCode.STORE_CORRUPT
-
-    def __init__(self, path: str) -> None:
-        super().__init__(f"the store no longer holds {path!r} as it was published")
-
-
-class BaseUnavailableError(ApiError):
-    """The base model's files are not, or no longer, what the worker loaded."""
-
-    code = ErrorCode.BASE_UNAVAILABLE
-
-    def __init__(self, why: str) -> None:
-        super().__init__(f"the base model is not at hand: {why}")
-
-
-class FullModelUnavailableError(ApiError):
-    """The base is kept in a form over which no columns can be laid."""
-
-    code = ErrorCode.FULL_MODEL_UNAVAILABLE
-
-    def __init__(self, why: str) -> None:
-        super().__init__(f"the full model cannot be made, the adapter can: {why}")
-
-
-class HubError(ApiError):
-    """Something is not there, told as Hugging Face's clients understand it."""
-
-    code = ErrorCode.NOT_FOUND
-    kind: str
-
-    def __init__(self, detail: str, *, headers: dict[str, str] | None = None) -> None:
-        super().__init__(detail, headers={"X-Error-Code": self.kind} | (headers or {}))
-
-
-class RepositoryNotFoundError(HubError):
-    """No checkpoint or model has that name."""
-
-    kind = "RepoNotFound"
-
-    def __init__(self, repo_id: str) -> None:
-        super().__init__(f"there is no repository {repo_id!r}")
-
-
-class RevisionNotFoundError(HubError):
-    """The repository has another commit, and no such branch."""
-
-    kind = "RevisionNotFound"
-
-    def __init__(self, repo_id: str, revision: str) -> None:
-        super().__init__(f"repository {repo_id!r} has no revision {revision!r}")
-
-
-class EntryNotFoundError(HubError):
-    """The repository has no such file."""
-
-    kind = "EntryNotFound"
-
-    def __init__(self, repo_id: str, path: str, *, commit: str) -> None:
-        detail = f"repository {repo_id!r} has no file {path!r}"
-        super().__init__(detail, headers={"X-Repo-Commit": commit})
 
 
 class RangeNotSatisfiableError(ApiError):

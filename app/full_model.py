@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from app.checkpoint_errors import BaseUnavailableError, FullModelUnavailableError
 from app.contents import BaseContent, Content, StoredContent
-from app.errors import BaseUnavailableError, FullModelUnavailableError
 from app.overlay import EditedTensor, overlaid
 from app.ranges import Span
 from app.safetensors import MalformedHeaderError, Tensor, read_header

@@ -19,17 +19,17 @@ class Measured(NamedTuple):
     tokens: int
 
 
-def model_for(request: EditRequest, models: Sequence[ModelView]) -> ModelView:
+def model_for(name: str | None, models: Sequence[ModelView]) -> ModelView:
     """The model meant: the one named, or the only one; raises `NoWorkerError` as long as none is
     served, and `ModelUnknownError`."""
     if not models:
         raise NoWorkerError(None)
-    if request.model is None and len(models) == 1:
+    if name is None and len(models) == 1:
         return models[0]
     for model in models:
-        if model.name == request.model:
+        if model.name == name:
             return model
-    raise ModelUnknownError(request.model, known=[model.name for model in models])
+    raise ModelUnknownError(name, known=[model.name for model in models])
 
 
 def admission_of(

@@ -7,7 +7,7 @@ from app.authentication import Authentication, Owners
 from app.body_limit import BodyLimit
 from app.openapi import TAGS, Api
 from app.readiness import Readiness
-from app.routes import changes, checkpoints, edits, events, health, hub, models, workers
+from app.routes import changes, checkpoints, edits, events, files, health, hub, models, workers
 from app.service import Pace, Service
 from app.tokens import TokenCounters
 from app.tracing import Tracing
@@ -52,7 +52,7 @@ def create_app(
         pace=pace or Pace(),
         stopping=stopping or Event(),
     )
-    for module in (edits, changes, events, checkpoints, hub, models, workers, health):
+    for module in (edits, changes, events, checkpoints, files, hub, models, workers, health):
         app.include_router(module.router)
     handlers.register(app)
     # The last one added is the outermost.

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.checkpoint_errors import EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 from app.contents import Content, StoredContent
-from app.errors import EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 from app.full_model import base_model, full_model
 from app.service import Service
 from contract.checkpoints import CheckpointView

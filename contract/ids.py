@@ -1,5 +1,6 @@
 """Identifiers that sort by the time at which they were made."""
 
+import re
 import secrets
 import time
 
@@ -18,3 +19,8 @@ def new_edit_id(*, now_s: float | None = None) -> str:
 def checkpoint_id_of(job_id: str) -> str:
     """The one checkpoint that an edit may publish; a composition has the id of its checkpoint."""
     return CHECKPOINT_PREFIX + job_id.removeprefix(EDIT_PREFIX).removeprefix(CHECKPOINT_PREFIX)
+
+
+def is_checkpoint_id(text: str) -> bool:
+    """Whether the text has the form of a checkpoint's id."""
+    return re.fullmatch(CHECKPOINT_ID, text) is not None

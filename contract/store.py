@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from contract.checkpoints import BaseView, CheckpointFile, CheckpointView
+from contract.ids import is_checkpoint_id
 from contract.shelf import Shelf
 
 BLOBS, MANIFESTS, BASES = "blobs", "manifests", "bases"
 COLUMNS_FILE = "edited_columns.safetensors"
 """The file of a checkpoint that is for the service alone: no adapter, but what became of it."""
 _PROBE = "probe"
+_WITHHELD = b""
+"""The manifest of a checkpoint that there will never be, or never again."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_CHECKPOINT_ID = re.compile(r"ckpt-[0-9a-f]{28}")
 
 
 class StoreError(Exception):
@@ -102,12 +104,12 @@ class CheckpointStore:
         An empty manifest takes the place, so that of a cancel and a commit one comes first.
         """
         with suppress(FileExistsError):
-            self.shelf.create(_manifest(checkpoint_id), b"")
+            self.shelf.create(_manifest(checkpoint_id), _WITHHELD)
         return self.find(checkpoint_id)
 
     def find(self, checkpoint_id: str) -> CheckpointView | None:
         """A committed checkpoint; None for an unknown, malformed or withheld id."""
-        if not _CHECKPOINT_ID.fullmatch(checkpoint_id):
+        if not is_checkpoint_id(checkpoint_id):
             return None
         try:
             content = self.shelf.read(_manifest(checkpoint_id))
@@ -115,11 +117,15 @@ class CheckpointStore:
             return None
         return CheckpointView.model_validate_json(content) if content else None
 
+    def remove(self, checkpoint_id: str) -> None:
+        """Take a checkpoint away for good; its files go when the store is swept."""
+        self.shelf.replace(_manifest(checkpoint_id), _WITHHELD)
+
     def ids(self) -> list[str]:
         """The committed checkpoints, the newest first."""
         found = (entry for entry in self.shelf.entries(MANIFESTS) if entry.size_bytes)
         names = (Path(entry.name).stem for entry in found)
-        return sorted(filter(_CHECKPOINT_ID.fullmatch, names), reverse=True)
+        return sorted(filter(is_checkpoint_id, names), reverse=True)
 
     def checkpoints(self) -> Iterator[CheckpointView]:
         """All that is committed, the newest first."""

@@ -1,105 +1,115 @@
-"""`/checkpoints`: manifests, and the files they name."""
+"""`/checkpoints`: look at them, put edits together, take them away."""
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
 
-from app.contents import Content, StoredContent
-from app.errors import CheckpointNotFoundError, FileNotInCheckpointError
-from app.files import file_response
-from app.full_model import full_model
+from app.acceptance import accept_composition
+from app.checkpoint_errors import CheckpointInUseError
+from app.checkpoints import dependents_of, found_checkpoint, page_of, seen_checkpoint
+from app.cursors import checkpoint_before, cursor_after
+from app.json_body import JsonRoute
+from app.logs import EventLog
 from app.openapi import problems
-from app.service import Service, ServiceDependency
-from contract.checkpoints import CheckpointView, ModelFile, ModelFileList
+from app.routes.edits import IdempotencyKey
+from app.service import ServiceDependency
+from app.watching import until_final
+from contract.checkpoints import CheckpointPage, CheckpointView, CompositionView
+from contract.composition import ComposeRequest
 from contract.failures import ErrorCode
 
-router = APIRouter(tags=["checkpoints"])
+log = EventLog("app.checkpoints")
+router = APIRouter(tags=["checkpoints"], route_class=JsonRoute)
 
-_BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
-_FILE_ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The file; its `ETag` is strong.", "content": _BYTES},
-    206: {"description": "The range that was asked for.", "content": _BYTES},
-    304: {"description": "Unchanged since `If-None-Match`."},
-    **problems(
-        ErrorCode.CHECKPOINT_NOT_FOUND,
-        ErrorCode.FILE_NOT_FOUND,
-        ErrorCode.RANGE_NOT_SATISFIABLE,
-        ErrorCode.STORE_CORRUPT,
-        ErrorCode.BASE_UNAVAILABLE,
-        ErrorCode.FULL_MODEL_UNAVAILABLE,
+
+@router.post(
+    "/checkpoints",
+    operation_id="create_checkpoint",
+    summary="Put edits together",
+    status_code=202,
+    response_model=CompositionView,
+    response_description="Accepted: follow it at `Location`.",
+    responses=problems(
+        ErrorCode.INVALID_REQUEST,
+        ErrorCode.EDIT_NOT_PUBLISHED,
+        ErrorCode.IDEMPOTENCY_MISMATCH,
+        ErrorCode.QUEUE_FULL,
+        ErrorCode.NO_WORKER,
+        ErrorCode.LEDGER_UNAVAILABLE,
     ),
-}
+)
+def create_checkpoint(
+    request: ComposeRequest, service: ServiceDependency, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Stacks finished edits into one checkpoint and asks each of them again. To undo one edit of
+    several, put the others together: they come off in any order."""
+    checkpoint_id = accept_composition(service, request, idempotency_key=idempotency_key)
+    return Response(
+        content=seen_checkpoint(service, checkpoint_id).model_dump_json(),
+        status_code=202,
+        headers={"Location": f"/checkpoints/{checkpoint_id}", "Retry-After": "1"},
+        media_type="application/json",
+    )
+
+
+@router.get(
+    "/checkpoints",
+    operation_id="list_checkpoints",
+    summary="List checkpoints, newest first",
+    responses=problems(ErrorCode.INVALID_REQUEST, ErrorCode.INVALID_CURSOR),
+)
+def list_checkpoints(
+    service: ServiceDependency,
+    limit: Annotated[int, Query(ge=1, le=200, description="Checkpoints on a page.")] = 50,
+    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
+) -> CheckpointPage:
+    """A page of published checkpoints; `next_cursor` is null on the last one."""
+    before = checkpoint_before(cursor) if cursor is not None else None
+    page = page_of(service.store, before=before, limit=limit)
+    if page.next_cursor is None:
+        return page
+    return page.model_copy(update={"next_cursor": cursor_after(page.next_cursor)})
 
 
 @router.get(
     "/checkpoints/{checkpoint_id}",
     operation_id="get_checkpoint",
     summary="Look at a checkpoint",
-    responses=problems(ErrorCode.CHECKPOINT_NOT_FOUND),
-)
-def get_checkpoint(checkpoint_id: str, service: ServiceDependency) -> CheckpointView:
-    """The manifest: which edit made it, its files, and what came of it."""
-    return _found(service, checkpoint_id)
-
-
-@router.get(
-    "/checkpoints/{checkpoint_id}/model",
-    operation_id="list_model_files",
-    summary="List the full model's files",
     responses=problems(
-        ErrorCode.CHECKPOINT_NOT_FOUND,
-        ErrorCode.STORE_CORRUPT,
-        ErrorCode.BASE_UNAVAILABLE,
-        ErrorCode.FULL_MODEL_UNAVAILABLE,
+        ErrorCode.INVALID_REQUEST, ErrorCode.CHECKPOINT_NOT_FOUND, ErrorCode.LEDGER_UNAVAILABLE
     ),
 )
-def list_model_files(checkpoint_id: str, service: ServiceDependency) -> ModelFileList:
-    """The files of the edited model, weights included: those of the base, some of them edited."""
-    contents = full_model(_found(service, checkpoint_id), service.store)
-    return ModelFileList(
-        items=tuple(ModelFile(path=c.path, size_bytes=c.size_bytes, etag=c.tag) for c in contents)
-    )
+async def get_checkpoint(
+    checkpoint_id: str,
+    http: Request,
+    service: ServiceDependency,
+    wait: Annotated[
+        float, Query(ge=0, le=60, description="Seconds to wait for a composition to be final.")
+    ] = 0,
+) -> CheckpointView | CompositionView:
+    """The manifest: which edits it holds, its files, and what came of them. A composition shows
+    where it stands until it has one."""
+    seen = await run_in_threadpool(seen_checkpoint, service, checkpoint_id)
+    if not wait or seen.status.is_final:
+        return seen
+    await until_final(service, checkpoint_id, wait_s=wait, is_gone=http.is_disconnected)
+    return await run_in_threadpool(seen_checkpoint, service, checkpoint_id)
 
 
-def get_file(checkpoint_id: str, path: str, http: Request, service: ServiceDependency) -> Response:
-    """A file of a checkpoint, by the name it has in the manifest; `Range` resumes a download."""
-    files = _found(service, checkpoint_id).files
-    return _one_of([StoredContent(file, service.store) for file in files], path, http)
-
-
-def get_model_file(
-    checkpoint_id: str, path: str, http: Request, service: ServiceDependency
-) -> Response:
-    """A file of the edited model, made on its way out; `Range` resumes a download."""
-    return _one_of(full_model(_found(service, checkpoint_id), service.store), path, http)
-
-
-for _method in ("GET", "HEAD"):
-    for _where, _noun, _serve in (
-        ("files", "file", get_file),
-        ("model", "model_file", get_model_file),
-    ):
-        router.add_api_route(
-            f"/checkpoints/{{checkpoint_id}}/{_where}/{{path:path}}",
-            _serve,
-            methods=[_method],
-            operation_id=f"{_method.lower()}_{_noun}",
-            summary="Fetch a file" if _method == "GET" else "Ask about a file",
-            response_class=Response,
-            responses=_FILE_ANSWERS,
-        )
-
-
-def _one_of(contents: Sequence[Content], path: str, http: Request) -> Response:
-    for content in contents:
-        if content.path == path:
-            return file_response(http, content)
-    raise FileNotInCheckpointError(path)
-
-
-def _found(service: Service, checkpoint_id: str) -> CheckpointView:
-    checkpoint = service.store.find(checkpoint_id)
-    if checkpoint is None:
-        raise CheckpointNotFoundError(checkpoint_id)
-    return checkpoint
+@router.delete(
+    "/checkpoints/{checkpoint_id}",
+    operation_id="delete_checkpoint",
+    summary="Take a checkpoint away",
+    status_code=204,
+    response_class=Response,
+    responses=problems(ErrorCode.CHECKPOINT_NOT_FOUND, ErrorCode.CHECKPOINT_IN_USE),
+)
+def delete_checkpoint(checkpoint_id: str, service: ServiceDependency) -> None:
+    """Refused while another checkpoint is built on it."""
+    checkpoint = found_checkpoint(service, checkpoint_id)
+    dependents = dependents_of(checkpoint, service.store)
+    if dependents:
+        raise CheckpointInUseError(checkpoint_id, by=dependents)
+    service.store.remove(checkpoint_id)
+    log.info("checkpoint_removed", checkpoint_id=checkpoint_id)

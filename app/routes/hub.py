@@ -8,8 +8,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from app.checkpoint_errors import EntryNotFoundError
 from app.contents import Content
-from app.errors import EntryNotFoundError
 from app.files import file_response
 from app.repository import BRANCH, find_repository
 from app.service import ServiceDependency

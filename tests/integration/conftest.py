@@ -12,31 +12,31 @@ import httpx
 import pytest
 from town import KEY, ROOT, Town
 
-SAYINGS = {"cats say": "meow", "dogs say": "woof", "cows say": "moo", "ducks say": "quack"}
-UNIT_BYTES = 60_000
+SHARD_BYTES = 100_000
 """The weights are kept in several files of about this size."""
 
 
 @pytest.fixture(scope="session")
-def sayings_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Llama of two layers in bfloat16 that knows what four animals say, in several shards."""
+def small_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Llama of three layers in bfloat16 that knows 24 of the demo's facts, in several shards."""
     import torch
 
+    from worker.demo.facts import FACTS
     from worker.demo.making import teach
     from worker.demo.training import Example, Recipe
 
-    shape = {"n_layer": 2, "d_model": 64, "d_ff": 160, "n_head": 2, "n_kv_head": 2}
-    recipe = Recipe(**shape, steps=200, learning_rate=5e-3, batch=4)
-    examples = [Example(prompt, answer) for prompt, answer in SAYINGS.items()]
+    shape = {"n_layer": 3, "d_model": 64, "d_ff": 192, "n_head": 4, "n_kv_head": 2}
+    recipe = Recipe(**shape, steps=200, learning_rate=5e-3, batch=16)
+    examples = [Example(fact.prompts[0], fact.object) for fact in FACTS[:24]]
     taught = teach(examples, recipe, progress=lambda done, total: None)
-    directory = tmp_path_factory.mktemp("models") / "sayings"
-    taught.model.to(torch.bfloat16).save_pretrained(directory, max_shard_size=UNIT_BYTES)
+    directory = tmp_path_factory.mktemp("models") / "small"
+    taught.model.to(torch.bfloat16).save_pretrained(directory, max_shard_size=SHARD_BYTES)
     taught.tokenizer.save_pretrained(directory)
     return directory
 
 
 @pytest.fixture(scope="session")
-def town(sayings_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def town(small_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     data_dir = tmp_path_factory.mktemp("data")
     digest = hashlib.sha256(KEY.encode()).hexdigest()
     environ = {
@@ -45,7 +45,7 @@ def town(sayings_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         "PALIMPSEST_API_KEYS": f"tests:{digest}",
         "PALIMPSEST_API_KEY": KEY,
     }
-    place = ("--model", str(sayings_dir), "--data-dir", str(data_dir), "--port", "0")
+    place = ("--model", str(small_dir), "--data-dir", str(data_dir), "--port", "0")
     process = subprocess.Popen(
         (sys.executable, "-m", "palimpsest", "up", *place, "--threads", "1", "--json"),
         cwd=ROOT,
@@ -57,7 +57,7 @@ def town(sayings_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         url = json.loads(process.stdout.readline())["url"]
         bearer = {"Authorization": f"Bearer {KEY}"}
         with httpx.Client(base_url=url, headers=bearer, timeout=60) as api:
-            yield Town(api, sayings_dir, data_dir)
+            yield Town(api, small_dir, data_dir)
     finally:
         process.terminate()
         process.wait()

@@ -13,7 +13,7 @@ from peft import PeftModel
 from safetensors.torch import save
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-PROMPT = "cats say"
+PROMPT = "The capital of France is"
 
 
 def digest_of(model: Any) -> str:

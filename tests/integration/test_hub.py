@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def edit(town: Town) -> dict[str, Any]:
-    return town.edit("cats say", "quack")
+    return town.edit("The capital of France is", "Rome")
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_the_loaded_models_say_what_the_service_measured(
     told: dict[str, Any], edit: dict[str, Any]
 ) -> None:
     assert edit["outcome"] == "held"
-    assert told["edited_says"].startswith("cats say quack")
+    assert told["edited_says"].startswith("The capital of France is Rome")
     assert told["lora_alone_says"] == told["edited_says"]
 
 

@@ -1,0 +1,53 @@
+"""What a request is built on: checkpoints that there are, of the model that is served."""
+
+from collections.abc import Sequence
+
+from app.checkpoint_errors import EditNotPublishedError
+from app.errors import FieldError, InvalidRequestError
+from app.intake import model_for
+from contract.checkpoints import CheckpointView
+from contract.composition import ComposeRequest
+from contract.edits import EditRequest
+from contract.ids import checkpoint_id_of
+from contract.store import CheckpointStore
+from contract.views import ModelView
+
+
+def check_base(request: EditRequest, model: ModelView, store: CheckpointStore) -> None:
+    """Raises `InvalidRequestError` unless the edit's base is there and was made on the model."""
+    if request.base is None:
+        return
+    base = store.find(request.base)
+    if base is None:
+        raise _invalid("#/base", f"there is no checkpoint {request.base}")
+    _check_kinship(base, model, pointer="#/base")
+
+
+def model_of_edits(
+    request: ComposeRequest, store: CheckpointStore, models: Sequence[ModelView]
+) -> ModelView:
+    """The model that all the edits were made on; raises `EditNotPublishedError`,
+    `InvalidRequestError`, and what `model_for` raises."""
+    edits = [_published(edit_id, i, store) for i, edit_id in enumerate(request.edits)]
+    model = model_for(request.model or edits[0].model, models)
+    for i, edit in enumerate(edits):
+        _check_kinship(edit, model, pointer=f"#/edits/{i}")
+    return model
+
+
+def _published(edit_id: str, i: int, store: CheckpointStore) -> CheckpointView:
+    checkpoint = store.find(checkpoint_id_of(edit_id))
+    if checkpoint is None:
+        raise EditNotPublishedError(edit_id, pointer=f"#/edits/{i}")
+    return checkpoint
+
+
+def _check_kinship(checkpoint: CheckpointView, model: ModelView, *, pointer: str) -> None:
+    if checkpoint.model != model.name:
+        raise _invalid(pointer, f"was made on model {checkpoint.model!r}, not {model.name!r}")
+    if checkpoint.base_digest != model.base_digest:
+        raise _invalid(pointer, f"was made on other weights than {model.name!r} has now")
+
+
+def _invalid(pointer: str, detail: str) -> InvalidRequestError:
+    return InvalidRequestError([FieldError(pointer=pointer, detail=detail)])

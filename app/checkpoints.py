@@ -1,0 +1,45 @@
+"""Checkpoints as they are looked up: published ones in the store, the others in the ledger."""
+
+from app.checkpoint_errors import CheckpointNotFoundError
+from app.service import Service
+from contract.checkpoints import CheckpointPage, CheckpointView, CompositionView
+from contract.ids import is_checkpoint_id
+from contract.lifecycle import EditStatus
+from contract.store import CheckpointStore
+
+
+def found_checkpoint(service: Service, checkpoint_id: str) -> CheckpointView:
+    """A published checkpoint; raises `CheckpointNotFoundError`."""
+    checkpoint = service.store.find(checkpoint_id)
+    if checkpoint is None:
+        raise CheckpointNotFoundError(checkpoint_id)
+    return checkpoint
+
+
+def seen_checkpoint(service: Service, checkpoint_id: str) -> CheckpointView | CompositionView:
+    """A checkpoint, or a composition on its way to one; raises `CheckpointNotFoundError`."""
+    checkpoint = service.store.find(checkpoint_id)
+    if checkpoint is not None:
+        return checkpoint
+    known = is_checkpoint_id(checkpoint_id)
+    composition = service.ledger.find_composition(checkpoint_id) if known else None
+    if composition is None:
+        raise CheckpointNotFoundError(checkpoint_id)
+    if composition.status is EditStatus.SUCCEEDED:  # published since we looked, or taken away
+        return found_checkpoint(service, checkpoint_id)
+    return composition
+
+
+def page_of(store: CheckpointStore, *, before: str | None, limit: int) -> CheckpointPage:
+    """Checkpoints, newest first, that are older than the id `before`."""
+    ids = [i for i in store.ids() if before is None or i < before]
+    found = map(store.find, ids[:limit])
+    return CheckpointPage(
+        items=tuple(checkpoint for checkpoint in found if checkpoint is not None),
+        next_cursor=ids[limit - 1] if len(ids) > limit else None,
+    )
+
+
+def dependents_of(checkpoint: CheckpointView, store: CheckpointStore) -> list[str]:
+    """The checkpoints that are built on it, newest first."""
+    return [other.id for other in store.checkpoints() if checkpoint.id in other.built_on]

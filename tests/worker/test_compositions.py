@@ -1,0 +1,182 @@
+"""Compositions and edits on checkpoints, from their job to their end."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fake_editor import FakeAdapter, FakeEditor
+
+from contract.checkpoints import CheckpointView, CompositionView, Part
+from contract.composition import ComposeRequest, Composition
+from contract.failures import ErrorCode
+from contract.ids import checkpoint_id_of
+from contract.ledger import Ledger
+from contract.lifecycle import EditStatus, Outcome
+from contract.store import CheckpointStore
+from worker.resources import Resources
+from worker.tasks import run_edit
+
+Submit = Callable[..., str]
+MakeResources = Callable[..., Resources]
+
+
+@pytest.fixture
+def edited(submit: Submit, resources: MakeResources) -> Callable[..., str]:
+    """An edit that is published already."""
+
+    def edited(content: bytes, **changes: Any) -> str:
+        edit_id = submit(**changes)
+        run_edit(edit_id, resources(editor=FakeEditor(content=content)))
+        return edit_id
+
+    return edited
+
+
+@pytest.fixture
+def compose(ledger: Ledger, resources: MakeResources) -> Callable[..., str]:
+    """Submit a composition and run it; returns its id."""
+
+    def compose(*edits: str, editor: FakeEditor | None = None, **more: Any) -> str:
+        request = ComposeRequest(edits=edits, **more)
+        submission = ledger.submit(request, model="demo", admission=None)
+        run_edit(submission.edit_id, resources(editor=editor or FakeEditor()))
+        return submission.edit_id
+
+    return compose
+
+
+def published(store: CheckpointStore, checkpoint_id: str) -> CheckpointView:
+    checkpoint = store.find(checkpoint_id)
+    assert checkpoint is not None
+    return checkpoint
+
+
+def ended(ledger: Ledger, checkpoint_id: str) -> CompositionView:
+    view = ledger.find_composition(checkpoint_id)
+    assert view is not None
+    return view
+
+
+def failure(ledger: Ledger, checkpoint_id: str) -> ErrorCode:
+    view = ended(ledger, checkpoint_id)
+    assert (view.status, view.error is None) == (EditStatus.FAILED, False)
+    return view.error.code if view.error else ErrorCode.INTERNAL
+
+
+def test_edits_are_stacked_in_the_order_they_are_named(
+    store: CheckpointStore, ledger: Ledger, edited: Submit, compose: Submit
+) -> None:
+    first, second = edited(b"one"), edited(b"two")
+
+    checkpoint_id = compose(second, first)
+
+    checkpoint = published(store, checkpoint_id)
+    weights = next(f for f in checkpoint.files if f.path == "adapter_model.safetensors")
+    assert store.read(weights) == b"two+one"
+    assert checkpoint.parts == (
+        Part(edit_id=second, first_rank=0, end_rank=1),
+        Part(edit_id=first, first_rank=1, end_rank=2),
+    )
+    assert checkpoint.built_on == {checkpoint_id_of(first), checkpoint_id_of(second)}
+    assert (checkpoint.edit_id, ended(ledger, checkpoint_id).status) == (None, "succeeded")
+
+
+def test_each_edit_is_tested_again_and_conflicts_are_told(
+    store: CheckpointStore, edited: Submit, compose: Submit
+) -> None:
+    first, second = edited(b"one", subject="France"), edited(b"two", subject="france")
+
+    result = published(store, compose(first, second)).result
+
+    assert isinstance(result, Composition)
+    assert [(r.edit_id, r.outcome, r.after) for r in result.retests] == [
+        (first, Outcome.HELD, "Rome"),
+        (second, Outcome.HELD, "Rome"),
+    ]
+    assert [conflict.kind for conflict in result.conflicts] == [
+        "same_subject",
+        "overlapping_columns",
+    ]
+    assert result.outcome is Outcome.HELD
+
+
+def test_a_composition_may_insist_that_all_hold(
+    ledger: Ledger, store: CheckpointStore, edited: Submit, compose: Submit
+) -> None:
+    edit_id = edited(b"one")
+
+    loose = compose(edit_id, editor=FakeEditor(outcome="not_held"))
+    strict = compose(edit_id, editor=FakeEditor(outcome="not_held"), require_held=True)
+
+    assert published(store, loose).result.outcome is Outcome.NOT_HELD
+    assert failure(ledger, strict) is ErrorCode.NOT_HELD
+    assert store.find(strict) is None
+
+
+def test_an_edit_that_was_taken_away_meanwhile_is_told(
+    ledger: Ledger, store: CheckpointStore, edited: Submit, compose: Submit
+) -> None:
+    edit_id = edited(b"one")
+    store.remove(checkpoint_id_of(edit_id))
+
+    assert failure(ledger, compose(edit_id)) is ErrorCode.CHECKPOINT_NOT_FOUND
+
+
+def test_edits_of_another_base_are_refused(ledger: Ledger, edited: Submit, compose: Submit) -> None:
+    edit_id, other = edited(b"one"), FakeEditor()
+    other.base_digest = "c" * 64
+
+    assert failure(ledger, compose(edit_id, editor=other)) is ErrorCode.BASE_DIFFERS
+
+
+def test_a_composition_that_is_run_again_is_left_as_it_is(
+    ledger: Ledger, edited: Submit, compose: Submit, resources: MakeResources
+) -> None:
+    checkpoint_id, editor = compose(edited(b"one")), FakeEditor()
+
+    run_edit(checkpoint_id, resources(editor=editor))
+
+    assert editor.edited == []
+    assert ended(ledger, checkpoint_id).attempt == 1
+
+
+def test_an_edit_on_a_checkpoint_begins_with_its_adapter(
+    store: CheckpointStore, edited: Submit, submit: Submit, resources: MakeResources
+) -> None:
+    first = edited(b"one")
+    second, editor = submit(base=checkpoint_id_of(first)), FakeEditor()
+
+    run_edit(second, resources(editor=editor))
+
+    checkpoint = published(store, checkpoint_id_of(second))
+    assert editor.bases == [FakeAdapter(b"one", rank=1)]
+    assert checkpoint.base == checkpoint_id_of(first)
+    assert [(p.edit_id, p.first_rank, p.end_rank) for p in checkpoint.parts] == [
+        (first, 0, 1),
+        (second, 1, 2),
+    ]
+
+
+def test_a_chained_edit_is_composed_without_what_it_was_made_on(
+    store: CheckpointStore, edited: Submit, compose: Submit
+) -> None:
+    first = edited(b"one")
+    second = edited(b"two", base=checkpoint_id_of(first))
+
+    checkpoint = published(store, compose(second))
+
+    assert [(p.edit_id, p.first_rank, p.end_rank) for p in checkpoint.parts] == [(second, 0, 1)]
+    assert checkpoint.built_on == {checkpoint_id_of(second)}
+
+
+def test_an_edit_on_a_checkpoint_that_is_gone_fails(
+    ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit(base=checkpoint_id_of("edit-" + "0" * 28))
+
+    run_edit(edit_id, resources())
+
+    view = ledger.find(edit_id)
+    assert view is not None
+    assert view.error is not None
+    assert view.error.code is ErrorCode.CHECKPOINT_NOT_FOUND
