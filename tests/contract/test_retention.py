@@ -7,6 +7,7 @@ from redis import Redis
 
 from contract import names
 from contract.attempts import Attempt, Attempts
+from contract.checkpoints import CheckpointView
 from contract.edits import EditRequest
 from contract.failures import ErrorCode
 from contract.ids import checkpoint_id_of
@@ -15,7 +16,7 @@ from contract.lifecycle import EditStatus
 from contract.record import EditRecord
 from contract.retention import Retention
 from contract.settling import expire, settle
-from contract.views import Admission, CheckpointView, EditFailure, EditResult
+from contract.views import Admission, EditFailure, EditResult
 
 DAY_S = 86_400
 FAILURE = EditFailure(code=ErrorCode.INTERNAL, message="spam", retryable=True)
