@@ -102,6 +102,12 @@ def _lines(path: Path) -> list[str]:
     return lines
 
 
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m worker.kn", description=__doc__)
     edit = parser.add_subparsers(dest="command", required=True).add_parser(
@@ -114,9 +120,11 @@ def _parser() -> argparse.ArgumentParser:
     edit.add_argument("--dtype", choices=list(DTYPES), help="default: the checkpoint's own")
     edit.add_argument("--device", help="cpu, cuda, cuda:1, auto; default: a GPU if there is one")
     edit.add_argument("--reference", type=Path, help="reference prompts, one a line")
-    edit.add_argument("--layers-per-pass", type=int, help="fewer take less memory; default: all")
+    edit.add_argument(
+        "--layers-per-pass", type=_positive, help="fewer take less memory; default: all"
+    )
     edit.add_argument("--pictures", action="store_true", help="draw edit.svg beside each adapter")
-    edit.add_argument("--threads", type=int, help="CPU threads")
+    edit.add_argument("--threads", type=_positive, help="CPU threads")
     return parser
 
 

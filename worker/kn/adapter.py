@@ -107,9 +107,25 @@ class Adapter:
 def _settled(write: LayerWrite, rank: int, dtype: torch.dtype) -> LayerWrite:
     """The write on the CPU in `dtype`, padded with zeros to `rank`."""
     missing = rank - write.A.shape[0]
-    A = torch.nn.functional.pad(write.A.detach().cpu(), (0, 0, 0, missing)).to(dtype)
-    B = torch.nn.functional.pad(write.B.detach().cpu(), (0, missing)).to(dtype)
+    A, B = _balanced(write.A.detach().cpu(), write.B.detach().cpu(), dtype)
+    A = torch.nn.functional.pad(A, (0, 0, 0, missing)).to(dtype)
+    B = torch.nn.functional.pad(B, (0, missing)).to(dtype)
     return LayerWrite(write.layer, write.units, A, B)
+
+
+def _balanced(A: Tensor, B: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """A (r, k) and B (d_model, r) with the largest entries of each rank's two vectors alike, so
+    that neither leaves float16's range; by a power of two, which changes no product.
+
+    What the dtype holds as it is, such as an erase's columns, stays as it is.
+    """
+    if all(torch.equal(whole.to(dtype).to(whole.dtype), whole) for whole in (A, B)):
+        return A, B
+    A, B = A.double(), B.double()
+    tiny = torch.finfo(torch.float64).tiny
+    ratio = B.abs().amax(0).clamp_min(tiny) / A.abs().amax(1).clamp_min(tiny)  # (r,)
+    scale = torch.exp2((ratio.log2() / 2).round().nan_to_num(posinf=0.0))
+    return A * scale[:, None], B / scale
 
 
 def _config(base_model: str, *, rank: int, layers: list[int]) -> dict[str, object]:

@@ -10,7 +10,7 @@ from worker.kn.adapter import Adapter
 from worker.kn.base import Base
 from worker.kn.composing import Composition, compose
 from worker.kn.erasing import erasing
-from worker.kn.errors import NothingToEraseError
+from worker.kn.errors import BadRequestError, NothingToEraseError
 from worker.kn.evaluation import Question, Reply
 from worker.kn.fingerprint import fingerprint
 from worker.kn.layering import Layers
@@ -115,7 +115,9 @@ class Editor:
         generated tokens included; like `watch`, it may raise to stop the edit. Raises a `KnError`
         when the request cannot be run or the edit is not worth keeping.
         """
-        layers = layers_per_pass or len(self.resident.blocks)
+        layers = len(self.resident.blocks) if layers_per_pass is None else layers_per_pass
+        if layers < 1:
+            raise BadRequestError(f"layers_per_pass is {layers}, not at least 1")
         predicted = estimate(self.resident.shape, self.workload(request), layers_per_pass=layers)
         devices = {parameter.device for parameter in self.resident.model.parameters()}
         metering = metered(devices) if self._measure_memory else nullcontext()

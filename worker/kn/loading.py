@@ -20,11 +20,22 @@ DTYPES = {
 }
 
 
+SPREADS = {"auto", "balanced", "balanced_low_0", "sequential"}
+"""What `device_map` takes beside devices."""
+
+
 class UnknownDtypeError(KnError):
     """The dtype is not one the engine computes in."""
 
     def __init__(self, dtype: str) -> None:
         super().__init__(f"dtype {dtype!r} is not one of {', '.join(DTYPES)}")
+
+
+class UnknownDeviceError(KnError):
+    """There is no such device here."""
+
+    def __init__(self, device: str) -> None:
+        super().__init__(f"device {device!r} cannot be used here")
 
 
 def load_resident(
@@ -33,17 +44,29 @@ def load_resident(
     """Load a Hugging Face model directory.
 
     `dtype` defaults to the checkpoint's own; `device` to the first GPU, if any, else the CPU;
-    "auto" spreads the layers over all devices. Raises `UnknownFamilyError` and
-    `QuantisedModelError` before any weight is read.
+    "auto" spreads the layers over all devices. Raises `UnknownFamilyError`,
+    `QuantisedModelError` and `UnknownDeviceError` before any weight is read.
     """
     config = AutoConfig.from_pretrained(directory)
     layout_of(config)
+    if device:
+        _check_device(device)
     model = AutoModelForCausalLM.from_pretrained(
         directory,
         dtype=_dtype(dtype) if dtype else "auto",
         device_map=device or ("cuda" if torch.cuda.is_available() else "cpu"),
     )
     return Resident.of(model, AutoTokenizer.from_pretrained(directory))
+
+
+def _check_device(name: str) -> None:
+    """Raises `UnknownDeviceError` unless a tensor can be made there."""
+    if name in SPREADS:
+        return
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise UnknownDeviceError(name) from error
 
 
 def _dtype(name: str) -> torch.dtype:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from contract.memory import REFERENCE_TOKENS_PER_BATCH
+from worker.kn.errors import BadRequestError, PromptTooLongError
 from worker.kn.layout import Block
 from worker.kn.resident import Resident
 from worker.kn.statement import alike
@@ -18,8 +19,17 @@ SAMPLING_SEED = 20221
 
 
 def encoded(resident: Resident, prompts: Sequence[str]) -> list[list[int]]:
-    """Reference prompts of the user's own, as ids."""
-    return [resident.encoder.prompt_ids(prompt) for prompt in prompts if prompt.strip()]
+    """Reference prompts of the user's own, as ids; raises `BadRequestError` where none has text,
+    and `PromptTooLongError`."""
+    if isinstance(prompts, str):
+        raise BadRequestError("reference_prompts is a text, not several")
+    texts = [resident.encoder.prompt_ids(prompt) for prompt in prompts if prompt.strip()]
+    if not texts:
+        raise BadRequestError("reference_prompts hold no text")
+    longest, most = max(map(len, texts)), resident.encoder.most_tokens
+    if longest > most:
+        raise PromptTooLongError(longest, most=most)
+    return texts
 
 
 @torch.no_grad()

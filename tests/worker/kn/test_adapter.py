@@ -56,6 +56,29 @@ def test_writes_of_fewer_directions_are_padded_to_one_rank() -> None:
     assert config["layers_to_transform"] == [0, 2]
 
 
+@pytest.mark.parametrize("skew", [1e-9, 1e9])
+def test_a_write_whose_scale_is_all_in_one_factor_is_held_by_float16(skew: float) -> None:
+    torch.manual_seed(0)
+    A, B = torch.randn(1, 2), torch.randn(32, 1) / 100
+
+    skewed = Adapter.of(
+        [LayerWrite(0, (1, 2), A=A * skew, B=B / skew)], d_ff=48, dtype=torch.float16
+    )
+
+    (write,) = skewed.writes
+    assert torch.allclose(skewed.delta(write), B @ A, rtol=2e-3, atol=1e-7)
+
+
+def test_balancing_changes_no_product_that_is_in_range() -> None:
+    torch.manual_seed(0)
+    A, B = torch.randn(1, 3) * 1000, torch.randn(32, 1) / 1000
+
+    adapter = Adapter.of([LayerWrite(0, (1, 2, 5), A=A, B=B)], d_ff=48, dtype=torch.bfloat16)
+
+    rounded = B.bfloat16().float() @ A.bfloat16().float()
+    assert torch.equal(adapter.delta(adapter.writes[0]), rounded)
+
+
 def test_weights_are_put_back_bit_for_bit_after_an_exception() -> None:
     model = _resident(torch.bfloat16)
     before = copy.deepcopy(model.model.state_dict())

@@ -10,6 +10,7 @@ import torch
 from tiny_models import FAMILIES, Letters
 
 from worker.kn import (
+    BadRequestError,
     Editor,
     EditRequest,
     HParams,
@@ -227,6 +228,19 @@ def test_an_edit_whose_memory_is_not_measured_says_so() -> None:
     result = editor.edit(REQUEST)
 
     assert result.as_json()["memory"]["observed_peak_bytes"] is None
+
+
+@pytest.mark.parametrize("prompts", [[" "], "a sea", ["x" * 65]])
+def test_references_that_are_no_texts_are_refused(prompts: list[str]) -> None:
+    resident = Resident.of(FAMILIES["llama-mha-untied"](), Letters())
+
+    with pytest.raises(BadRequestError):
+        Editor(resident, reference_prompts=prompts)
+
+
+def test_layers_per_pass_are_at_least_one() -> None:
+    with pytest.raises(BadRequestError):
+        _editor("llama-mha-untied").edit(REQUEST, layers_per_pass=-1)
 
 
 def _editor(family: str, dtype: torch.dtype = torch.float32) -> Editor:

@@ -97,6 +97,27 @@ def test_a_model_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     assert main(_arguments(tmp_path / "nowhere", tmp_path)) == 2
 
 
+@pytest.mark.parametrize("option", ["--layers-per-pass", "--threads"])
+@pytest.mark.parametrize("value", ["-1", "0", "two"])
+def test_a_number_that_is_not_positive_is_a_usage_error(
+    model: Path, tmp_path: Path, option: str, value: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*_arguments(model, tmp_path), f"{option}={value}"])
+
+    assert ended.value.code == 2
+
+
+@pytest.mark.parametrize("device", ["cuda:97", "nonsense"])
+def test_a_device_that_is_not_there_is_a_usage_error(
+    model: Path, tmp_path: Path, device: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "requests.json").write_text(json.dumps([GOOD]))
+
+    assert main([*_arguments(model, tmp_path), "--device", device]) == 2
+    assert f"device '{device}' cannot be used" in capsys.readouterr().err
+
+
 def _run(
     model: Path, records: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> tuple[int, list[dict[str, Any]]]:
