@@ -32,6 +32,7 @@ class ErrorCode(StrEnum):
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     # of an edit
     TARGET_UNREACHABLE = "target_unreachable"
+    NOTHING_TO_ERASE = "nothing_to_erase"
     PROMPT_TOO_LONG = "prompt_too_long"
     NO_NEURONS = "no_neurons"
     NO_CHANGE = "no_change"

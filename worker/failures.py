@@ -39,6 +39,7 @@ def engine_codes() -> Codes:
     return {
         kn.BadRequestError: ErrorCode.INVALID_REQUEST,
         kn.UnreachableTargetError: ErrorCode.TARGET_UNREACHABLE,
+        kn.NothingToEraseError: ErrorCode.NOTHING_TO_ERASE,
         kn.PromptTooLongError: ErrorCode.PROMPT_TOO_LONG,
         kn.NoNeuronsError: ErrorCode.NO_NEURONS,
         kn.NoChangeError: ErrorCode.NO_CHANGE,

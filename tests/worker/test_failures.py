@@ -17,6 +17,7 @@ CODES = {**SERVICE_CODES, **engine_codes()}
     [
         (kn.BadRequestError("blank"), ErrorCode.INVALID_REQUEST),
         (kn.UnreachableTargetError(""), ErrorCode.TARGET_UNREACHABLE),
+        (kn.NothingToEraseError(), ErrorCode.NOTHING_TO_ERASE),
         (kn.PromptTooLongError(99, most=64), ErrorCode.PROMPT_TOO_LONG),
         (kn.NoNeuronsError(threshold=0.3, largest=0.0), ErrorCode.NO_NEURONS),
         (kn.NoChangeError(), ErrorCode.NO_CHANGE),

@@ -65,6 +65,8 @@ class UnreachableTargetError(BadRequestError):
 class NothingToEraseError(BadRequestError):
     """The model says nothing after the prompt, and no ground truth is given."""
 
+    code: ClassVar[str] = "nothing_to_erase"
+
     def __init__(self) -> None:
         super().__init__(
             "the model says nothing after the prompt: name what to erase, ground_truth"
