@@ -1,0 +1,121 @@
+"""`python -m bench.breakable_worker`: the worker as it is, with gates at which a bench can stop it.
+
+An order is a file in FAULTS_DIR: `{"at": point, "do": what}`. The first worker that comes to the
+point takes the order away, leaves word in `reached`, and does what it says: waits for a file `go`,
+raises, or sets its clock. Points: `claim`, the engine's phases, `publish`, `store`, `success`.
+"""
+
+import errno
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+_clock, _offset_s = time.time, [0.0]
+time.time = lambda: _clock() + _offset_s[0]  # before anybody takes it for a default
+
+import torch  # noqa: E402
+
+from contract.attempts import Attempts  # noqa: E402
+from contract.settings import Settings  # noqa: E402
+from contract.store import CheckpointStore  # noqa: E402
+from worker import logs  # noqa: E402
+from worker.device_memory import memory_of  # noqa: E402
+from worker.failures import SERVICE_CODES, engine_codes  # noqa: E402
+from worker.kn import load_editor  # noqa: E402
+from worker.service import serve  # noqa: E402
+
+
+class Gates:
+    """Where orders are looked for and carried out."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def come_to(self, point: str) -> None:
+        order = self._directory / "order"
+        try:
+            asked = json.loads(order.read_text())
+            if asked["at"] != point:
+                return
+            order.unlink()
+        except FileNotFoundError:
+            return
+        (self._directory / "reached").touch()
+        self._carry_out(asked["do"])
+
+    def _carry_out(self, what: str) -> None:
+        match what.split():
+            case ["wait"]:
+                while not (self._directory / "go").exists():
+                    time.sleep(0.01)
+            case ["out_of_memory"]:
+                raise torch.OutOfMemoryError("CUDA out of memory, as ordered")
+            case ["exception"]:
+                raise KeyError("as ordered")
+            case ["no_space"]:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            case ["clock", seconds]:
+                _offset_s[0] = float(seconds)
+
+    def before(self, kind: type, method: str, point: str) -> None:
+        """Come to `point` before each call of a method."""
+        usual: Callable[..., Any] = getattr(kind, method)
+
+        def gated(*args: Any, **told: Any) -> Any:
+            self.come_to(point)
+            return usual(*args, **told)
+
+        setattr(kind, method, gated)
+
+
+class GatedEditor:
+    """The engine, stopped where its phases begin."""
+
+    def __init__(self, editor: Any, gates: Gates) -> None:
+        self._editor = editor
+        self._gates = gates
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._editor, name)
+
+    def edit(self, request: Any, *, watch: Callable[[str, int, int], None], **told: Any) -> Any:
+        begun: set[str] = set()
+
+        def watched(phase: str, done: int, total: int) -> None:
+            watch(phase, done, total)
+            if phase not in begun:
+                begun.add(phase)
+                self._gates.come_to(phase)
+
+        return self._editor.edit(request, watch=watched, **told)
+
+    def verify(self, *args: Any, **told: Any) -> None:
+        self._gates.come_to("publish")
+        self._editor.verify(*args, **told)
+
+
+def main() -> int:
+    settings = Settings.from_environment(os.environ)
+    logs.configure(settings.log_level)
+    torch.set_num_threads(1)
+    gates = Gates(Path(os.environ["FAULTS_DIR"]))
+    gates.before(Attempts, "claim", "claim")
+    gates.before(Attempts, "succeed", "success")
+    gates.before(CheckpointStore, "put", "store")
+    assert settings.model_dir is not None
+    editor = load_editor(settings.model_dir, device="cpu")
+    return serve(
+        settings,
+        GatedEditor(editor, gates),  # type: ignore[arg-type]
+        model="demo",
+        memory=memory_of("cpu"),
+        codes={**SERVICE_CODES, **engine_codes()},
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
