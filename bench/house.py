@@ -133,6 +133,11 @@ class House:
     def let_go(self) -> None:
         (self.orders / "go").touch()
 
+    def engine_s(self) -> float:
+        """Seconds that the worker has spent in its engine so far."""
+        file = self.orders / "engine_s"
+        return float(file.read_text()) if file.exists() else 0.0
+
     def submit(self) -> str:
         return self.client.edits.create(REQUEST).id
 
