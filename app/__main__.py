@@ -21,6 +21,8 @@ from contract.store import CheckpointStore
 REFUSED = 2
 REDIS_RETRIES = 1
 REDIS_TIMEOUT_S = 2.0
+FRESH_S = 0.2
+"""How old news of models and workers may be."""
 
 
 def main() -> int:
@@ -39,6 +41,7 @@ def main() -> int:
         job_timeout_s=settings.job_timeout_s,
         max_queued=settings.max_queued,
         idempotency_ttl_s=settings.idempotency_ttl_s,
+        fresh_s=FRESH_S,
     )
     stopping = Event()
     app = create_app(

@@ -1,7 +1,10 @@
 """Taking a request in: checked, admitted, and put in its model's queue."""
 
+from fastapi import Response
+
 from app.ancestry import check_base, model_of_edits
 from app.authentication import caller
+from app.edit_response import edit_response, missing
 from app.errors import MemoryInfeasibleError, NoWorkerError
 from app.intake import admission_of, model_for
 from app.logs import EventLog
@@ -34,16 +37,19 @@ def accept(
     *,
     idempotency_key: str | None,
     retry_of: str | None = None,
-) -> str:
-    """The id of the edit that the request at hand makes, or has made before; raises `ApiError`s
-    and `LedgerError`s of the codes in `REFUSALS`."""
+) -> Response:
+    """202 with the edit that the request at hand makes, or has made before; raises `ApiError`s and
+    `LedgerError`s of the codes in `REFUSALS`."""
     origin = _origin(idempotency_key, retry_of=retry_of)
-    service.ledger.check_schema()
     submission = service.ledger.find_submission(request, origin)
     if submission is None:
         submission = _submit(service, request, origin)
     log.info("edit_accepted", edit_id=submission.edit_id, created=submission.created)
-    return submission.edit_id
+    view = service.ledger.made(submission)
+    if view is None:
+        raise missing(service, submission.edit_id)
+    headers = {"Location": f"/edits/{view.id}", "Retry-After": "1"}
+    return edit_response(view, status=202, headers=headers)
 
 
 def accept_composition(
@@ -52,7 +58,6 @@ def accept_composition(
     """The id of the checkpoint that the request at hand makes, or has made before; raises as
     `accept` does, and `EditNotPublishedError`."""
     origin = _origin(idempotency_key)
-    service.ledger.check_schema()
     submission = service.ledger.find_submission(request, origin)
     if submission is None:
         model = _at_work(model_of_edits(request, service.store, service.ledger.presence.models()))
@@ -73,10 +78,10 @@ def _origin(idempotency_key: str | None, *, retry_of: str | None = None) -> Orig
 
 def considered(service: Service, request: EditRequest) -> tuple[ModelView, Admission]:
     """The model that is meant, and whether the edit fits its workers' memory."""
-    presence = service.ledger.presence
-    model = model_for(request.model, presence.models())
+    survey = service.ledger.presence.survey()
+    model = model_for(request.model, survey.models)
     counter = service.tokens.of(model)
-    return model, admission_of(request, model, workers=presence.workers(), counter=counter)
+    return model, admission_of(request, model, workers=survey.workers, counter=counter)
 
 
 def _submit(service: Service, request: EditRequest, origin: Origin) -> Submission:

@@ -32,9 +32,3 @@ def edit_response(
         headers=headers,
         media_type="application/json",
     )
-
-
-def accepted(view: EditView) -> Response:
-    """202: the edit is followed at `Location`."""
-    headers = {"Location": f"/edits/{view.id}", "Retry-After": "1"}
-    return edit_response(view, status=202, headers=headers)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -72,7 +73,7 @@ def _adapter(checkpoint: CheckpointView, store: CheckpointStore) -> tuple[Conten
     return tuple(StoredContent(file, store) for file in files)
 
 
-def _model(repo_id: str, models: list[ModelView]) -> ModelView | None:
+def _model(repo_id: str, models: Sequence[ModelView]) -> ModelView | None:
     if repo_id == _BASE:
         return models[0] if len(models) == 1 else None
     return next((model for model in models if model.name == repo_id), None)

@@ -11,13 +11,14 @@ from contract import names, scripts
 from contract.checkpoints import CompositionView
 from contract.ids import EDIT_PREFIX
 from contract.ledger_errors import SchemaMismatchError
-from contract.lifecycle import EditStatus, QueuedReason
+from contract.lifecycle import EditStatus
 from contract.origin import Origin
+from contract.places import Places
 from contract.presence import Presence
 from contract.queue import EditQueue
 from contract.record import EditRecord, Request, rfc3339
 from contract.submission import Submission, Submissions
-from contract.views import Admission, EditEvent, EditPage, EditView, QueueView
+from contract.views import Admission, EditEvent, EditPage, EditView
 
 Clock = Callable[[], float]
 NOBODY = Origin()
@@ -33,10 +34,12 @@ class Ledger:
         job_timeout_s: int = 3600,
         max_queued: int = 20_000,
         idempotency_ttl_s: int = 86_400,
+        fresh_s: float = 0.0,
         clock: Clock = time.time,
     ) -> None:
         self.redis = redis
-        self.presence = Presence(redis)
+        self.presence = Presence(redis, fresh_s=fresh_s)
+        self._places = Places(redis, self.presence, queue_of=self.queue)
         self._cancel = redis.register_script(scripts.CANCEL)
         self._job_timeout_s = job_timeout_s
         self._queues: dict[str, EditQueue] = {}
@@ -48,8 +51,10 @@ class Ledger:
     def check_schema(self) -> None:
         """Claim an empty Redis; raises `SchemaMismatchError` on another version's ledger."""
         mine = str(names.SCHEMA_VERSION)
-        self.redis.set(names.SCHEMA, mine, nx=True)
         found = self.redis.get(names.SCHEMA)
+        if found is None:
+            self.redis.set(names.SCHEMA, mine, nx=True)
+            found = self.redis.get(names.SCHEMA)
         if found is not None and found.decode() != mine:
             raise SchemaMismatchError(found.decode())
 
@@ -70,7 +75,8 @@ class Ledger:
         """Take an edit or a composition in, whole or not at all.
 
         The same key with the same request finds the first edit again; raises
-        `IdempotencyMismatchError` on another request and `QueueFullError` at the limit.
+        `IdempotencyMismatchError` on another request, `QueueFullError` at the limit, and
+        `SchemaMismatchError`.
         """
         return self._submissions.make(
             request,
@@ -84,6 +90,13 @@ class Ledger:
     def find_submission(self, request: Request, origin: Origin) -> Submission | None:
         """What the key made before, whatever has changed since; raises as `submit` does."""
         return self._submissions.find(request, origin)
+
+    def made(self, submission: Submission) -> EditView | None:
+        """The edit that a submission made; read only if it was made before."""
+        if submission.record is None:
+            return self.find(submission.edit_id)
+        place = self._places.at(submission.record, before=submission.before)
+        return submission.record.view(queue=place.queue, queued_reason=place.reason)
 
     def cancel(self, edit_id: str) -> EditStatus | None:
         """Ask for an edit's end; returns the state it was in, which stays if it was final.
@@ -109,15 +122,15 @@ class Ledger:
     def find(self, edit_id: str) -> EditView | None:
         """The edit as it stands, with its place in the queue while it is not final."""
         record = self.record(edit_id)
-        return self._view(record) if record else None
+        return self._views([record])[0] if record else None
 
     def find_composition(self, checkpoint_id: str) -> CompositionView | None:
         """The composition as it stands, as long as it has no checkpoint."""
         record = self.record(checkpoint_id)
         if record is None:
             return None
-        queue, reason = self._standing(record)
-        return record.composition_view(queue=queue, queued_reason=reason)
+        (place,) = self._places.of([record])
+        return record.composition_view(queue=place.queue, queued_reason=place.reason)
 
     def page(
         self,
@@ -137,7 +150,7 @@ class Ledger:
             records = [EditRecord.from_redis(raw) for raw in pipe.execute() if raw]
         more = len(ids) > limit
         return EditPage(
-            items=tuple(self._view(record) for record in records),
+            items=tuple(self._views(records)),
             next_cursor=ids[limit - 1].decode() if more else None,
         )
 
@@ -154,29 +167,8 @@ class Ledger:
             for event_id, fields in raw
         ]
 
-    def _view(self, record: EditRecord) -> EditView:
-        queue, reason = self._standing(record)
-        return record.view(queue=queue, queued_reason=reason)
-
-    def _standing(self, record: EditRecord) -> tuple[QueueView | None, QueuedReason | None]:
-        """Its place in line and why it waits; neither for what is final."""
-        if record.status.is_final:
-            return None, None
-        workers = [w for w in self.presence.workers() if w.model == record.model]
-        reason = QueuedReason.NO_WORKER if not workers else record.queued_reason
-        if record.status is not EditStatus.QUEUED:
-            reason = None
-        means = [w.mean_edit_s for w in workers if w.mean_edit_s is not None]
-        return self._place(record, means), reason
-
-    def _place(self, record: EditRecord, mean_edit_s: list[float]) -> QueueView:
-        position = 0
-        if record.status is EditStatus.QUEUED:
-            running = self.redis.zcard(names.index(model=record.model, status="running"))
-            position = (self.queue(record.model).position(record.id) or 0) + min(running, 1)
-        if not mean_edit_s:
-            return QueueView(position=position, eta_s=None)
-        mean_s = sum(mean_edit_s) / len(mean_edit_s)
-        return QueueView(
-            position=position, eta_s=round((position + 1) * mean_s / len(mean_edit_s), 3)
-        )
+    def _views(self, records: list[EditRecord]) -> list[EditView]:
+        return [
+            record.view(queue=place.queue, queued_reason=place.reason)
+            for record, place in zip(records, self._places.of(records), strict=True)
+        ]

@@ -1,16 +1,43 @@
 """Who is there: the models that are served and the workers that serve them."""
 
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
 from redis import Redis
 
 from contract import names
 from contract.views import ModelView, WorkerState, WorkerView
 
 
-class Presence:
-    """Models stay known after their workers are gone; workers fade when they fall silent."""
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """All models that were ever published and all live workers, both by name, at one time."""
 
-    def __init__(self, redis: Redis) -> None:
+    models: tuple[ModelView, ...]
+    workers: tuple[WorkerView, ...]
+    read_s: float
+
+
+class Presence:
+    """Models stay known after their workers are gone; workers fade when they fall silent.
+
+    What was read `fresh_s` seconds ago still counts, for those who ask many times a second.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        fresh_s: float = 0.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._redis = redis
+        self._fresh_s = fresh_s
+        self._monotonic = monotonic
+        self._latest: Survey | None = None
+        self._reading = threading.Lock()
 
     def publish_model(self, model: ModelView) -> None:
         self._redis.hset(names.MODELS, model.name, model.model_dump_json())
@@ -28,13 +55,49 @@ class Presence:
             pipe.delete(names.worker(worker_id))
             pipe.execute()
 
-    def workers(self) -> list[WorkerView]:
+    def survey(self) -> Survey:
+        """Who is there; one of many that ask at once reads, and the others take what was read last,
+        so that none of them waits for a Redis that hangs longer than for its own command."""
+        latest = self._latest
+        if latest is not None and self._monotonic() - latest.read_s < self._fresh_s:
+            return latest
+        if not self._reading.acquire(blocking=False):
+            return self._read()
+        try:
+            self._latest = self._read()
+            return self._latest
+        finally:
+            self._reading.release()
+
+    def workers(self) -> tuple[WorkerView, ...]:
         """The live workers, by id; silent ones are skipped, and stay listed until removed."""
-        ids = sorted(raw.decode() for raw in self._redis.smembers(names.WORKERS))
-        if not ids:
-            return []
-        found = self._redis.mget([names.worker(worker_id) for worker_id in ids])
-        return [WorkerView.model_validate_json(raw) for raw in found if raw is not None]
+        return self.survey().workers
+
+    def models(self) -> tuple[ModelView, ...]:
+        """Every model ever published, by name, with its live workers and queued edits."""
+        return self.survey().models
+
+    def _read(self) -> Survey:
+        read_s = self._monotonic()
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.smembers(names.WORKERS)
+            pipe.hgetall(names.MODELS)
+            ids, known = pipe.execute()
+        models = [ModelView.model_validate_json(raw) for _, raw in sorted(known.items())]
+        with self._redis.pipeline(transaction=False) as pipe:
+            for raw in sorted(ids):
+                pipe.get(names.worker(raw.decode()))
+            for model in models:
+                pipe.zcard(names.index(model=model.name, status="queued"))
+            found = pipe.execute()
+        told = [raw for raw in found[: len(ids)] if raw is not None]
+        workers = [WorkerView.model_validate_json(raw) for raw in told]
+        queued = zip(models, found[len(ids) :], strict=True)
+        return Survey(
+            models=tuple(_counted(model, workers, n_queued) for model, n_queued in queued),
+            workers=tuple(workers),
+            read_s=read_s,
+        )
 
     def forget_silent(self) -> None:
         """Drop the names of workers that fell silent."""
@@ -49,20 +112,8 @@ class Presence:
             if worker.state is WorkerState.TAINTED and place == (host, model, device):
                 self.remove_worker(worker.id)
 
-    def models(self) -> list[ModelView]:
-        """Every model ever published, by name, with its live workers and queued edits."""
-        workers = self.workers()
-        known = self._redis.hgetall(names.MODELS)
-        models = [ModelView.model_validate_json(raw) for _, raw in sorted(known.items())]
-        return [
-            model.model_copy(
-                update={
-                    "workers": sum(
-                        worker.model == model.name and worker.state is not WorkerState.TAINTED
-                        for worker in workers
-                    ),
-                    "queued": self._redis.zcard(names.index(model=model.name, status="queued")),
-                }
-            )
-            for model in models
-        ]
+
+def _counted(model: ModelView, workers: Sequence[WorkerView], n_queued: int) -> ModelView:
+    fit = [worker for worker in workers if worker.state is not WorkerState.TAINTED]
+    n_workers = sum(worker.model == model.name for worker in fit)
+    return model.model_copy(update={"workers": n_workers, "queued": n_queued})

@@ -19,21 +19,26 @@ local function move(id, model, from, to, now)
 end
 """
 
-# KEYS edit, index of those that wait, idempotency key (may be left out). ARGV how many may wait,
-# then commands, each as the number of its words and the words. Runs them all, or none.
-# Returns {'made'}, {'known', what the key made}, or {'full'}.
+# KEYS edit, schema, indexes of those that wait and that run, idempotency key (may be left out).
+# ARGV schema's version, how many may wait, then commands, each as the number of its words and the
+# words. Runs them all, or none. Returns {'made', how many come before}, {'known', what the key
+# made}, {'schema', the version that stands there}, or {'full'}.
 SUBMIT = """
-if redis.call('EXISTS', KEYS[1]) == 1 then return {'made', ''} end
-local known = KEYS[3] and redis.call('GET', KEYS[3])
+local before = redis.call('ZCARD', KEYS[3]) + math.min(redis.call('ZCARD', KEYS[4]), 1)
+if redis.call('EXISTS', KEYS[1]) == 1 then return {'made', before - 1} end
+local schema = redis.call('GET', KEYS[2])
+if schema and schema ~= ARGV[1] then return {'schema', schema} end
+local known = KEYS[5] and redis.call('GET', KEYS[5])
 if known then return {'known', known} end
-if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[1]) then return {'full', ''} end
-local at = 2
+if redis.call('ZCARD', KEYS[3]) >= tonumber(ARGV[2]) then return {'full', ''} end
+if not schema then redis.call('SET', KEYS[2], ARGV[1]) end
+local at = 3
 while at <= #ARGV do
   local words = tonumber(ARGV[at])
   redis.call(unpack(ARGV, at + 1, at + words))
   at = at + words + 1
 end
-return {'made', ''}
+return {'made', before}
 """
 
 # KEYS edit, events. ARGV index prefix, id, attempt ('' for any), allowed states (',a,b,'),

@@ -7,11 +7,15 @@ from redis import Redis
 from contract import names, scripts
 from contract.composition import ComposeRequest
 from contract.ids import checkpoint_id_of, new_edit_id
-from contract.ledger_errors import IdempotencyMismatchError, QueueFullError
+from contract.ledger_errors import (
+    IdempotencyMismatchError,
+    QueueFullError,
+    SchemaMismatchError,
+)
 from contract.lifecycle import EditStatus
 from contract.origin import Origin
 from contract.queue import EditQueue
-from contract.record import Request, first_record, rfc3339
+from contract.record import EditRecord, Request, first_record, rfc3339
 from contract.views import Admission
 
 
@@ -21,6 +25,10 @@ class Submission:
 
     edit_id: str
     created: bool
+    record: EditRecord | None = None
+    """As it was written just now; to be read for an edit that was made before."""
+    before: int = 0
+    """How many edits come before it."""
 
 
 class Submissions:
@@ -51,7 +59,7 @@ class Submissions:
         """Write record, index, first event, idempotency key and job.
 
         The id is chosen here, so that a command sent twice, its first answer lost, makes one edit.
-        Raises `IdempotencyMismatchError` and `QueueFullError`.
+        Raises `SchemaMismatchError`, `IdempotencyMismatchError` and `QueueFullError`.
         """
         edit_id = new_edit_id(now_s=now_s)
         if isinstance(request, ComposeRequest):
@@ -59,7 +67,6 @@ class Submissions:
         record = first_record(
             edit_id, request, model=model, admission=admission, origin=origin, now_s=now_s
         )
-        waiting = names.index(model=model, status=EditStatus.QUEUED)
         with self._redis.pipeline() as writes:  # never executed: it only collects
             writes.multi()
             writes.hset(names.edit(edit_id), mapping=record)
@@ -74,17 +81,25 @@ class Submissions:
                 writes.set(origin.key, made, ex=self._idempotency_ttl_s)
             queue.put(edit_id, pipeline=writes)
             commands = [arguments for arguments, _ in writes.command_stack]
-        answer, known = self._submit(
-            [names.edit(edit_id), waiting, *([origin.key] if origin.key else [])],
-            [self._max_queued, *(part for words in commands for part in (len(words), *words))],
-        )
+        keys = [
+            names.edit(edit_id),
+            names.SCHEMA,
+            names.index(model=model, status=EditStatus.QUEUED),
+            names.index(model=model, status=EditStatus.RUNNING),
+            *([origin.key] if origin.key else []),
+        ]
+        words = [word for command in commands for word in (len(command), *command)]
+        answer, told = self._submit(keys, [names.SCHEMA_VERSION, self._max_queued, *words])
         match answer:
+            case b"schema":
+                raise SchemaMismatchError(told.decode())
             case b"full":
                 raise QueueFullError(self._max_queued)
             case b"known":
-                return _known(known, request, origin)
+                return _known(told, request, origin)
             case _:
-                return Submission(edit_id, created=True)
+                made_of = EditRecord(record)
+                return Submission(edit_id, created=True, record=made_of, before=int(told))
 
 
 def _known(raw: bytes, request: Request, origin: Origin) -> Submission:

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 
 from app.acceptance import REFUSALS, accept
 from app.edit_id import is_edit_id
-from app.edit_response import accepted, edit_response, found_edit, missing
+from app.edit_response import edit_response, found_edit, missing
 from app.errors import EditFinalError, EditNotFailedError
 from app.logs import EventLog
 from app.openapi import problems
@@ -48,7 +48,9 @@ def cancel_edit(edit_id: str, service: ServiceDependency) -> Response:
     log.info("cancel_asked", edit_id=edit_id, found=before)
     _settle(service, edit_id)
     view = found_edit(service, edit_id)
-    return edit_response(view) if view.status.is_final else accepted(view)
+    if view.status.is_final:
+        return edit_response(view)
+    return edit_response(view, status=202, headers={"Location": f"/edits/{edit_id}"})
 
 
 def _settle(service: Service, edit_id: str) -> None:
@@ -84,5 +86,4 @@ def retry_edit(
         raise EditNotFailedError(edit_id, status=old.status)
     record = service.ledger.record(edit_id)
     assert record is not None and isinstance(record.request, EditRequest)
-    made = accept(service, record.request, idempotency_key=idempotency_key, retry_of=edit_id)
-    return accepted(found_edit(service, made))
+    return accept(service, record.request, idempotency_key=idempotency_key, retry_of=edit_id)

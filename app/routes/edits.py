@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from app.acceptance import REFUSALS, accept, considered
 from app.cursors import cursor_after, edit_before
 from app.edit_id import is_edit_id
-from app.edit_response import accepted, edit_response, found_edit
+from app.edit_response import edit_response, found_edit
 from app.errors import EditNotFoundError
 from app.etags import etag_of, is_known
 from app.json_body import JsonRoute
@@ -47,8 +47,7 @@ def create_edit(
     request: EditRequest, service: ServiceDependency, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Checks the request and its memory, and puts the edit in its model's queue."""
-    edit_id = accept(service, request, idempotency_key=idempotency_key)
-    return accepted(found_edit(service, edit_id))
+    return accept(service, request, idempotency_key=idempotency_key)
 
 
 @router.post(

@@ -18,4 +18,4 @@ router = APIRouter(tags=["models"])
 )
 def list_models(service: ServiceDependency) -> ModelList:
     """Every model that a worker has ever published, with its live workers and queued edits."""
-    return ModelList(items=tuple(service.ledger.presence.models()))
+    return ModelList(items=service.ledger.presence.models())

@@ -18,4 +18,4 @@ router = APIRouter(tags=["models"])
 )
 def list_workers(service: ServiceDependency) -> WorkerList:
     """The workers that were heard of lately, with their device and memory."""
-    return WorkerList(items=tuple(service.ledger.presence.workers()))
+    return WorkerList(items=service.ledger.presence.workers())

@@ -294,11 +294,11 @@ def test_place_and_time_count_the_edit_that_runs(
 
 def test_a_worker_that_falls_silent_is_gone(ledger: Ledger, worker: WorkerView) -> None:
     ledger.presence.publish_worker(worker, ttl_s=60)
-    assert ledger.presence.workers() == [worker]
+    assert ledger.presence.workers() == (worker,)
 
     ledger.redis.delete(names.worker("w"))  # as its time to live does
 
-    assert ledger.presence.workers() == []
+    assert ledger.presence.workers() == ()
 
 
 def test_events_go_on_after_the_one_that_was_seen(

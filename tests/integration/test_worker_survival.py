@@ -100,7 +100,7 @@ def test_a_worker_told_to_leave_finishes_its_edit_and_begins_no_other(house: Hou
     assert status == 0
     assert house.find(edit_id).status is EditStatus.SUCCEEDED
     assert (house.find(waiting).status, house.find(waiting).attempt) == (EditStatus.QUEUED, 0)
-    assert presence.workers() == []
+    assert presence.workers() == ()
 
 
 def test_an_idle_worker_leaves_when_told_to(house: House) -> None:
@@ -109,7 +109,7 @@ def test_an_idle_worker_leaves_when_told_to(house: House) -> None:
     worker.signal(signal.SIGTERM)
 
     assert worker.wait() == 0
-    assert house.ledger.presence.workers() == []
+    assert house.ledger.presence.workers() == ()
 
 
 def test_a_worker_told_twice_to_leave_hands_its_edit_back(house: House) -> None:
@@ -126,7 +126,7 @@ def test_a_worker_told_twice_to_leave_hands_its_edit_back(house: House) -> None:
     assert house.find(edit_id).status is EditStatus.QUEUED
     assert house.ledger.queue("demo").ids() == [edit_id]
     assert not house.redis.exists(names.lease(edit_id))
-    assert house.ledger.presence.workers() == []
+    assert house.ledger.presence.workers() == ()
 
     house.start()
 

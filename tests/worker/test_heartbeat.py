@@ -156,7 +156,7 @@ def test_the_presence_outlasts_its_time_to_live_and_ends_with_the_heartbeat(redi
         during = Presence(redis).workers()
 
     assert [worker.id for worker in during] == ["here-1-aa"]
-    assert Presence(redis).workers() == []
+    assert Presence(redis).workers() == ()
     assert redis.smembers(names.WORKERS) == set()
 
 
@@ -220,4 +220,4 @@ def test_a_tainted_worker_is_remembered_until_its_successor_comes(redis: Redis) 
     presence.forget_tainted(host="elsewhere", model="demo", device="cpu")
     assert len(presence.workers()) == 1
     presence.forget_tainted(host="here", model="demo", device="cpu")
-    assert presence.workers() == []
+    assert presence.workers() == ()
