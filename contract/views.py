@@ -205,6 +205,8 @@ class ShapeView(Frozen):
     n_vocab: int
     tied: bool
     qkv_bias: bool
+    out_bias: bool = False
+    mlp_bias: bool = False
     qk_norm: bool
     n_position: int | None
     dtype_bytes: int

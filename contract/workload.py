@@ -2,39 +2,72 @@
 
 from collections.abc import Callable
 
-from contract.edits import EditRequest, Method
-from contract.memory import SequenceShape, Workload
+from contract.edits import EditRequest, Method, Operation, Quadrature
+from contract.memory import FEWEST_NEW_TOKENS, SAMPLED, Nodes, SequenceShape, Workload, Write
 
 CountTokens = Callable[[str], int]
 """Tokens of a text, without BOS."""
 
-DEFAULT_MAX_NEURONS = 4096
-DEFAULT_ANSWER_TOKENS = 8
+CALIBRATED_MAX_NEURONS = 4096
+"""What `calibrated` writes at most, unless told; the other methods know no limit."""
+ALL_NEURONS = 2**31
 
 
 def workload_of(request: EditRequest, count: CountTokens) -> Workload:
-    """The sequences an edit runs: attributed, written and evaluated."""
+    """The sequences an edit runs: attributed, written and evaluated.
+
+    An old answer that the model has still to give is cut to the new one's length.
+    """
     steering = (request.prompt, *request.refine_prompts)
     probes = (*request.locality, *request.portability)
     target = count(request.target_new)
-    answer = count(request.ground_truth) if request.ground_truth else DEFAULT_ANSWER_TOKENS
-    scored = [(prompt, target) for prompt in (*steering, *request.rephrase_prompts)]
-    scored += [(prompt, DEFAULT_ANSWER_TOKENS) for prompt in request.protect_prompts]
-    scored += [(p.prompt, count(p.ground_truth or "") or DEFAULT_ANSWER_TOKENS) for p in probes]
-    attributed = [_sequence(prompt, answer, count) for prompt in steering]
-    if request.method is Method.CALIBRATED:
-        attributed += [_sequence(prompt, target, count) for prompt in steering]
-    if request.method is Method.EASYEDIT:
-        attributed = attributed[0].one_by_one()
+    truth = count(request.ground_truth) if request.ground_truth else target
+    asked = [(prompt, target) for prompt in steering]
+    asked += [(prompt, FEWEST_NEW_TOKENS) for prompt in request.protect_prompts]
+    asked += [(prompt, target) for prompt in request.rephrase_prompts]
+    asked += [(p.prompt, count(p.ground_truth or "") or FEWEST_NEW_TOKENS) for p in probes]
+    old = [_sequence(prompt, truth, count) for prompt in steering]
+    new = tuple(_sequence(prompt, target, count) for prompt in steering)
+    both = request.method is Method.CALIBRATED and request.operation is Operation.EDIT
+    easyedit = request.method is Method.EASYEDIT
     return Workload(
-        attributed=tuple(attributed),
-        written=tuple(_sequence(prompt, target, count) for prompt in steering),
-        evaluated=tuple(_sequence(prompt, tokens, count) for prompt, tokens in scored),
+        attributed=tuple(old[0].one_by_one() if easyedit else old),
+        attributed_new=new if both and request.ground_truth != request.target_new else (),
+        written=new,
+        evaluated=tuple(_sequence(prompt, tokens, count) for prompt, tokens in asked),
+        new_tokens=max([FEWEST_NEW_TOKENS, *(n + 2 for n in _expected(request, count))]),
         steps=request.hparams.steps,
-        max_neurons=request.hparams.max_neurons or DEFAULT_MAX_NEURONS,
-        protected_tokens=sum(count(prompt) + 1 for prompt in request.protect_prompts),
-        gated_unit=request.method is Method.EASYEDIT,
+        nodes=_nodes(request),
+        gated_unit=easyedit,
+        write=_write(request),
+        max_neurons=request.hparams.max_neurons or _most_neurons(request),
+        references=SAMPLED,
+        protected=tuple(count(prompt) + 1 for prompt in request.protect_prompts),
     )
+
+
+def _expected(request: EditRequest, count: CountTokens) -> list[int]:
+    """Tokens of every answer that the request tells."""
+    told = [p.ground_truth for p in (*request.locality, *request.portability)]
+    return [count(answer) for answer in (request.target_new, *told) if answer]
+
+
+def _nodes(request: EditRequest) -> Nodes:
+    if request.method is Method.EASYEDIT:
+        return Nodes.ENDPOINTS
+    if request.hparams.quadrature is Quadrature.GAUSS_LEGENDRE:
+        return Nodes.GAUSS_LEGENDRE
+    return Nodes.RIEMANN
+
+
+def _write(request: EditRequest) -> Write:
+    if request.operation is Operation.ERASE:
+        return Write.ERASED
+    return Write.SEARCHED if request.method is Method.CALIBRATED else Write.DIRECT
+
+
+def _most_neurons(request: EditRequest) -> int:
+    return CALIBRATED_MAX_NEURONS if request.method is Method.CALIBRATED else ALL_NEURONS
 
 
 def _sequence(prompt: str, answer_tokens: int, count: CountTokens) -> SequenceShape:

@@ -3,30 +3,43 @@
 from contract.memory.estimate import estimate, most_layers_within
 from contract.memory.items import Estimate, Item, Stage
 from contract.memory.portions import (
+    FEWEST_NEW_TOKENS,
     HEAD_CHUNK_WORDS,
     KEPT_TEXTS,
     KEPT_TOKENS_PER_TEXT,
+    PROMPTS_PER_BATCH,
     REFERENCE_TOKENS_PER_BATCH,
+    SAMPLED_TEXTS,
+    SAMPLED_TOKENS,
     STATEMENTS_PER_BATCH,
     STATEMENTS_PER_PASS,
 )
 from contract.memory.shape import DTYPE_BYTES, ModelShape
-from contract.memory.work import SequenceShape, Workload
+from contract.memory.work import SAMPLED, Chosen, Nodes, References, SequenceShape, Workload, Write
 
 __all__ = [
     "DTYPE_BYTES",
+    "FEWEST_NEW_TOKENS",
     "HEAD_CHUNK_WORDS",
     "KEPT_TEXTS",
     "KEPT_TOKENS_PER_TEXT",
+    "PROMPTS_PER_BATCH",
     "REFERENCE_TOKENS_PER_BATCH",
+    "SAMPLED",
+    "SAMPLED_TEXTS",
+    "SAMPLED_TOKENS",
     "STATEMENTS_PER_BATCH",
     "STATEMENTS_PER_PASS",
+    "Chosen",
     "Estimate",
     "Item",
     "ModelShape",
+    "Nodes",
+    "References",
     "SequenceShape",
     "Stage",
     "Workload",
+    "Write",
     "estimate",
     "most_layers_within",
 ]

@@ -10,14 +10,16 @@ class Item:
     name: str
     n_bytes: int
     depends_on: str
+    on_host: bool = False  # lies in main memory, which counts where the model lies there too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """What is alive at once at the peak of one stage."""
+    """What is alive at once at the peak of one stage, and which moment that is."""
 
     name: str
     items: tuple[Item, ...]
+    moment: str = ""
 
     @property
     def n_bytes(self) -> int:

@@ -21,6 +21,8 @@ class ModelShape:
     n_vocab: int
     tied: bool
     qkv_bias: bool = False
+    out_bias: bool = False
+    mlp_bias: bool = False
     qk_norm: bool = False
     n_position: int | None = None
     dtype_bytes: int = 4
@@ -40,6 +42,8 @@ class ModelShape:
             n_vocab=config["vocab_size"],
             tied=bool(config.get("tie_word_embeddings", False)),
             qkv_bias=kind == "qwen2" or bool(config.get("attention_bias", False)),
+            out_bias=kind != "qwen2" and bool(config.get("attention_bias", False)),
+            mlp_bias=bool(config.get("mlp_bias", False)),
             qk_norm=kind == "qwen3",
             n_position=config.get("max_position_embeddings"),
             dtype_bytes=dtype_bytes,
@@ -59,9 +63,14 @@ class ModelShape:
         attention = self.d_model * (2 * self.d_q + 2 * self.d_kv)
         if self.qkv_bias:
             attention += self.d_q + 2 * self.d_kv
+        if self.out_bias:
+            attention += self.d_model
         if self.qk_norm:
             attention += 2 * self.d_head
-        block = attention + 3 * self.d_model * self.d_ff + 2 * self.d_model
+        feed_forward = 3 * self.d_model * self.d_ff
+        if self.mlp_bias:
+            feed_forward += 2 * self.d_ff + self.d_model
+        block = attention + feed_forward + 2 * self.d_model
         embeddings = self.n_vocab * self.d_model * (1 if self.tied else 2)
         return self.n_layer * block + embeddings + self.d_model
 

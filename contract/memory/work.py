@@ -1,6 +1,16 @@
-"""What one edit asks of the engine, in tokens."""
+"""What one edit asks of the engine, in tokens and neurons."""
 
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
+
+from contract.memory.portions import (
+    FEWEST_NEW_TOKENS,
+    REFERENCE_TOKENS_PER_BATCH,
+    SAMPLED_TEXTS,
+    SAMPLED_TOKENS,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,15 +33,112 @@ class SequenceShape:
         ]
 
 
+def alike(sequences: Sequence[SequenceShape], *, most: int) -> Iterator[Sequence[SequenceShape]]:
+    """Sequences with equally long answers, at most `most` at a time, in order."""
+    for length in dict.fromkeys(sequence.answer_tokens for sequence in sequences):
+        group = [sequence for sequence in sequences if sequence.answer_tokens == length]
+        for start in range(0, len(group), most):
+            yield group[start : start + most]
+
+
+class Nodes(Enum):
+    """How points lie on the integration path."""
+
+    RIEMANN = "riemann"
+    GAUSS_LEGENDRE = "gauss_legendre"
+    ENDPOINTS = "endpoints"
+
+    def rows_per_layer(self, steps: int) -> int:
+        """Points at which a layer's rows enter: those of the rule and α = 0; α = 1 is one row for
+        all layers."""
+        match self:
+            case Nodes.RIEMANN:  # has α = 1, and not 0
+                return steps
+            case Nodes.GAUSS_LEGENDRE:  # has neither
+                return steps + 1
+            case Nodes.ENDPOINTS:  # has both; a single point is α = 0
+                return max(steps - 1, 1)
+
+
+class Write(Enum):
+    """How columns are changed."""
+
+    SEARCHED = "searched"  # whitened against reference text, and found by descent
+    DIRECT = "direct"  # one vector for all
+    ERASED = "erased"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class References:
+    """The texts that the model should go on saying, in tokens."""
+
+    texts: int = 0
+    tokens: int = 0
+    longest: int = 0
+    at_once: int = 0  # tokens of those that are run together, at most
+
+    @classmethod
+    def of(cls, lengths: Sequence[int]) -> "References":
+        """Texts of these lengths, of which equally long ones are run together."""
+        longest = max(lengths)
+        most = max(1, REFERENCE_TOKENS_PER_BATCH // longest)
+        return cls(
+            texts=len(lengths),
+            tokens=sum(lengths),
+            longest=longest,
+            at_once=max(min(most, n) * length for length, n in Counter(lengths).items()),
+        )
+
+
+SAMPLED = References.of([SAMPLED_TOKENS + 1] * SAMPLED_TEXTS)
+"""Those that the model says itself, with BOS, where none of them ends early."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """The neurons that are written: how many, in the layer that has most, and in which layers."""
+
+    neurons: int
+    widest: int
+    layers: int
+    lowest: int = 0
+
+    @classmethod
+    def of(cls, layers: Iterable[int]) -> "Chosen":
+        """The neurons whose layers these are; at least one."""
+        by_layer = Counter(layers)
+        return cls(
+            neurons=by_layer.total(),
+            widest=max(by_layer.values()),
+            layers=len(by_layer),
+            lowest=min(by_layer),
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """What one edit asks of the engine."""
+    """What one edit asks of the engine.
+
+    `attributed_new` are statements of the new answer, attributed after those of the old one. Before
+    `chosen` is known, at most `max_neurons` are written, and they may all be in one layer.
+    """
 
     attributed: tuple[SequenceShape, ...]
+    attributed_new: tuple[SequenceShape, ...] = ()
     written: tuple[SequenceShape, ...]
     evaluated: tuple[SequenceShape, ...] = ()
+    new_tokens: int = FEWEST_NEW_TOKENS
     steps: int = 20
-    max_neurons: int = 4096
-    reference_rows: int = 0
-    protected_tokens: int = 0
+    nodes: Nodes = Nodes.RIEMANN
     gated_unit: bool = False
+    write: Write = Write.SEARCHED
+    ended: bool = True  # the token after the new answer is wanted too
+    max_neurons: int = 4096
+    chosen: Chosen | None = None
+    references: References = References()
+    protected: tuple[int, ...] = ()
+
+    @property
+    def rows_per_layer(self) -> int:
+        """Rows that enter at each layer, for each token that is attributed."""
+        return self.nodes.rows_per_layer(self.steps)

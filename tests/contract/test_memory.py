@@ -1,15 +1,21 @@
 """The memory formula on shapes whose sizes are published."""
 
+import re
+
 import pytest
 from known_shapes import LLAMA_2_7B
 
 from contract.memory import (
+    Chosen,
     ModelShape,
+    References,
     SequenceShape,
     Workload,
     estimate,
     most_layers_within,
 )
+from contract.memory.collect import RowPass
+from contract.memory.known import KNOWN
 
 PROMPT = SequenceShape(prompt_tokens=8, answer_tokens=1)
 WORK = Workload(attributed=(PROMPT,), written=(PROMPT,), evaluated=(PROMPT,))
@@ -75,3 +81,63 @@ def test_the_most_layers_that_fit_are_found() -> None:
     assert most_layers_within(LLAMA_2_7B, WORK, budget_bytes=twenty) == 20
     assert most_layers_within(LLAMA_2_7B, WORK, budget_bytes=twenty - 1) == 19
     assert most_layers_within(LLAMA_2_7B, WORK, budget_bytes=1000) is None
+
+
+def test_biases_of_the_feed_forward_and_of_attentions_output_are_parameters() -> None:
+    sizes = {
+        "num_hidden_layers": 2,
+        "hidden_size": 8,
+        "intermediate_size": 16,
+        "num_attention_heads": 2,
+        "vocab_size": 10,
+    }
+    plain = ModelShape.from_config(sizes, dtype_bytes=4)
+    biased = ModelShape.from_config(
+        sizes | {"attention_bias": True, "mlp_bias": True}, dtype_bytes=4
+    )
+
+    # two layers of q, k, v, o (8 each), gate and up (16 each), down (8)
+    assert biased.n_param - plain.n_param == 2 * (4 * 8 + 2 * 16 + 8)
+
+
+def test_what_lies_in_main_memory_does_not_count_on_a_gpu() -> None:
+    there, here = (
+        estimate(LLAMA_2_7B, WORK, layers_per_pass=1, on_host=on_host) for on_host in (False, True)
+    )
+
+    assert any(item.on_host for stage in here.stages for item in stage.items)
+    assert not any(item.on_host for stage in there.stages for item in stage.items)
+    assert there.peak_bytes <= here.peak_bytes
+
+
+def test_the_stage_with_rows_counts_those_that_go_through_each_block() -> None:
+    # 2 prompts of 3 tokens, 5 rows each at a layer; the 6 unchanged rows go along
+    ride = RowPass(S=2, J=3, N=10, m=5, layers=2, n_layer=4, padded=True)
+
+    assert [ride.rows(block) for block in (1, 2, 3)] == [36, 66, 66]
+    assert (ride.top, ride.last, ride.below, ride.led) == (66, 66, 102, 36)
+
+
+def test_neurons_are_counted_by_layer() -> None:
+    chosen = Chosen.of([3, 1, 3, 3])
+
+    assert chosen == Chosen(neurons=4, widest=3, layers=2, lowest=1)
+
+
+def test_references_of_one_length_are_run_together() -> None:
+    found = References.of([1000, 10, 10, 10])
+
+    # two of the longest fit into 2048 tokens, so at most two of any length
+    assert found == References(texts=4, tokens=1030, longest=1000, at_once=1000)
+    assert References.of([500] * 9).at_once == 2000
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_a_known_models_parameters_are_what_its_name_says(name: str) -> None:
+    billions = {"7b": (6.5, 7.7), "13b": (12.8, 13.1), "8b": (7.9, 8.3), "1b": (1.2, 1.3)}
+    billions |= {"1.5b": (1.5, 1.6)}
+    size = re.search(r"-([\d.]+b)\b", name.lower())
+    assert size is not None
+    low, high = billions[size[1]]
+
+    assert low < ModelShape.from_config(KNOWN[name], dtype_bytes=2).n_param / 1e9 < high

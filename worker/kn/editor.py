@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
-from contract.memory import ModelShape, SequenceShape, Workload, estimate
-from worker.kn import evaluation, references
+from contract.memory import Chosen, ModelShape, Workload, estimate
+from worker.kn import references
 from worker.kn.adapter import Adapter
 from worker.kn.base import Base
 from worker.kn.composing import Composition, compose
 from worker.kn.erasing import erasing
 from worker.kn.errors import BadRequestError, NothingToEraseError
-from worker.kn.evaluation import Question, Reply
+from worker.kn.evaluation import Reply
 from worker.kn.fingerprint import fingerprint
 from worker.kn.layering import Layers
 from worker.kn.measurement import Asked
@@ -25,11 +26,11 @@ from worker.kn.request import EditRequest, Method, Operation
 from worker.kn.resident import Resident
 from worker.kn.result import EditResult
 from worker.kn.stacking import part, stacked
-from worker.kn.statement import Statement
 from worker.kn.stopwatch import Stopwatch, Watch
 from worker.kn.verdict import holds, warnings_of
 from worker.kn.verification import Made, files_of, verify
 from worker.kn.weights import edited, edited_columns
+from worker.kn.workload import settled_workload, workload_of
 
 RECIPES: Mapping[Method, Recipe] = {
     Method.CALIBRATED: Calibrated(),
@@ -118,12 +119,11 @@ class Editor:
         layers = len(self.resident.blocks) if layers_per_pass is None else layers_per_pass
         if layers < 1:
             raise BadRequestError(f"layers_per_pass is {layers}, not at least 1")
-        predicted = estimate(self.resident.shape, self.workload(request), layers_per_pass=layers)
         devices = {parameter.device for parameter in self.resident.model.parameters()}
         metering = metered(devices) if self._measure_memory else nullcontext()
         with self.resident.frozen(), self.resident.interrupted_by(between), metering as peak:
             made = self._make(request, layers, base, Stopwatch(watch))
-        return made(predicted.peak_bytes, peak.n_bytes if peak else None)
+        return made(peak.n_bytes if peak else None)
 
     def read(
         self, files: Mapping[str, bytes], *, first: int = 0, end: int | None = None
@@ -191,38 +191,12 @@ class Editor:
                 self.revert(result)
 
     def workload(self, request: EditRequest) -> Workload:
-        """What the request asks for, in exact token counts."""
-        encoder = self.resident.encoder
-        new = [encoder.statement(p, request.target_new) for p in request.steering_prompts]
-        old = new
-        if request.ground_truth:
-            old = [encoder.statement(p, request.ground_truth) for p in request.steering_prompts]
-        attributed = [_shape(s) for s in (*old, *new)]
-        if request.method is Method.PAPER:
-            attributed = attributed[: len(old)]
-        elif request.method is Method.EASYEDIT:
-            attributed = attributed[0].one_by_one()
-        asked = evaluation.questions_of(request)
-        return Workload(
-            attributed=tuple(attributed),
-            written=tuple(_shape(statement) for statement in new),
-            evaluated=tuple(self._evaluated(question) for question in asked),
-            steps=request.hparams.steps,
-            max_neurons=request.hparams.max_neurons or 4096,
-            reference_rows=sum(map(len, self._references)),
-            protected_tokens=sum(len(encoder.prompt_ids(p)) for p in request.protect_prompts),
-            gated_unit=request.method is Method.EASYEDIT,
-        )
-
-    def _evaluated(self, question: Question) -> SequenceShape:
-        if question.expected:
-            return _shape(self.resident.encoder.statement(question.prompt, question.expected))
-        ids = self.resident.encoder.prompt_ids(question.prompt)
-        return SequenceShape(prompt_tokens=len(ids), answer_tokens=evaluation.FEWEST_NEW_TOKENS)
+        """What the request asks for, in exact token counts, as far as that is known beforehand."""
+        return workload_of(self.resident, request, references=self._references)
 
     def _make(
         self, request: EditRequest, layers: int, base: Adapter | None, clock: Stopwatch
-    ) -> Callable[[int, int | None], EditResult]:
+    ) -> Callable[[int | None], EditResult]:
         with edited(self.resident, base) if base else nullcontext():
             with clock.phase("before"):
                 asked = Asked.of(self.resident, request)
@@ -234,14 +208,17 @@ class Editor:
             told(0, 1)
             measurement = asked.again(self.resident)
             told(1, 1)
-        return lambda predicted_bytes, observed_bytes: EditResult(
+        chosen = Chosen.of(scored.neuron.layer for scored in selection.neurons)
+        work = replace(settled_workload(task, asked.questions), chosen=chosen)
+        foretold = estimate(self.shape, work, layers_per_pass=layers)
+        return lambda observed_bytes: EditResult(
             adapter=whole,
             held=holds(request, task.own_ids, measurement.after[0]),
             neurons=selection.neurons,
             n_layer=len(self.resident.blocks),
             completeness=selection.incompleteness,
             measurement=measurement,
-            predicted_peak_bytes=predicted_bytes,
+            predicted_peak_bytes=foretold.peak_bytes,
             observed_peak_bytes=observed_bytes,
             timings=clock.seconds,
             warnings=warnings_of(request, asked.before[0], selection),
@@ -273,10 +250,3 @@ class Editor:
                 writes = recipe.write(task, selection.neurons, told=told)
             adapter = Adapter.of(writes, d_ff=self.resident.shape.d_ff, dtype=self.resident.dtype)
         return selection, adapter
-
-
-def _shape(statement: Statement) -> SequenceShape:
-    answer_tokens = len(statement.answers)
-    return SequenceShape(
-        prompt_tokens=len(statement.ids) - answer_tokens + 1, answer_tokens=answer_tokens
-    )

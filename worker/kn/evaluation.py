@@ -6,14 +6,12 @@ from enum import StrEnum
 
 import torch
 
-from contract.memory import STATEMENTS_PER_BATCH
+from contract.memory import FEWEST_NEW_TOKENS, STATEMENTS_PER_BATCH
 from worker.kn.generation import continuations, text_of
 from worker.kn.request import EditRequest
 from worker.kn.resident import Resident
 from worker.kn.statement import Batch, Statement, alike
 from worker.kn.wording import begins_with, goes_on
-
-FEWEST_NEW_TOKENS = 12
 
 
 class Role(StrEnum):

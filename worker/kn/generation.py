@@ -7,11 +7,10 @@ from typing import Any, cast
 import torch
 from transformers import GenerationConfig
 
+from contract.memory import PROMPTS_PER_BATCH
 from worker.kn.errors import PromptTooLongError
 from worker.kn.resident import Resident
 from worker.kn.statement import alike
-
-PROMPTS_PER_BATCH = 16
 
 
 @torch.no_grad()

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from contract.memory import REFERENCE_TOKENS_PER_BATCH
+from contract.memory import REFERENCE_TOKENS_PER_BATCH, SAMPLED_TEXTS, SAMPLED_TOKENS
 from worker.kn.errors import BadRequestError, PromptTooLongError
 from worker.kn.layout import Block
 from worker.kn.resident import Resident
 from worker.kn.statement import alike
 
-SAMPLED_TEXTS = 384
-SAMPLED_TOKENS = 24
 SAMPLING_SEED = 20221
 
 

@@ -1,9 +1,12 @@
 """Points and weights, against integrals that are known."""
 
+from collections.abc import Callable
+
 import pytest
 
+from contract.memory import Nodes
 from worker.kn import HParams
-from worker.kn.quadrature import Rule, endpoints, gauss_legendre, riemann
+from worker.kn.quadrature import Quadrature, Rule, endpoints, gauss_legendre, riemann
 
 
 def test_the_right_riemann_sum_ends_at_one() -> None:
@@ -48,3 +51,18 @@ def test_ends_that_are_no_points_are_added_without_weight() -> None:
     assert riemann(2).with_ends == ((0.0, 0.5, 1.0), (0.0, 0.5, 0.5))
     assert endpoints(2).with_ends == endpoints(2)
     assert gauss_legendre(1).with_ends == ((0.0, 0.5, 1.0), (0.0, 1.0, 0.0))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5, 20])
+@pytest.mark.parametrize(
+    ("rule", "nodes"),
+    [
+        (riemann, Nodes.RIEMANN),
+        (gauss_legendre, Nodes.GAUSS_LEGENDRE),
+        (endpoints, Nodes.ENDPOINTS),
+    ],
+)
+def test_the_memory_formula_counts_the_rows_that_enter_at_each_layer(
+    rule: Callable[[int], Quadrature], nodes: Nodes, steps: int
+) -> None:
+    assert nodes.rows_per_layer(steps) == len(rule(steps).with_ends.nodes) - 1

@@ -59,11 +59,10 @@ def _direction(task: Task) -> Tensor:
     """Σ target embeddings − Σ argmax embeddings; a single argmax counts twice: (d_model,)."""
     target = task.resident.tokenizer.encode(task.request.target_new)
     _, said = argmax_walk(task.resident, task.request.prompt, task.request.target_new)
-    rows = task.resident.embeddings.detach().to(
-        torch.promote_types(task.resident.dtype, torch.float32)
-    )
-    lost = rows[said].sum(0) * (2 if len(said) == 1 else 1)
-    return rows[target].sum(0) - lost
+    wide = torch.promote_types(task.resident.dtype, torch.float32)
+    rows = task.resident.embeddings.detach()
+    lost = rows[said].to(wide).sum(0) * (2 if len(said) == 1 else 1)
+    return rows[target].to(wide).sum(0) - lost
 
 
 def argmax_walk(resident: Resident, prompt: str, answer: str) -> tuple[list[Statement], list[int]]:

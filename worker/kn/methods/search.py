@@ -21,7 +21,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from contract.memory import KEPT_TEXTS, KEPT_TOKENS_PER_TEXT
+from contract.memory import KEPT_TEXTS, KEPT_TOKENS_PER_TEXT, STATEMENTS_PER_PASS
 from worker.kn.adapter import LayerWrite
 from worker.kn.layout import Block
 from worker.kn.methods.whitening import Direction
@@ -29,7 +29,6 @@ from worker.kn.recipe import Task, Told
 from worker.kn.resident import Resident
 from worker.kn.statement import Batch, Statement, alike
 
-STATEMENTS_PER_PASS = 8
 TINY = torch.finfo(torch.float32).tiny
 LOSS_SCALE = 64.0  # only a gradient's direction counts: in float16 a larger one loses less
 

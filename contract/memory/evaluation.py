@@ -1,0 +1,74 @@
+"""Bytes of asking: free generation with a growing cache, and teacher-forced scores."""
+
+from collections.abc import Iterator
+
+from contract.memory.items import Item, Stage
+from contract.memory.layers import passing_bytes
+from contract.memory.portions import PROMPTS_PER_BATCH, STATEMENTS_PER_BATCH
+from contract.memory.shape import FLOAT32_BYTES, ModelShape
+from contract.memory.work import Workload, alike
+from contract.memory.writing import adapter, saved_columns
+
+
+def evaluate_stages(shape: ModelShape, work: Workload) -> Iterator[Stage]:
+    """Every moment of the second asking, in which the edited columns lie beside the old ones."""
+    edited = (saved_columns(shape, work), adapter(shape, work))
+    for length, prompts in _together(work).items():
+        S = min(prompts, PROMPTS_PER_BATCH)
+        read = _passing(shape, S * length)
+        yield Stage(name="generate_prompt", items=(*edited, _cache(shape, S, length), read))
+        grown = _cache(shape, S, length + work.new_tokens - 1, copied=1)
+        yield Stage(name="generate_answer", items=(*edited, grown, _passing(shape, S)))
+        yield Stage(name="generate_token", items=(*edited, grown, _said(shape, S)))
+    yield from _scored(shape, work, edited)
+
+
+def _together(work: Workload) -> dict[int, int]:
+    """How many prompts there are of each length: those are generated from together."""
+    lengths = [sequence.prompt_tokens for sequence in work.evaluated]
+    return {length: lengths.count(length) for length in dict.fromkeys(lengths)}
+
+
+def _scored(shape: ModelShape, work: Workload, edited: tuple[Item, ...]) -> Iterator[Stage]:
+    for batch in alike(work.evaluated, most=STATEMENTS_PER_BATCH):
+        tokens = len(batch) * max(sequence.tokens for sequence in batch)
+        predicted = sum(sequence.answer_tokens for sequence in batch)
+        yield Stage(name="score_prompt", items=(*edited, _passing(shape, tokens)))
+        hidden = Item(
+            name="activations",
+            n_bytes=tokens * shape.d_model * shape.dtype_bytes,
+            depends_on="probes, prompt tokens",
+        )
+        logits = Item(
+            name="logits",
+            n_bytes=predicted * shape.n_vocab * shape.dtype_bytes,
+            depends_on="probes, answer tokens, vocabulary",
+        )
+        yield Stage(name="score_answer", items=(*edited, hidden, logits))
+
+
+def _cache(shape: ModelShape, prompts: int, length: int, *, copied: int = 0) -> Item:
+    """Keys and values of all blocks; a block's keys are copied where they grow."""
+    blocks = 2 * shape.n_layer + copied
+    return Item(
+        name="generation_cache",
+        n_bytes=prompts * length * shape.d_kv * blocks * shape.dtype_bytes,
+        depends_on="probes, prompt tokens",
+    )
+
+
+def _passing(shape: ModelShape, tokens: int) -> Item:
+    return Item(
+        name="activations",
+        n_bytes=passing_bytes(shape, tokens),
+        depends_on="probes, prompt tokens",
+    )
+
+
+def _said(shape: ModelShape, prompts: int) -> Item:
+    """The logits of one token, in the dtype and in float32."""
+    return Item(
+        name="logits",
+        n_bytes=prompts * shape.n_vocab * (shape.dtype_bytes + FLOAT32_BYTES),
+        depends_on="probes, vocabulary",
+    )

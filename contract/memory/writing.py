@@ -1,0 +1,221 @@
+"""Bytes of the write: reference activations, whitening, the search for its strength, and what the
+edited columns take while they are measured."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from contract.memory.items import Item, Stage
+from contract.memory.layers import kept_token_bytes, passing_bytes
+from contract.memory.portions import (
+    KEPT_TEXTS,
+    KEPT_TOKENS_PER_TEXT,
+    STATEMENTS_PER_PASS,
+)
+from contract.memory.shape import FLOAT32_BYTES, ModelShape
+from contract.memory.work import Chosen, SequenceShape, Workload, Write, alike
+
+
+def chosen_of(shape: ModelShape, work: Workload) -> Chosen:
+    """The neurons where they are known, else the most there may be, in the fewest layers."""
+    if work.chosen is not None:
+        return work.chosen
+    neurons = min(work.max_neurons, shape.n_layer * shape.d_ff)
+    return Chosen(
+        neurons=neurons, widest=min(neurons, shape.d_ff), layers=min(neurons, shape.n_layer)
+    )
+
+
+def rank_of(shape: ModelShape, work: Workload) -> int:
+    """Directions written in a layer."""
+    match work.write:
+        case Write.SEARCHED:
+            return max(sequence.answer_tokens for sequence in work.written)
+        case Write.DIRECT:
+            return 1
+        case Write.ERASED:
+            return min(chosen_of(shape, work).widest, shape.d_model)
+
+
+def write_stages(shape: ModelShape, work: Workload) -> Iterator[Stage]:
+    """Every moment of the write that may be the peak."""
+    if work.write is Write.SEARCHED:
+        yield from _whitening(shape, work)
+        yield from _search(shape, work)
+    yield _columns(shape, work)
+
+
+def _whitening(shape: ModelShape, work: Workload) -> Iterator[Stage]:
+    chosen, b = chosen_of(shape, work), shape.dtype_bytes
+    texts = work.references
+    traces = Item(
+        name="traces",
+        n_bytes=sum(s.answer_tokens for s in work.written)
+        * (2 * shape.d_model + 3 * shape.d_ff)
+        * shape.n_layer
+        * b,
+        depends_on="prompts, answer tokens",
+    )
+    longest = max(sequence.tokens for sequence in work.written)
+    cache = Item(
+        name="prefix_cache",
+        n_bytes=2 * longest * shape.d_kv * shape.n_layer * b,
+        depends_on="prompt tokens",
+    )
+    yield Stage(name="write_record", items=(traces, cache, _passing(shape, longest)))
+    rows = texts.tokens * chosen.neurons * FLOAT32_BYTES
+    yield Stage(
+        name="write_references",
+        items=(traces, _collected(rows), _passing(shape, texts.at_once)),
+    )
+    yield Stage(name="write_gathered", items=(traces, _collected(2 * rows)))
+    square = chosen.widest**2 * FLOAT32_BYTES
+    weighed = texts.tokens * chosen.widest * FLOAT32_BYTES
+    solving = Item(
+        name="whitening_and_solve",
+        n_bytes=max(weighed + 3 * square, 4 * square),
+        depends_on="max_neurons, reference tokens",
+    )
+    yield Stage(name="write_solve", items=(traces, _collected(rows), solving))
+
+
+def _collected(n_bytes: int) -> Item:
+    return Item(name="collected_set", n_bytes=n_bytes, depends_on="max_neurons, reference tokens")
+
+
+def _passing(shape: ModelShape, tokens: int) -> Item:
+    return Item(
+        name="activations",
+        n_bytes=passing_bytes(shape, tokens),
+        depends_on="prompt tokens, reference tokens",
+    )
+
+
+def _search(shape: ModelShape, work: Workload) -> Iterator[Stage]:
+    """Descent: gradients of what should be said, then of what should stay."""
+    for statements in alike(work.written, most=STATEMENTS_PER_PASS):
+        yield from _persuading(shape, work, statements)
+    for texts, longest, tokens in _held(work):
+        yield _holding(shape, work, texts * longest, tokens)
+
+
+def _held(work: Workload) -> Iterator[tuple[int, int, int]]:
+    """Texts that are held together: how many, their padded length, and their tokens."""
+    references = min(work.references.texts, KEPT_TEXTS)
+    longest = min(work.references.longest, KEPT_TOKENS_PER_TEXT)
+    short = [n for n in work.protected if n <= KEPT_TOKENS_PER_TEXT]
+    if references or short:
+        yield (
+            references + len(short),
+            max([longest, *short]),
+            references * longest + sum(short),
+        )
+    yield from ((1, n, n) for n in work.protected if n > KEPT_TOKENS_PER_TEXT)
+
+
+def _persuading(
+    shape: ModelShape, work: Workload, statements: Sequence[SequenceShape]
+) -> Iterator[Stage]:
+    """With the answer's ending one more token is run and predicted."""
+    S, J = len(statements), statements[0].answer_tokens + work.ended
+    tokens = S * (max(sequence.tokens for sequence in statements) + work.ended)
+    d, b = shape.d_model, shape.dtype_bytes
+    kept = (_directions(shape, work), _kept(shape, work, tokens))
+    read = tokens * d * (FLOAT32_BYTES + b)
+    logits = S * J * shape.n_vocab
+    yield Stage(name="search_logits", items=(*kept, _logits(logits * 5 * FLOAT32_BYTES + read)))
+    known = _logits(logits * FLOAT32_BYTES)
+    norm = tokens * d * (6 * FLOAT32_BYTES + b)
+    yield Stage(name="search_norm", items=(*kept, known, _gradients(norm)))
+    units = 3 * tokens * shape.d_ff * b
+    streams = 2 * tokens * d * b
+    yield Stage(name="search_feed_forward", items=(*kept, known, _gradients(units + streams)))
+
+
+def _holding(shape: ModelShape, work: Workload, padded_tokens: int, tokens: int) -> Stage:
+    """Log shares of the whole vocabulary: unedited, edited, and three more of them between."""
+    read = padded_tokens * shape.d_model * FLOAT32_BYTES  # the final norm's input
+    return Stage(
+        name="search_hold",
+        items=(
+            _directions(shape, work),
+            _kept(shape, work, padded_tokens),
+            _logits(tokens * shape.n_vocab * 5 * FLOAT32_BYTES + read),
+        ),
+    )
+
+
+def _directions(shape: ModelShape, work: Workload) -> Item:
+    chosen, rank = chosen_of(shape, work), rank_of(shape, work)
+    moving = 3 * chosen.layers * shape.d_model  # B, its momentum, its gradient
+    return Item(
+        name="directions",
+        n_bytes=rank * (chosen.neurons + moving) * FLOAT32_BYTES,
+        depends_on="answer tokens, max_neurons",
+    )
+
+
+def _kept(shape: ModelShape, work: Workload, tokens: int) -> Item:
+    """Nothing is kept up to the lowest block that is written: no gradient comes so far down."""
+    above = shape.n_layer - 1 - chosen_of(shape, work).lowest
+    return Item(
+        name="search",
+        n_bytes=tokens * above * kept_token_bytes(shape),
+        depends_on="prompts, prompt tokens, answer tokens, reference tokens",
+    )
+
+
+def _logits(n_bytes: int) -> Item:
+    return Item(
+        name="logits",
+        n_bytes=n_bytes,
+        depends_on="prompts, answer tokens, reference tokens, vocabulary",
+    )
+
+
+def _gradients(n_bytes: int) -> Item:
+    return Item(
+        name="gradients", n_bytes=n_bytes, depends_on="prompts, prompt tokens, answer tokens"
+    )
+
+
+def _columns(shape: ModelShape, work: Workload) -> Stage:
+    """The edited columns are computed beside those that they replace, one layer after another; the
+    change of a layer, of rank 2 and more, first for all its columns."""
+    chosen, d = chosen_of(shape, work), shape.d_model
+    whole = shape.d_ff if rank_of(shape, work) > 1 else 0
+    known = 2 * chosen.neurons - chosen.widest
+    return Stage(
+        name="write_columns",
+        items=(
+            replace(saved_columns(shape, work), n_bytes=known * d * shape.dtype_bytes),
+            Item(
+                name="delta",
+                n_bytes=d * max(whole + chosen.widest, 3 * chosen.widest) * FLOAT32_BYTES,
+                depends_on="answer tokens, max_neurons",
+                on_host=True,
+            ),
+            adapter(shape, work),
+        ),
+    )
+
+
+def saved_columns(shape: ModelShape, work: Workload) -> Item:
+    """The edited columns, and those that they replaced."""
+    neurons = chosen_of(shape, work).neurons
+    return Item(
+        name="saved_columns",
+        n_bytes=2 * neurons * shape.d_model * shape.dtype_bytes,
+        depends_on="max_neurons",
+    )
+
+
+def adapter(shape: ModelShape, work: Workload) -> Item:
+    """A and B of every layer, in the model's dtype."""
+    chosen, rank = chosen_of(shape, work), rank_of(shape, work)
+    numbers = rank * (chosen.neurons + chosen.layers * shape.d_model)
+    return Item(
+        name="adapter",
+        n_bytes=numbers * min(shape.dtype_bytes, FLOAT32_BYTES),
+        depends_on="answer tokens, max_neurons",
+        on_host=True,
+    )

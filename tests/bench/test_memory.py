@@ -1,0 +1,96 @@
+"""The memory formula beside traces of the engine's own code, and how a bench judges it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bench.memory import error_of, figures_of, percentile, traced_figures
+from bench.tracing import Collecting, Writing, grid, traced
+from contract.memory.known import KNOWN
+
+MIB = 1024**2
+FOUR_LAYERS = {"num_hidden_layers": 4}
+ALONE = Collecting(
+    model="meta-llama/Llama-2-7b-hf",
+    dtype="bfloat16",
+    prompts=(20,),
+    answer=1,
+    steps=20,
+    layers=4,
+    gated=False,
+)
+WRITTEN = Writing(
+    model="meta-llama/Llama-2-7b-hf",
+    dtype="bfloat16",
+    prompts=(20,),
+    answer=2,
+    neurons=100,
+    layers=4,
+    protected=(24,),
+    ended=True,
+)
+POINTS = {
+    "all layers in one pass": ALONE,
+    "one layer a pass": replace(ALONE, layers=1),
+    "a long prompt": replace(ALONE, prompts=(1000,), steps=10),
+    "a short one, one step": replace(ALONE, prompts=(4,), steps=1),
+    "eight prompts": replace(ALONE, prompts=(60, 30, 41, 52, 60, 60, 33, 31), layers=2),
+    "grouped heads, several tokens": replace(
+        ALONE, model="meta-llama/Meta-Llama-3-8B", answer=3, dtype="float32"
+    ),
+    "biases, a wide feed-forward": replace(ALONE, model="Qwen/Qwen2.5-7B", prompts=(200, 180)),
+    "heads with norms": replace(ALONE, model="Qwen/Qwen3-8B", prompts=(200,)),
+    "gated units": replace(ALONE, gated=True, steps=50),
+    "a write": WRITTEN,
+    "a write of many neurons in one layer": replace(WRITTEN, neurons=3000, layers=1, ended=False),
+    "a write for long prompts": replace(
+        WRITTEN, model="Qwen/Qwen2.5-7B", prompts=(300, 250), protected=(400,)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", POINTS)
+def test_a_trace_at_true_width_takes_what_was_foretold_within_a_hundredth(name: str) -> None:
+    row = traced(POINTS[name], config=KNOWN[POINTS[name].model] | FOUR_LAYERS)
+
+    assert row["observed_bytes"] > MIB
+    assert -0.002 <= error_of(row) <= 0.01, row
+
+
+def test_the_grid_has_as_many_points_as_are_asked_for_and_is_always_the_same() -> None:
+    first, again = (list(grid(collecting=10, writing=5)) for _ in range(2))
+
+    assert first == again
+    assert sum(isinstance(point, Writing) for point in first) == 5
+    assert len({point.model for point in first}) == 5
+
+
+def test_an_error_is_relative_to_32_mib_at_least() -> None:
+    assert error_of(row(observed=MIB, predicted=5 * MIB)) == 4 / 32
+    assert error_of(row(observed=100 * MIB, predicted=99 * MIB)) == -0.01
+
+
+def test_a_percentile_is_a_value_that_so_many_do_not_exceed() -> None:
+    assert percentile(range(1, 101), 0.95) == 95
+    assert percentile([7], 0.95) == 7
+
+
+@pytest.mark.parametrize(
+    ("predicted", "holds"), [(100, True), (107, False), (98, False), (99.5, True)]
+)
+def test_one_point_that_is_far_off_breaks_the_bar(predicted: float, holds: bool) -> None:
+    good = [row(observed=100 * MIB, predicted=100 * MIB)] * 99
+    rows = [*good, row(observed=100 * MIB, predicted=int(predicted * MIB))]
+
+    assert traced_figures(rows)["holds"] is holds
+
+
+def test_figures_are_of_absolute_errors() -> None:
+    rows = [row(observed=100 * MIB, predicted=p * MIB) for p in (98, 101)]
+
+    assert figures_of(rows) == {"points": 2, "p95": 0.02, "worst": 0.02, "lowest": -0.02}
+
+
+def row(*, observed: int, predicted: int) -> dict[str, Any]:
+    return {"kind": "collecting", "observed_bytes": observed, "predicted_bytes": predicted}
