@@ -32,6 +32,9 @@ class BaseView(Frozen):
     digest: str
     location: str = Field(description="The directory; told to nobody outside.")
     files: tuple[BaseFile, ...]
+    tokenizer: CheckpointFile | None = Field(
+        default=None, description="The `tokenizer.json` in the store, by which the API counts."
+    )
 
 
 class Part(Frozen):

@@ -16,6 +16,11 @@ def new_edit_id(*, now_s: float | None = None) -> str:
     return f"{EDIT_PREFIX}{ms:012x}{secrets.token_hex(8)}"
 
 
+def made_at_s(job_id: str) -> float:
+    """When an id was made, in Unix seconds, to the millisecond."""
+    return int(job_id.split("-")[1][:12], 16) / 1000
+
+
 def checkpoint_id_of(job_id: str) -> str:
     """The one checkpoint that an edit may publish; a composition has the id of its checkpoint."""
     return CHECKPOINT_PREFIX + job_id.removeprefix(EDIT_PREFIX).removeprefix(CHECKPOINT_PREFIX)

@@ -65,6 +65,15 @@ class Settings(BaseModel):
     retention_s: int = Field(
         default=2_592_000, ge=1, description="How long an edit that has ended is kept."
     )
+    store_budget_bytes: int | None = Field(
+        default=None, ge=1, description="Bytes that checkpoints may take; unbounded if unset."
+    )
+    checkpoint_max_age_s: int | None = Field(
+        default=None, ge=1, description="How long a checkpoint is kept; for ever if unset."
+    )
+    checkpoint_max_count: int | None = Field(
+        default=None, ge=1, description="How many checkpoints are kept; all if unset."
+    )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @property

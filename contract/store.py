@@ -25,7 +25,8 @@ class StoreError(Exception):
 
     StoreError
     ├── CorruptFileError
-    └── WithheldError
+    ├── WithheldError
+    └── BudgetExceededError
     """
 
 
@@ -44,6 +45,13 @@ class WithheldError(StoreError):
         super().__init__(f"{checkpoint_id} is withheld")
 
 
+class BudgetExceededError(StoreError):
+    """The store has as many bytes as it may."""
+
+    def __init__(self, budget_bytes: int) -> None:
+        super().__init__(f"the store's budget of {budget_bytes} bytes is used up")
+
+
 class CheckpointStore:
     """A shelf that holds no torn checkpoint: the manifest comes last, whole, and only once.
 
@@ -52,9 +60,11 @@ class CheckpointStore:
     the shelf's.
     """
 
-    def __init__(self, location: Path | str) -> None:
-        """`location` is a directory, or a URL that fsspec knows."""
+    def __init__(self, location: Path | str, *, budget_bytes: int | None = None) -> None:
+        """`location` is a directory, or a URL that fsspec knows; files take `budget_bytes` at
+        most."""
         self.shelf = Shelf.at(location)
+        self._budget_bytes = budget_bytes
 
     def check_writable(self) -> None:
         """Write something and take it away; raises `OSError`."""
@@ -63,8 +73,10 @@ class CheckpointStore:
 
     def put(self, path: str, content: bytes) -> CheckpointFile:
         """Keep `content` under the name `path`: written, synced, read back; raises `OSError`
-        when the disk is full and `CorruptFileError` when the bytes do not come back."""
+        when the disk is full, `BudgetExceededError`, and `CorruptFileError` when the bytes do not
+        come back."""
         file = CheckpointFile(path=path, sha256=_sha256(content), size_bytes=len(content))
+        self._check_budget(file)
         self.shelf.keep(_blob(file.sha256), content)
         self.read(file)
         return file
@@ -131,6 +143,21 @@ class CheckpointStore:
         """All that is committed, the newest first."""
         found = map(self.find, self.ids())
         return (checkpoint for checkpoint in found if checkpoint is not None)
+
+    def named(self) -> frozenset[str]:
+        """The digests of all files that a manifest names."""
+        bases = map(self.shelf.read, [entry.name for entry in self.shelf.entries(BASES)])
+        tokenizers = (BaseView.model_validate_json(base).tokenizer for base in bases)
+        files = (file for checkpoint in self.checkpoints() for file in checkpoint.files)
+        return frozenset(file.sha256 for file in (*files, *filter(None, tokenizers)))
+
+    def _check_budget(self, file: CheckpointFile) -> None:
+        if self._budget_bytes is None:
+            return
+        blob = _blob(file.sha256)
+        others = (entry for entry in self.shelf.entries(BLOBS) if entry.name != blob)
+        if sum(entry.size_bytes for entry in others) + file.size_bytes > self._budget_bytes:
+            raise BudgetExceededError(self._budget_bytes)
 
     def put_base(self, base: BaseView) -> None:
         """Tell where a base model's files lie now."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from contract.checkpoints import BaseFile, BaseView
+from contract.checkpoints import BaseFile, BaseView, CheckpointFile
 from contract.memory import ModelShape
 from contract.views import ModelView, ShapeView, WorkerView
 from worker.activity import Activity
@@ -77,12 +77,14 @@ def model_view(name: str, model: ServedModel, *, tokenizer_sha256: str | None) -
     )
 
 
-def base_view(digest: str, base: BaseModelFiles) -> BaseView | None:
+def base_view(
+    digest: str, base: BaseModelFiles, *, tokenizer: CheckpointFile | None = None
+) -> BaseView | None:
     """Where the model's files lie; None for one that came from no directory."""
     if base.directory is None:
         return None
     files = tuple(BaseFile.model_validate(asdict(file)) for file in base.files)
-    return BaseView(digest=digest, location=str(base.directory), files=files)
+    return BaseView(digest=digest, location=str(base.directory), files=files, tokenizer=tokenizer)
 
 
 def worker_view(

@@ -13,9 +13,11 @@ from rq.worker_registration import clean_worker_registry
 from contract import names
 from contract.attempts import Attempt, Attempts
 from contract.connection import connect
+from contract.housekeeping import Housekeeping, Policy
 from contract.ledger import Ledger
 from contract.presence import Presence
 from contract.queue import EditQueue
+from contract.restoration import Restoration
 from contract.retention import Retention
 from contract.settings import Settings
 from contract.store import CheckpointStore
@@ -84,7 +86,8 @@ def serve(
     """
     lines = Lines.open(settings)
     ledger, store = _open_ledger(settings, lines), _open_store(settings)
-    _announce_model(model, editor, presence=ledger.presence, store=store)
+    announce = partial(_announce_model, model, editor, presence=ledger.presence, store=store)
+    announce()
     activity = Activity()
     identity = Identity.of_this_process(model=model, device=editor.device, now_s=time.time())
     resources = Resources(
@@ -112,6 +115,9 @@ def serve(
         record_of=ledger.record,
         store=store,
         retention=Retention(lines.patient, keep_s=settings.retention_s),
+        restoration=Restoration(redis=lines.patient, store=store, keep_s=settings.retention_s),
+        announce=announce,
+        housekeeping=_housekeeping(settings, store),
     )
     worker = _leased_worker(resources, lines, sweep)
     _forget_the_dead(lines.patient, ledger.presence, identity)
@@ -129,8 +135,15 @@ def _open_ledger(settings: Settings, lines: Lines) -> Ledger:
     return ledger
 
 
+def _housekeeping(settings: Settings, store: CheckpointStore) -> Housekeeping:
+    policy = Policy(
+        max_age_s=settings.checkpoint_max_age_s, max_count=settings.checkpoint_max_count
+    )
+    return Housekeeping(store=store, policy=policy, grace_s=2 * _longest_s(settings))
+
+
 def _open_store(settings: Settings) -> CheckpointStore:
-    store = CheckpointStore(settings.store)
+    store = CheckpointStore(settings.store, budget_bytes=settings.store_budget_bytes)
     store.check_writable()
     return store
 
@@ -178,7 +191,7 @@ def _announce_model(
     tokenizer = editor.tokenizer_json
     kept = store.put("tokenizer.json", tokenizer) if tokenizer is not None else None
     view = announcement.model_view(model, editor, tokenizer_sha256=kept.sha256 if kept else None)
-    base = announcement.base_view(editor.base_digest, editor.base)
+    base = announcement.base_view(editor.base_digest, editor.base, tokenizer=kept)
     if base is not None:
         store.put_base(base)
     presence.publish_model(view)

@@ -2,22 +2,33 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from contract.attempts import Attempts
+from contract.housekeeping import Kept
 from contract.queue import EditQueue
 from contract.record import EditRecord
+from contract.restoration import Restoration
 from contract.retention import Retention
 from contract.settling import Withholding, expire, settle
 from worker.logs import EventLog
 
+HOUSEKEEPING_EVERY_S = 3600.0
+
 log = EventLog(__name__)
+
+
+@dataclass(slots=True)
+class Round:
+    """When the store was last put in order."""
+
+    began_s: float = float("-inf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
     """Edits whose worker or job was lost go back in line; those that are to end, end; old ones are
-    forgotten."""
+    forgotten, those that Redis lost are listed again, and the store is kept in bounds."""
 
     model: str
     queue: EditQueue
@@ -25,9 +36,15 @@ class Sweep:
     record_of: Callable[[str], EditRecord | None]
     store: Withholding
     retention: Retention
+    restoration: Restoration
+    announce: Callable[[], None]
+    housekeeping: Callable[[], Kept]
+    round: Round = field(default_factory=Round)
     clock: Callable[[], float] = time.time
 
     def __call__(self) -> None:
+        if self.restoration.is_due():
+            self._restore()
         for edit_id in self.attempts.requeue_stranded(self.model, self.queue):
             log.warning("edit_swept", edit_id=edit_id)
         for edit_id in self.attempts.canceling(self.model):
@@ -36,6 +53,28 @@ class Sweep:
             self._end(expire, edit_id)
         if n_forgotten := self.retention.forget_old():
             log.info("edits_forgotten", n=n_forgotten)
+        if self.clock() - self.round.began_s >= HOUSEKEEPING_EVERY_S:
+            self._keep_house()
+
+    def _restore(self) -> None:
+        """Redis is empty: it was just set up, or it has lost what it knew."""
+        try:
+            n_restored = self.restoration()
+            self.announce()
+        except OSError as error:  # the next sweep in turn tries again
+            log.warning("not_restored", reason=error.strerror)
+            return
+        log.info("ledger_restored", n=n_restored)
+
+    def _keep_house(self) -> None:
+        self.round.began_s = self.clock()
+        try:
+            kept = self.housekeeping()
+        except OSError as error:
+            log.warning("house_not_kept", reason=error.strerror)
+            return
+        if kept != Kept():
+            log.info("house_kept", removed=list(kept.removed), swept_bytes=kept.swept_bytes)
 
     def _end(self, how: Callable[..., None], edit_id: str) -> None:
         try:

@@ -23,6 +23,10 @@ class MovedClock:
     def __call__(self) -> float:
         return self.now_s
 
+    @property
+    def moment(self) -> datetime:
+        return datetime.fromtimestamp(self.now_s, UTC)
+
 
 @pytest.fixture
 def clock() -> MovedClock:

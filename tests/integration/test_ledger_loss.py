@@ -1,0 +1,50 @@
+"""Redis is flushed under a running worker."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from worker_house import House, wait_until
+
+from contract.lifecycle import EditStatus
+
+pytestmark = pytest.mark.slow
+
+PROMISE_S = 15.0
+
+
+@pytest.fixture
+def house(redis_url: str, tmp_path: Path) -> Iterator[House]:
+    house = House(Redis.from_url(redis_url), redis_url, tmp_path)
+    yield house
+    house.close()
+
+
+def test_finished_edits_are_listed_again_and_new_ones_are_made(house: House) -> None:
+    worker = house.start()
+    edit_ids = [house.submit() for _ in range(3)]
+    before = [house.wait_for_end(edit_id) for edit_id in edit_ids]
+
+    house.redis.flushall()
+    wait_until(lambda: worker.events().count("ledger_restored") == 2, within_s=PROMISE_S)
+    after = house.ledger.page(status=EditStatus.SUCCEEDED).items
+
+    assert [edit.id for edit in after] == list(reversed(edit_ids))
+    assert [edit.after for edit in after] == [edit.after for edit in before]
+    assert [model.name for model in house.ledger.presence.models()] == ["demo"]
+    assert house.wait_for_end(house.submit()).status is EditStatus.SUCCEEDED
+
+
+def test_a_worker_that_finds_an_empty_redis_lists_what_the_store_has(house: House) -> None:
+    first = house.start()
+    edit_id = house.submit()
+    house.wait_for_end(edit_id)
+    first.process.kill()
+    first.process.wait()
+    house.redis.flushall()
+
+    house.start()
+    wait_until(lambda: bool(house.ledger.page().items), within_s=PROMISE_S)
+
+    assert [edit.id for edit in house.ledger.page().items] == [edit_id]
