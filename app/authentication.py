@@ -14,8 +14,9 @@ from contract.keys import KeysError
 
 log = EventLog("app.authentication")
 
-OPEN_PATHS = frozenset({"/livez", "/readyz", "/openapi.json"})
-"""What load balancers and curious readers may see without a key."""
+OPEN_PATHS = frozenset({"/", "/docs", "/livez", "/readyz", "/openapi.json"})
+"""What load balancers and curious readers may see without a key; the page asks for one itself."""
+OPEN_FOLDER = "/page/"
 
 _caller: ContextVar[str] = ContextVar("caller", default="")
 
@@ -23,6 +24,11 @@ _caller: ContextVar[str] = ContextVar("caller", default="")
 def caller() -> str:
     """The name of the key that the request at hand came with; empty where none is asked for."""
     return _caller.get()
+
+
+def is_open(path: str) -> bool:
+    """Whether the path is shown to anyone: none of them tells of an edit."""
+    return path in OPEN_PATHS or path.startswith(OPEN_FOLDER)
 
 
 class Owners(Protocol):
@@ -53,7 +59,7 @@ class Authentication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not self._owners.is_empty:
             owner = self._owner_of(scope)
-            if owner is None and scope["path"] not in OPEN_PATHS:
+            if owner is None and not is_open(scope["path"]):
                 response = await self._refuse(Request(scope), UnauthorizedError())
                 await response(scope, receive, send)
                 return

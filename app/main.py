@@ -7,7 +7,18 @@ from app.authentication import Authentication, Owners
 from app.body_limit import BodyLimit
 from app.openapi import TAGS, Api
 from app.readiness import Readiness
-from app.routes import changes, checkpoints, edits, events, files, health, hub, models, workers
+from app.routes import (
+    changes,
+    checkpoints,
+    edits,
+    events,
+    files,
+    health,
+    hub,
+    models,
+    page,
+    workers,
+)
 from app.service import Pace, Service
 from app.tokens import TokenCounters
 from app.tracing import Tracing
@@ -32,7 +43,7 @@ def create_app(
     Setting `stopping` makes those who wait for an edit go home, so that the server can stop.
     """
     keys = keys or KeyRing(Keys(), None)
-    # The default documentation pages load scripts from elsewhere; the description itself stays.
+    # The default documentation pages load scripts from elsewhere; `/docs` is our own.
     app = Api(
         title="Palimpsest",
         version="1",
@@ -52,7 +63,7 @@ def create_app(
         pace=pace or Pace(),
         stopping=stopping or Event(),
     )
-    for module in (edits, changes, events, checkpoints, files, hub, models, workers, health):
+    for module in (edits, changes, events, checkpoints, files, hub, models, workers, health, page):
         app.include_router(module.router)
     handlers.register(app)
     # The last one added is the outermost.

@@ -23,7 +23,7 @@ def request_id() -> str:
 
 
 def standard_headers() -> dict[str, str]:
-    """What every response carries."""
+    """What every response carries, unless its route says otherwise."""
     return {
         "X-Request-ID": request_id(),
         "X-Content-Type-Options": "nosniff",
@@ -55,7 +55,9 @@ class Tracing:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message).update(standard_headers())
+                headers = MutableHeaders(scope=message)
+                for name, value in standard_headers().items():
+                    headers.setdefault(name, value)
             await send(message)
 
         try:

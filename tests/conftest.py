@@ -1,4 +1,4 @@
-"""A real Redis for the tests that need one."""
+"""A real Redis, and a real browser, for the tests that need one."""
 
 import os
 import shutil
@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -56,3 +57,22 @@ def redis_url(_redis_socket: str) -> str:
     """The URL of an empty Redis."""
     Redis(unix_socket_path=_redis_socket).flushall()
     return f"unix://{_redis_socket}?db=0"
+
+
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A real Chromium. Of one module: while it is open, no event loop can be run beside it."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="no playwright: pip install -e '.[browser]'"
+    )
+    executable = next(filter(None, map(shutil.which, CHROMIUMS)), None)
+    if executable is None:
+        pytest.skip(f"no browser on the PATH, of {', '.join(CHROMIUMS)}")
+    with playwright.sync_playwright() as started:
+        # Within a container there is nothing to build a sandbox of.
+        browser = started.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -70,7 +70,7 @@ def test_the_framework_s_own_error_format_is_nowhere(description: dict[str, Any]
 
 
 def test_documentation_pages_that_need_the_internet_are_not_served(api: httpx.Client) -> None:
-    assert api.get("/docs").status_code == 404
+    assert "//" not in api.get("/docs").text
     assert api.get("/redoc").status_code == 404
 
 

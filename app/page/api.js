@@ -1,0 +1,92 @@
+// The service over HTTP: problems as exceptions, a key where one is asked for, event feeds.
+
+import { pause } from "./dom.js";
+
+const KEY = "palimpsest-key";
+const FEED_PAUSE_MS = 1000;
+let askForKey = async () => false;
+
+/** What is called when the service wants a key; resolves to whether there is another one now. */
+export const whenKeyIsWanted = (ask) => { askForKey = ask; };
+export const rememberKey = (key) => (key ? sessionStorage.setItem(KEY, key) : sessionStorage.removeItem(KEY));
+export const hasKey = () => sessionStorage.getItem(KEY) !== null;
+/** Where the service is; it may lie below another path, behind a proxy. */
+export const home = () => new URL(".", document.baseURI).href.replace(/\/$/, "");
+
+/** The service answered that it will not: an RFC 9457 document. */
+export class Problem extends Error {
+  constructor(status, told) {
+    super(told.detail || told.title || `status ${status}`);
+    Object.assign(this, { status, code: told.code ?? "unknown", errors: told.errors ?? [], told });
+  }
+}
+
+/** Nobody answered. */
+export class Outage extends Error {}
+
+export const get = (path, options) => answer("GET", path, options).then((response) => response.json());
+export const post = (path, body, options = {}) => answer("POST", path, {
+  ...options,
+  body: body === undefined ? undefined : JSON.stringify(body),
+  headers: { ...(body !== undefined && { "Content-Type": "application/json" }), ...options.headers },
+}).then((response) => response.json());
+export const blob = (path) => answer("GET", path).then((response) => response.blob());
+
+/** Each edit of a page is sent with a key of its own, so that sending it twice makes one. */
+export const once = () => ({ headers: { "Idempotency-Key": [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("") } });
+
+async function answer(method, path, { signal, body, headers } = {}) {
+  for (;;) {
+    const response = await sent(method, path, { signal, body, headers });
+    if (response.ok) return response;
+    const told = await response.json().catch(() => ({ detail: `the answer has status ${response.status}` }));
+    if (response.status !== 401 || !(await askForKey(hasKey()))) throw new Problem(response.status, told);
+  }
+}
+
+async function sent(method, path, { signal, body, headers }) {
+  const key = sessionStorage.getItem(KEY);
+  const bearer = key ? { Authorization: `Bearer ${key}` } : {};
+  try {
+    return await fetch(`${home()}/${path}`, { method, signal, body, headers: { ...headers, ...bearer }, cache: "no-cache" });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Outage("the service does not answer");
+  }
+}
+
+/** The events of an edit, past ones first, as they happen; goes on after a broken connection.
+ * An EventSource could not send the key. */
+export async function* events(editId, signal) {
+  let last = null;
+  while (!signal.aborted) {
+    try {
+      const headers = { Accept: "text/event-stream", ...(last && { "Last-Event-ID": last }) };
+      const response = await answer("GET", `edits/${editId}/events`, { signal, headers });
+      if (response.status === 204) return;
+      for await (const event of parsed(response.body)) {
+        last = event.id;
+        yield event;
+        if (["succeeded", "failed", "canceled"].includes(event.type)) return;
+      }
+    } catch (error) {
+      if (signal.aborted || error instanceof Problem) return;
+    }
+    await pause(FEED_PAUSE_MS, signal);
+  }
+}
+
+async function* parsed(body) {
+  let text = "";
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const blocks = (text + value).split("\n\n");
+    text = blocks.pop();
+    for (const block of blocks) {
+      const data = block.split("\n").find((line) => line.startsWith("data: "));
+      if (data) yield JSON.parse(data.slice(6));
+    }
+  }
+}

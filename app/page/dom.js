@@ -1,0 +1,50 @@
+// Elements, made of values.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** An HTML element; `on…` attributes are listeners, false and null ones are left out. */
+export const h = (tag, attributes = {}, ...children) =>
+  built(document.createElement(tag), attributes, children);
+
+/** An SVG element. */
+export const s = (tag, attributes = {}, ...children) =>
+  built(document.createElementNS(SVG, tag), attributes, children);
+
+function built(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "style") Object.assign(element.style, value); // the policy forbids the attribute
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+/** Put other content in a place, unless nothing changed: what has the focus or is read stays. */
+export function show(place, ...content) {
+  const next = h("div", {}, content);
+  if (place.innerHTML !== next.innerHTML) place.replaceChildren(...next.childNodes);
+}
+
+/** A bar of `parts` (name, share of the whole, class), with `marks` (name, share) across it. */
+export function bar(label, parts, marks = []) {
+  return h("div", { class: "bar", role: "img", "aria-label": label },
+    parts.map((part) => h("span", {
+      class: part.class, title: part.name, style: { width: `${100 * Math.min(part.share, 1)}%` },
+    })),
+    marks.map((mark) => h("i", { title: mark.name, style: { left: `${100 * Math.min(mark.share, 1)}%` } })));
+}
+
+/** Run `step` now and every `pauseMs`, never while the page is hidden, until `signal` ends it. */
+export async function repeatedly(step, pauseMs, signal) {
+  while (!signal.aborted) {
+    if (!document.hidden) await step();
+    await pause(pauseMs, signal);
+  }
+}
+
+export const pause = (ms, signal) => new Promise((resolve) => {
+  const timer = setTimeout(resolve, ms);
+  signal?.addEventListener("abort", () => { clearTimeout(timer); resolve(); }, { once: true });
+});

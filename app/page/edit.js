@@ -1,0 +1,112 @@
+// One edit: where it stands, what it changed, and what came of it.
+
+import { h, repeatedly, show } from "./dom.js";
+import { events, get, once, post } from "./api.js";
+import { compared } from "./diff.js";
+import { filesView } from "./files.js";
+import { activity, isFinal, time, verdict } from "./format.js";
+import { problemView } from "./form.js";
+import { tone } from "./list.js";
+import { admissionView, itemTable } from "./memory.js";
+import { timeline, phases } from "./phases.js";
+import { neuronPicture } from "./picture.js";
+
+const LOOK_MS = 3000;
+
+export async function editPage(root, { id, signal, told }) {
+  const [head, refusal, body] = [h("section", { class: "wide head" }), h("div", { class: "wide", role: "alert" }), h("div", { class: "wide stack" })];
+  root.replaceChildren(head, refusal, body);
+  let edit = null;
+  let drawn = false;
+  const shapes = get("models", { signal }).then(({ items }) => { told(items); return items; });
+
+  async function look() {
+    edit = await get(`edits/${id}`, { signal });
+    await draw();
+  }
+
+  async function draw() {
+    show(head, heading(edit), h("menu", {}, actions(edit, refusal, look)));
+    if (!isFinal(edit)) return show(body, section("Now", phases(edit), h("p", { class: "soft" }, activity(edit))), memorySection(edit));
+    if (drawn) return undefined;
+    drawn = true;
+    const checkpoint = edit.checkpoint_id ? await get(`checkpoints/${edit.checkpoint_id}`, { signal }).catch(() => null) : null;
+    const shape = (await shapes).find((model) => model.name === edit.model)?.shape;
+    return body.replaceChildren(...results(edit, checkpoint, shape));
+  }
+
+  await look().catch((error) => { if (!signal.aborted) body.replaceChildren(problemView(error)); });
+  if (edit === null || isFinal(edit)) return;
+  follow(edit, draw, signal, look);
+  await repeatedly(() => (isFinal(edit) ? undefined : look().catch((error) => told(null, error))), LOOK_MS, signal);
+}
+
+async function follow(edit, draw, signal, look) {
+  for await (const { type, data } of events(edit.id, signal)) {
+    if (type === "phase") Object.assign(edit, { status: "running", phase: data.phase, progress: null });
+    if (type === "progress") edit.progress = data;
+    if (["phase", "progress"].includes(type)) await draw();
+  }
+  if (!signal.aborted) await look();
+}
+
+const heading = (edit) => [
+  h("p", { class: "soft" }, h("a", { href: "#/" }, "Edits"), " / ", h("code", {}, edit.id)),
+  h("h1", {}, edit.prompt, " ", h("b", { class: "new" }, edit.operation === "erase" ? "(erased)" : edit.target_new)),
+  h("p", {}, h("span", { class: `chip ${tone(verdict(edit))}`, id: "verdict" }, verdict(edit)),
+    h("span", { class: "soft" }, ` ${edit.model} · ${edit.method} · ${time(edit.created_at)}`, edit.attempt > 1 && ` · attempt ${edit.attempt}`)),
+];
+
+function actions(edit, refusal, then) {
+  const act = (name, path, done) => h("button", { type: "button", class: "quiet", onclick: () =>
+    post(path, undefined, once()).then(done).catch((error) => show(refusal, problemView(error))) }, name);
+  if (!isFinal(edit)) return [act("Cancel", `edits/${edit.id}/cancel`, then)];
+  if (edit.status === "succeeded") return [];
+  return [act("Try again", `edits/${edit.id}/retry`, (made) => { location.hash = `#/edits/${made.id}`; })];
+}
+
+const results = (edit, checkpoint, shape) => [
+  edit.error && h("section", { class: "problem" }, h("p", {}, h("b", {}, edit.error.code.replaceAll("_", " ")), `: ${edit.error.message}`),
+    h("p", { class: "soft" }, edit.error.retryable ? "It may go well when it is tried again." : "Trying the same again will not help.")),
+  edit.warnings.length > 0 && h("section", { class: "warned" }, edit.warnings.map((warned) => h("p", {}, h("b", {}, warned.code.replaceAll("_", " ")), `: ${warned.message}`))),
+  edit.answers.length > 0 && section("Before and after", answers(edit.answers)),
+  edit.neurons?.length > 0 && section("Neurons", neuronPicture(edit.neurons, shape)),
+  h("div", { class: "two" },
+    edit.metrics && section("Metrics", metrics(edit.metrics)),
+    section("Time", timeline(edit))),
+  memorySection(edit),
+  checkpoint && section("Checkpoint", h("p", {}, h("a", { href: `#/checkpoints/${checkpoint.id}` }, h("code", {}, checkpoint.id))), filesView(checkpoint)),
+  section("Request", h("details", {}, h("summary", {}, "as it was sent"), h("pre", {}, JSON.stringify(request(edit), null, 2)))),
+].filter(Boolean);
+
+export const section = (title, ...content) => h("section", {}, h("h2", {}, title), content);
+
+function memorySection(edit) {
+  if (!edit.admission) return null;
+  return section("Memory", admissionView(edit.admission, edit.memory?.observed_peak_bytes ?? null), itemTable(edit.admission.items));
+}
+
+/** The prompts that were asked, what changed in the answers marked. */
+export const answers = (asked) => h("table", { class: "answers" },
+  h("thead", {}, h("tr", {}, ["", "Prompt", "Before", "After", "Wanted"].map((name) => h("th", { scope: "col" }, name)))),
+  h("tbody", {}, asked.map((answer) => {
+    const [before, after] = compared(answer.before, answer.after);
+    return h("tr", {}, h("td", { class: "soft" }, answer.role), h("td", {}, answer.prompt), h("td", { "data-label": "before" }, before),
+      h("td", { "data-label": "after" }, after), h("td", { class: "soft", "data-label": "wanted" }, answer.expected ?? "–"));
+  })));
+
+const KINDS = { rewrite: "Reliability", rephrase: "Generalization", locality: "Locality", portability: "Portability" };
+
+export function metrics(found) {
+  const percent = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(value === 1 || value === 0 ? 0 : 1)} %`);
+  const scored = Object.entries(KINDS).filter(([kind]) => found[`${kind}_acc`] !== null || found[`${kind}_exact`] !== null);
+  return h("table", { class: "metrics" },
+    h("thead", {}, h("tr", {}, h("th"), h("th", { scope: "col", title: "share of answer tokens right when the right ones before are given" }, "Teacher forced"),
+      h("th", { scope: "col", title: "share of answers that begin as wanted when the model writes freely" }, "Free generation"))),
+    h("tbody", {}, scored.map(([kind, name]) => h("tr", {}, h("th", { scope: "row" }, name),
+      h("td", { class: "number" }, percent(found[`${kind}_acc`])), h("td", { class: "number" }, percent(found[`${kind}_exact`]))))));
+}
+
+const ASKED = ["model", "base", "method", "operation", "prompt", "subject", "ground_truth", "target_new", "refine_prompts", "protect_prompts",
+  "rephrase_prompts", "locality", "portability", "hparams", "require_held", "deadline_s", "metadata"];
+const request = (edit) => Object.fromEntries(ASKED.filter((name) => name in edit).map((name) => [name, edit[name]]));

@@ -1,0 +1,114 @@
+// The form of an edit, with its estimate as it is typed.
+
+import { h, pause, show } from "./dom.js";
+import { once, Outage, post } from "./api.js";
+import { admissionView } from "./memory.js";
+
+const TYPING_MS = 300;
+
+const LINES = { refine_prompts: "Paraphrases that steer", protect_prompts: "Prompts whose answers must stay", rephrase_prompts: "Paraphrases that only score" };
+const NUMBERS = {
+  steps: ["Steps", { min: 1, max: 300, step: 1, placeholder: "20" }],
+  adaptive_threshold: ["Adaptive threshold", { min: 0, max: 1, step: "any", placeholder: "the method's" }],
+  adaptive_threshold_max: ["… may be raised to", { min: 0, max: 1, step: "any", placeholder: "not at all" }],
+  max_neurons: ["Most neurons", { min: 1, step: 1, placeholder: "the method's" }],
+};
+
+/** The form; `posted(edit)` is called with what it makes. */
+export function editForm({ models, posted, signal }) {
+  const estimate = h("div", { class: "estimate", "aria-live": "polite" });
+  const refusal = h("div", { role: "alert" });
+  const form = h("form", { class: "edit-form", autocomplete: "off", novalidate: true },
+    models.length > 1 && field("Model", h("select", { name: "model" }, models.map((m) => h("option", {}, m.name)))),
+    field("Prompt", h("textarea", { name: "prompt", rows: 2, required: true, placeholder: "The capital of France is", id: "prompt" })),
+    h("div", { class: "pair" },
+      field("Old answer", h("input", { name: "ground_truth", placeholder: "the model's own" })),
+      field("New answer", h("input", { name: "target_new", required: true, placeholder: "Rome" }))),
+    more(), estimate, refusal,
+    h("menu", {}, h("button", { type: "submit" }, "Overwrite")));
+  let typing = new AbortController();
+  form.addEventListener("input", () => {
+    typing.abort();
+    typing = new AbortController();
+    show(refusal);
+    estimated(form, estimate, typing.signal);
+  });
+  signal.addEventListener("abort", () => typing.abort());
+  form.addEventListener("submit", (event) => { event.preventDefault(); submit(form, refusal, posted); });
+  show(estimate, hint());
+  return form;
+}
+
+const hint = () => h("p", { class: "soft" }, "The memory that the edit takes is foretold here as you type.");
+const field = (name, input) => h("label", {}, name, input);
+
+const more = () => h("details", {}, h("summary", {}, "More: subject, paraphrases, scoring, settings"),
+  field("Subject", h("input", { name: "subject", placeholder: "France" })),
+  Object.entries(LINES).map(([name, label]) => field(`${label}, one a line`, h("textarea", { name, rows: 2 }))),
+  field("Unrelated facts that only score, one a line: prompt = answer", h("textarea", { name: "locality", rows: 2, placeholder: "The capital of Italy is = Rome" })),
+  h("div", { class: "pair" },
+    field("Method", h("select", { name: "method" }, ["calibrated", "paper", "easyedit"].map((name) => h("option", {}, name)))),
+    field("Operation", h("select", { name: "operation" }, ["edit", "erase"].map((name) => h("option", {}, name))))),
+  h("div", { class: "pair" }, Object.entries(NUMBERS).map(([name, [label, limits]]) => field(label, h("input", { name, type: "number", ...limits })))),
+  h("label", { class: "check" }, h("input", { type: "checkbox", name: "require_held" }), " it is a failure when the edit does not hold"));
+
+/** What the form asks for; empty fields are left to the service. */
+function requestOf(form) {
+  const told = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, value.trim()]).filter(([, value]) => value));
+  const request = { prompt: told.prompt ?? "", target_new: told.target_new ?? "" };
+  for (const name of ["model", "ground_truth", "subject", "method", "operation"]) if (told[name]) request[name] = told[name];
+  for (const name of Object.keys(LINES)) if (told[name]) request[name] = lines(told[name]);
+  if (told.locality) request.locality = lines(told.locality).map(probe);
+  const hparams = Object.keys(NUMBERS).filter((name) => told[name]).map((name) => [name, Number(told[name])]);
+  if (hparams.length) request.hparams = Object.fromEntries(hparams);
+  if (told.require_held) request.require_held = true;
+  return request;
+}
+
+const lines = (text) => text.split("\n").map((line) => line.trim()).filter(Boolean);
+
+function probe(line) {
+  const at = line.lastIndexOf("=");
+  return at < 0 ? { prompt: line } : { prompt: line.slice(0, at).trim(), ground_truth: line.slice(at + 1).trim() || null };
+}
+
+async function estimated(form, place, signal) {
+  const request = requestOf(form);
+  if (!request.prompt || !request.target_new) return show(place, hint());
+  await pause(TYPING_MS, signal);
+  if (signal.aborted) return undefined;
+  try {
+    const told = await post("edits:estimate", request, { signal });
+    return signal.aborted ? undefined : show(place, admissionView(told.admission ?? told));
+  } catch (error) {
+    if (signal.aborted) return undefined;
+    if ([404, 405].includes(error.status)) return show(place, h("p", { class: "soft" }, "This service foretells no memory."));
+    return show(place, problemView(error));
+  }
+}
+
+async function submit(form, place, posted) {
+  const button = form.querySelector("button[type=submit]");
+  button.disabled = true;
+  show(place);
+  try {
+    posted(await post("edits", requestOf(form), (form.sending ??= once())));
+    form.reset();
+    form.dispatchEvent(new Event("input"));
+    form.sending = undefined;
+  } catch (error) {
+    if (!(error instanceof Outage)) form.sending = undefined; // nothing was taken: the next try is another edit
+    show(place, problemView(error));
+  } finally {
+    button.disabled = false;
+  }
+}
+
+/** Why something was not done, and where in the request it lies. */
+export function problemView(error) {
+  const admission = error.told?.admission;
+  return h("div", { class: "problem" },
+    h("p", {}, h("b", {}, error.code ? error.code.replaceAll("_", " ") : "not now"), `: ${error.message}`),
+    (error.errors ?? []).map((field) => h("p", { class: "soft" }, h("code", {}, field.pointer), ` ${field.detail}`)),
+    admission && admissionView(admission));
+}

@@ -1,0 +1,40 @@
+// Values as people read them.
+
+const UNITS = [["GB", 1e9], ["MB", 1e6], ["kB", 1e3]];
+
+export function bytes(n) {
+  if (n === null || n === undefined) return "–";
+  const [unit, scale] = UNITS.find(([, size]) => n >= size) ?? ["B", 1];
+  return `${scale === 1 ? n : (n / scale).toFixed(n / scale >= 100 ? 0 : 1)} ${unit}`;
+}
+
+export function seconds(s) {
+  if (s === null || s === undefined) return "–";
+  if (s < 10) return `${s.toFixed(s < 1 ? 2 : 1)} s`;
+  return s < 90 ? `${Math.round(s)} s` : `${Math.round(s / 60)} min`;
+}
+
+export const time = (at) => new Date(at).toLocaleString([], { dateStyle: "short", timeStyle: "medium" });
+export const between = (from, to) => (new Date(to) - new Date(from)) / 1000;
+export const count = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
+export const isFinal = (job) => ["succeeded", "failed", "canceled"].includes(job.status);
+
+/** Where an edit or a composition stands, in a word or two. */
+export function verdict(job) {
+  const outcome = job.outcome ?? job.result?.outcome;
+  if (job.status === "succeeded" && outcome) return outcome === "held" ? "held" : "not held";
+  return job.status;
+}
+
+/** What an unfinished job is at. */
+export function activity(job) {
+  if (job.status === "queued") {
+    const reason = { no_worker: "no worker is there", waiting_for_memory: "waits for memory", retrying: "will be tried again" };
+    const place = job.queue?.position ? `${job.queue.position} ahead` : "next";
+    const eta = job.queue?.eta_s ? ` · about ${seconds(job.queue.eta_s)}` : "";
+    return job.queued_reason ? reason[job.queued_reason] ?? job.queued_reason : `in line, ${place}${eta}`;
+  }
+  if (job.status === "canceling") return "stopping";
+  const { progress } = job;
+  return [job.phase ?? "starting", progress && `${progress.done} of ${progress.total} ${progress.unit}`].filter(Boolean).join(" · ");
+}

@@ -1,0 +1,111 @@
+// The list of edits, and the bar that composes what is ticked in it.
+
+import { h, show } from "./dom.js";
+import { get, once, post } from "./api.js";
+import { activity, count, isFinal, time, verdict } from "./format.js";
+import { problemView } from "./form.js";
+
+const PAGE = 30;
+const STATES = ["queued", "running", "succeeded", "failed", "canceled"];
+const ticked = new Map();
+
+export class EditList {
+  constructor() {
+    this.status = "";
+    this.rows = h("tbody");
+    this.more = h("div", { class: "more" });
+    this.bar = h("div", { class: "compose", role: "region", "aria-label": "Ticked edits" });
+    this.pages = 1;
+    const filter = h("select", { "aria-label": "State", onchange: () => { this.status = filter.value; this.pages = 1; this.load(); } },
+      h("option", { value: "" }, "all"), STATES.map((name) => h("option", {}, name)));
+    this.element = h("section", { class: "wide" },
+      h("div", { class: "title" }, h("h2", {}, "Edits"), h("label", { class: "inline" }, "Show ", filter)),
+      h("table", { class: "edits" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, h("span", { class: "unseen" }, "Tick")),
+        ["State", "Prompt", "Before → after", "Made"].map((name) => h("th", { scope: "col" }, name)))), this.rows),
+      this.more, this.bar);
+    this.tell();
+  }
+
+  async load(signal) {
+    const items = [];
+    let cursor = null;
+    for (let page = 0; page < this.pages; page++) {
+      const query = new URLSearchParams({ limit: PAGE, ...(this.status && { status: this.status }), ...(cursor && { cursor }) });
+      const told = await get(`edits?${query}`, { signal });
+      items.push(...told.items);
+      cursor = told.next_cursor;
+      if (cursor === null) break;
+    }
+    const focused = document.activeElement?.closest?.("tr[data-id]")?.dataset.id;
+    show(this.rows, items.map((edit) => this.row(edit)));
+    if (!items.length) show(this.rows, h("tr", {}, h("td", { colspan: 5, class: "empty" }, this.status ? "None of that kind." : "Nothing was edited yet. The form above makes the first edit.")));
+    if (focused) this.rows.querySelector(`[data-id="${focused}"]`)?.focus();
+    show(this.more);
+    if (cursor) this.more.append(h("button", { type: "button", class: "quiet", onclick: () => { this.pages += 1; this.load(); } }, "Older ones"));
+  }
+
+  row(edit) {
+    const box = h("input", {
+      type: "checkbox", disabled: !edit.checkpoint_id, checked: ticked.has(edit.id), "aria-label": `Tick ${edit.prompt}`,
+      "data-tick": edit.id, "data-model": edit.model,
+    });
+    const state = verdict(edit);
+    return h("tr", { "data-id": edit.id, tabindex: -1 }, h("td", {}, box),
+      h("td", {}, h("span", { class: `chip ${tone(state)}` }, edit.error ? edit.error.code.replaceAll("_", " ") : state)),
+      h("td", { class: "prompt" }, h("a", { href: `#/edits/${edit.id}` }, edit.prompt)),
+      h("td", { class: "change" }, change(edit)),
+      h("td", { class: "soft when" }, time(edit.created_at)));
+  }
+
+  /** Ticking is heard here, since rows come and go. */
+  listen() {
+    this.rows.addEventListener("change", ({ target }) => {
+      if (target.checked) ticked.set(target.dataset.tick, target.dataset.model);
+      else ticked.delete(target.dataset.tick);
+      this.tell();
+    });
+  }
+
+  tell(problem) {
+    show(this.bar, problem && problemView(problem));
+    this.bar.hidden = ticked.size === 0;
+    this.bar.append(h("span", {}, `${count(ticked.size, "edit")} ticked`),
+      h("button", { type: "button", onclick: () => this.compose() }, "Compose into one"),
+      h("button", { type: "button", class: "quiet", onclick: () => this.clear() }, "Untick all"));
+  }
+
+  clear() {
+    ticked.clear();
+    for (const box of this.rows.querySelectorAll("[data-tick]")) box.checked = false;
+    this.tell();
+  }
+
+  async compose() {
+    if (!ticked.size) return;
+    try {
+      const made = await post("checkpoints", { edits: [...ticked.keys()] }, once());
+      ticked.clear();
+      location.hash = `#/checkpoints/${made.id}`;
+    } catch (error) {
+      this.tell(error);
+    }
+  }
+
+  /** Move the focus by one row. */
+  step(by) {
+    const rows = [...this.rows.querySelectorAll("tr[data-id]")];
+    const at = rows.indexOf(document.activeElement?.closest?.("tr[data-id]"));
+    rows[Math.min(Math.max(at + by, 0), rows.length - 1)]?.focus();
+  }
+
+  /** The row that has the focus. */
+  get current() { return this.rows.querySelector("tr:focus-within, tr:focus"); }
+}
+
+export const tone = (state) => ({ held: "good", "not held": "warn", failed: "bad", running: "now", canceling: "now" })[state] ?? "";
+
+function change(edit) {
+  if (!isFinal(edit)) return h("span", { class: "soft" }, edit.status === "queued" ? activity(edit) : `to be ${edit.target_new}`);
+  if (edit.before === null || edit.after === null) return h("span", { class: "soft" }, `wanted: ${edit.target_new}`);
+  return [h("del", {}, edit.before.trim()), " → ", h("ins", {}, edit.after.trim())];
+}

@@ -1,0 +1,62 @@
+// Memory: what an edit takes, what a card has.
+
+import { bar, h } from "./dom.js";
+import { bytes, count } from "./format.js";
+
+const DECISIONS = {
+  admit: ["good", "fits"],
+  admit_reduced: ["warn", "fits with fewer layers a pass"],
+  defer: ["warn", "fits the card, not now: it would wait"],
+  reject: ["bad", "does not fit: it would be refused"],
+};
+
+const FAR = 20;
+
+/** An admission: the decision, the figures, and the peak by item against the budget, unless that
+ * is so far away that the items could not be told apart. */
+export function admissionView(admission, observed = null) {
+  const { predicted_peak_bytes: predicted, budget_bytes: budget, items } = admission;
+  const [tone, told] = DECISIONS[admission.decision] ?? ["warn", admission.decision];
+  const most = Math.max(predicted, observed ?? 0, 1);
+  const whole = budget !== null && budget < FAR * most ? Math.max(most, budget) : most;
+  const marks = [
+    budget !== null && budget <= whole && { name: `budget ${bytes(budget)}`, share: budget / whole },
+    observed !== null && { name: `observed ${bytes(observed)}`, share: observed / whole },
+  ].filter(Boolean);
+  return h("div", { class: "admission" },
+    h("p", {}, h("span", { class: `chip ${tone}` }, told), " ",
+      figure("predicted", predicted), observed !== null && figure("observed", observed), figure("budget", budget),
+      h("span", { class: "figure" }, h("b", {}, admission.applied.layers_per_pass), " layers a pass")),
+    bar(`predicted ${bytes(predicted)} of ${bytes(budget)}`,
+      items.map((item, i) => ({ name: `${item.name}: ${bytes(item.bytes)}`, share: item.bytes / whole, class: `part p${i % 6}` })), marks),
+    admission.reasons.map((reason) => h("p", { class: "soft" }, reason)));
+}
+
+/** The items of a predicted peak, the largest first. */
+export function itemTable(items) {
+  const most = Math.max(...items.map((item) => item.bytes), 1);
+  return h("table", { class: "items" },
+    h("thead", {}, h("tr", {}, ["Item", "Predicted", "", "Depends on"].map((name) => h("th", { scope: "col" }, name)))),
+    h("tbody", {}, items.map((item, i) => [item, i]).sort(([a], [b]) => b.bytes - a.bytes).map(([item, i]) => h("tr", {},
+      h("td", {}, item.name), h("td", { class: "number" }, bytes(item.bytes)),
+      h("td", {}, bar(item.name, [{ name: item.name, share: item.bytes / most, class: `part p${i % 6}` }])),
+      h("td", { class: "soft" }, item.depends_on)))));
+}
+
+/** A worker's card: what is taken, and what one edit may take of the rest. */
+export function workerView(worker, running) {
+  const { total_bytes: total, free_bytes: free, budget_bytes: budget } = worker;
+  const taken = Math.max(total - free, 0);
+  const predicted = running?.admission?.predicted_peak_bytes ?? 0;
+  const parts = [
+    { name: `taken ${bytes(taken)}`, share: taken / total, class: "part taken" },
+    predicted && { name: `running edit, predicted ${bytes(predicted)}`, share: predicted / total, class: "part p0" },
+  ].filter(Boolean);
+  return h("div", { class: "worker" },
+    h("p", {}, h("b", {}, worker.model), ` on ${worker.device} `, h("span", { class: `chip ${worker.state === "idle" ? "" : "now"}` }, worker.state),
+      h("span", { class: "soft" }, ` ${worker.host} · ${count(worker.edits_done, "edit")} done`)),
+    bar(`${bytes(taken)} of ${bytes(total)} are taken`, parts, [{ name: `budget of one edit ${bytes(budget)}`, share: (taken + budget) / total }]),
+    h("p", {}, figure("taken", taken), figure("card", total), figure("an edit may take", budget), predicted ? figure("predicted now", predicted) : null));
+}
+
+const figure = (name, n) => h("span", { class: "figure" }, h("b", {}, bytes(n)), ` ${name}`);

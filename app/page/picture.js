@@ -1,0 +1,65 @@
+// An edit's neurons: a dot each, by layer and score.
+
+import { h, s } from "./dom.js";
+import { count } from "./format.js";
+
+const [WIDTH, LEFT, RIGHT, TOP, FOOT] = [720, 46, 14, 8, 34];
+
+/** The picture, with a line below that tells of the dot under the pointer. */
+export function neuronPicture(neurons, shape) {
+  const plot = planned(neurons, shape);
+  const told = h("output", { class: "soft" }, summary(neurons));
+  const picture = s("svg", { viewBox: `0 0 ${WIDTH} ${plot.height}`, role: "img", "aria-label": summary(neurons), class: "neurons" },
+    bands(plot), axis(plot), neurons.map((neuron) => dot(neuron, plot)));
+  picture.addEventListener("pointerover", ({ target }) => { told.value = target.dataset.told ?? summary(neurons); });
+  return h("figure", {}, picture, h("figcaption", {}, told), strongest(neurons));
+}
+
+function planned(neurons, shape) {
+  const layers = shape?.n_layer ?? Math.max(...neurons.map((n) => n.layer)) + 1;
+  const band = Math.min(Math.max(320 / layers, 8), 34);
+  const scores = neurons.map((n) => n.score);
+  const [low, high] = [Math.min(0, ...scores), Math.max(0, ...scores)];
+  const units = shape?.d_ff ?? Math.max(...neurons.map((n) => n.unit)) + 1;
+  const room = WIDTH - LEFT - RIGHT - 12;
+  return {
+    layers, band, low, high, height: TOP + band * layers + FOOT,
+    x: (score) => LEFT + 6 + (high > low ? (score - low) / (high - low) : 0) * room,
+    // Within its band a neuron lies by its number, so that equal scores lie apart.
+    y: ({ layer, unit }) => TOP + band * (layers - 1 - layer) + band * (0.12 + (0.76 * unit) / units),
+  };
+}
+
+const bands = ({ layers, band }) => Array.from({ length: layers }, (_, layer) => {
+  const y = TOP + band * (layers - 1 - layer);
+  const named = band >= 14 || layer % Math.ceil(14 / band) === 0;
+  return [
+    layer % 2 === 0 && s("rect", { class: "band", x: LEFT, y, width: WIDTH - LEFT - RIGHT, height: band }),
+    named && s("text", { x: LEFT - 8, y: y + band / 2 + 4, "text-anchor": "end" }, layer),
+  ];
+});
+
+function axis({ low, high, x, height }) {
+  const ticks = [...new Set([low, 0, (low + high) / 2, high])];
+  return [
+    ticks.map((tick) => s("text", { x: x(tick), y: height - 18, "text-anchor": "middle" }, digits(tick))),
+    s("text", { x: WIDTH - RIGHT, y: height - 3, "text-anchor": "end" }, "score (attribution)"),
+    s("text", { x: LEFT - 8, y: height - 3, "text-anchor": "end" }, "layer"),
+  ];
+}
+
+const dot = (neuron, { x, y }) => s("circle", {
+  cx: x(neuron.score), cy: y(neuron), r: 3,
+  "data-told": `layer ${neuron.layer} · unit ${neuron.unit} · score ${digits(neuron.score)}`,
+}, s("title", {}, `layer ${neuron.layer}, unit ${neuron.unit}, score ${digits(neuron.score)}`));
+
+const strongest = (neurons) => h("details", {}, h("summary", {}, "The strongest as a table"),
+  h("table", {}, h("thead", {}, h("tr", {}, ["Layer", "Unit", "Score"].map((name) => h("th", { scope: "col" }, name)))),
+    h("tbody", {}, [...neurons].sort((a, b) => Math.abs(b.score) - Math.abs(a.score)).slice(0, 20)
+      .map((n) => h("tr", {}, h("td", {}, n.layer), h("td", {}, n.unit), h("td", {}, digits(n.score)))))));
+
+const digits = (score) => (score === 0 ? "0" : score.toPrecision(3));
+const summary = (neurons) => {
+  const layers = new Set(neurons.map((n) => n.layer)).size;
+  return `${count(neurons.length, "neuron")} in ${count(layers, "layer")}; point at one for its unit and score`;
+};

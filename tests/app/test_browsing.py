@@ -1,0 +1,276 @@
+"""The page in a real Chromium; the test plays the worker."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from contract.attempts import Attempts
+from contract.keys import entry_of, new_key
+from contract.ledger import Ledger
+from contract.lifecycle import Phase
+from contract.views import CheckpointView, ModelView, Progress, WorkerView
+
+pytestmark = pytest.mark.slow
+Finish = Callable[[str], None]
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """An empty tab that must not throw."""
+    context = browser.new_context(base_url="http://nowhere.invalid", locale="en-GB")
+    context.set_default_timeout(15_000)
+    tab = context.new_page()
+    thrown: list[str] = []
+    tab.on("pageerror", lambda error: thrown.append(str(error)))
+    yield tab
+    context.close()
+    assert thrown == []
+
+
+def visit(page: Any, api: httpx.Client, place: str = "") -> None:
+    page.goto(f"{api.base_url}{place}")
+
+
+def fill(page: Any, *, prompt: str = "The capital of France is", target: str = "Rome") -> None:
+    page.fill("[name=prompt]", prompt)
+    page.fill("[name=target_new]", target)
+
+
+def made(api: httpx.Client, **fact: Any) -> str:
+    body = {"prompt": "The capital of France is", "target_new": "Rome"} | fact
+    edit_id: str = api.post("/edits", json=body).json()["id"]
+    return edit_id
+
+
+def test_an_empty_service_says_what_to_do(page: Any, api: httpx.Client) -> None:
+    visit(page, api)
+
+    page.get_by_text("Nothing was edited yet").wait_for()
+    page.get_by_text("No worker is alive").wait_for()
+    page.get_by_text("no model is served yet").wait_for()
+
+
+def test_the_estimate_is_there_before_the_edit_is(
+    page: Any, api: httpx.Client, served: ModelView
+) -> None:
+    visit(page, api)
+    fill(page)
+
+    told = page.locator(".estimate .chip")
+    told.wait_for()
+
+    assert told.inner_text() == "fits"
+    assert api.get("/edits").json()["items"] == []
+
+
+def test_an_edit_is_seen_from_the_form_to_its_end(
+    page: Any, api: httpx.Client, served: ModelView, attempts: Attempts, finish: Finish
+) -> None:
+    visit(page, api)
+    fill(page)
+    page.click("button[type=submit]")
+    page.locator("tr[data-id] .chip", has_text="queued").wait_for()
+    edit_id = page.locator("tr[data-id]").get_attribute("data-id")
+
+    finish(edit_id)
+    page.locator("tr[data-id] a").click()
+
+    page.locator("#verdict", has_text="held").wait_for()
+    assert page.locator("h1").inner_text() == "The capital of France is Rome"
+
+
+def test_progress_comes_without_asking_again(
+    page: Any, api: httpx.Client, served: ModelView, attempts: Attempts
+) -> None:
+    edit_id = made(api)
+    attempt = attempts.claim(edit_id, worker_id="worker-1")
+    assert attempt is not None
+    visit(page, api, f"#/edits/{edit_id}")
+    page.get_by_text("starting", exact=False).first.wait_for()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+
+    attempts.enter(attempt, Phase.COLLECT)
+    attempts.progress(attempt, Progress(done=3, total=8, unit="passes"))
+    page.get_by_text("collect · 3 of 8 passes").wait_for()
+
+    assert page.locator("[aria-current=step]").inner_text() == "collect"
+    assert len([url for url in asked if url.endswith("/events")]) <= 1
+
+
+def test_a_refusal_for_memory_tells_the_figures(
+    page: Any, api: httpx.Client, ledger: Ledger, model: ModelView, worker: WorkerView
+) -> None:
+    ledger.presence.publish_model(model)
+    ledger.presence.publish_worker(worker.model_copy(update={"budget_bytes": 10}), ttl_s=60)
+    visit(page, api)
+    fill(page)
+    page.locator(".estimate", has_text="does not fit").wait_for()
+
+    page.click("button[type=submit]")
+
+    refusal = page.locator("[role=alert] .problem")
+    refusal.wait_for()
+    assert "memory infeasible" in refusal.inner_text()
+    assert "10 B budget" in refusal.inner_text()
+    assert page.input_value("[name=prompt]") == "The capital of France is"
+    assert api.get("/edits").json()["items"] == []
+
+
+def test_what_is_wrong_with_a_field_is_told_where_it_is(
+    page: Any, api: httpx.Client, served: ModelView
+) -> None:
+    visit(page, api)
+    fill(page, target=" ")
+
+    page.click("button[type=submit]")
+
+    page.locator("[role=alert] code", has_text="#/target_new").wait_for()
+
+
+def test_an_edit_is_canceled_and_tried_again(
+    page: Any, api: httpx.Client, served: ModelView
+) -> None:
+    edit_id = made(api)
+    visit(page, api, f"#/edits/{edit_id}")
+
+    page.get_by_role("button", name="Cancel").click()
+    page.locator("#verdict", has_text="canceled").wait_for()
+    page.get_by_role("button", name="Try again").click()
+    page.locator("#verdict", has_text="queued").wait_for()
+
+    again = page.url.rsplit("/", 1)[1]
+    assert api.get(f"/edits/{edit_id}").json()["status"] == "canceled"
+    assert api.get(f"/edits/{again}").json()["retry_of"] == edit_id
+
+
+def test_files_come_home_and_their_lines_name_this_service(
+    page: Any, api: httpx.Client, checkpoint: CheckpointView, finish: Finish
+) -> None:
+    finish(checkpoint.edit_id)
+    visit(page, api, f"#/edits/{checkpoint.edit_id}")
+
+    with page.expect_download() as download:
+        page.get_by_role("button", name="adapter_config.json").click()
+
+    assert download.value.path().read_bytes() == b"abcdefghijklmnopqrstuvwxyz"
+    lines = page.locator(".copyable code").all_inner_texts()
+    assert len(lines) == 4
+    assert all(checkpoint.id in line for line in lines)
+    assert all(str(api.base_url).rstrip("/") in line for line in lines)
+
+
+def test_a_dot_of_the_picture_tells_its_unit_and_score(
+    page: Any, api: httpx.Client, checkpoint: CheckpointView, finish: Finish
+) -> None:
+    finish(checkpoint.edit_id)
+    visit(page, api, f"#/edits/{checkpoint.edit_id}")
+
+    page.locator(".neurons circle").hover()
+
+    assert page.locator("figcaption").inner_text() == "layer 1 · unit 3 · score 0.500"
+
+
+def test_a_key_is_asked_for_once_and_never_put_into_a_line(
+    page: Any,
+    serve: Callable[..., httpx.Client],
+    redis_url: str,
+    model: ModelView,
+    worker: WorkerView,
+    ledger: Ledger,
+) -> None:
+    key = new_key()
+    guarded = serve(api_keys=entry_of("search", key))
+    ledger.presence.publish_model(model)
+    ledger.presence.publish_worker(worker, ttl_s=60)
+    visit(page, guarded)
+
+    page.fill("[name=key]", "pal_wrong")
+    page.get_by_role("button", name="Use it").click()
+    page.get_by_text("That key opens nothing here").wait_for()
+    page.fill("[name=key]", key)
+    page.press("[name=key]", "Enter")
+
+    page.get_by_text("Nothing was edited yet").wait_for()
+    fill(page)
+    page.click("button[type=submit]")
+    page.locator("tr[data-id]").wait_for()
+    assert key not in page.content()
+
+
+def test_the_keyboard_reaches_everything(
+    page: Any, api: httpx.Client, served: ModelView, finish: Finish
+) -> None:
+    older, newer = made(api), made(api, target_new="Oslo")
+    finish(older)
+    visit(page, api)
+    page.locator(f"[data-id={newer}]").wait_for()
+
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    page.get_by_text("1 edit ticked").wait_for()
+    page.keyboard.press("n")
+    page.keyboard.type("njx")
+    typed = page.input_value("[name=prompt]")
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+
+    page.locator("#verdict", has_text="held").wait_for()
+    assert typed == "njx"
+    assert page.url.endswith(older)
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_nothing_lies_outside_of_a_narrow_screen(
+    page: Any, api: httpx.Client, checkpoint: CheckpointView, finish: Finish, width: int
+) -> None:
+    finish(checkpoint.edit_id)
+    page.set_viewport_size({"width": width, "height": 700})
+    for place in ("", f"#/edits/{checkpoint.edit_id}", f"#/checkpoints/{checkpoint.id}"):
+        visit(page, api, place)
+        page.locator("main section").first.wait_for()
+        page.wait_for_load_state("networkidle") if place else None
+
+        wide = page.evaluate("document.documentElement.scrollWidth")
+
+        assert wide <= width, place
+
+
+@pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])
+def test_the_page_is_as_dark_as_the_reader_wants_it(
+    page: Any, api: httpx.Client, scheme: str, is_dark: bool
+) -> None:
+    page.emulate_media(color_scheme=scheme)
+    visit(page, api)
+
+    colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    brightness = sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
+    assert (brightness < 128) is is_dark
+
+
+def test_a_service_that_is_gone_is_told_and_comes_back(
+    page: Any, api: httpx.Client, served: ModelView
+) -> None:
+    visit(page, api)
+    page.get_by_text("Nothing was edited yet").wait_for()
+
+    page.context.set_offline(True)
+    page.locator("#outage", has_text="does not answer").wait_for()
+    page.context.set_offline(False)
+    made(api)
+
+    page.locator("tr[data-id]").wait_for()
+    page.locator("#outage").wait_for(state="hidden")
+
+
+def test_an_edit_that_is_not_there_is_told(page: Any, api: httpx.Client) -> None:
+    visit(page, api, f"#/edits/edit-{'0' * 28}")
+
+    page.locator("main .problem", has_text="edit not found").wait_for()
