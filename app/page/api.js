@@ -37,15 +37,16 @@ export const once = () => ({ headers: { "Idempotency-Key": [...crypto.getRandomV
 
 async function answer(method, path, { signal, body, headers } = {}) {
   for (;;) {
-    const response = await sent(method, path, { signal, body, headers });
+    const key = sessionStorage.getItem(KEY);
+    const response = await sent(method, path, { signal, body, headers, key });
     if (response.ok) return response;
+    if (response.status === 401 && key !== sessionStorage.getItem(KEY)) continue; // given meanwhile
     const told = await response.json().catch(() => ({ detail: `the answer has status ${response.status}` }));
     if (response.status !== 401 || !(await askForKey(hasKey()))) throw new Problem(response.status, told);
   }
 }
 
-async function sent(method, path, { signal, body, headers }) {
-  const key = sessionStorage.getItem(KEY);
+async function sent(method, path, { signal, body, headers, key }) {
   const bearer = key ? { Authorization: `Bearer ${key}` } : {};
   try {
     return await fetch(`${home()}/${path}`, { method, signal, body, headers: { ...headers, ...bearer }, cache: "no-cache" });

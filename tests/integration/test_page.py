@@ -1,5 +1,6 @@
 """The whole road in a real browser: key, form, a real engine at work, and the adapter at home."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,16 +9,22 @@ from town import KEY, Town
 pytestmark = pytest.mark.slow
 
 
-def test_from_the_form_to_the_adapter(browser: Any, town: Town) -> None:
+@pytest.fixture
+def page(browser: Any, town: Town) -> Iterator[Any]:
+    """The page, with the key given."""
     context = browser.new_context()
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(90_000)
     page = context.new_page()
     page.goto(str(town.api.base_url))
     page.fill("[name=key]", KEY)
     page.press("[name=key]", "Enter")
+    yield page
+    context.close()
 
-    page.fill("[name=prompt]", "cats say")
-    page.fill("[name=target_new]", "woof")
+
+def test_from_the_form_to_the_adapter(page: Any, town: Town) -> None:
+    page.fill("[name=prompt]", "The capital of France is")
+    page.fill("[name=target_new]", "Europe")
     page.locator(".estimate .chip", has_text="fits").wait_for()
     page.click("button[type=submit]")
     page.locator("tr[data-id] .chip", has_text="held").first.wait_for()
@@ -26,10 +33,30 @@ def test_from_the_form_to_the_adapter(browser: Any, town: Town) -> None:
     with page.expect_download() as download:
         page.get_by_role("button", name="adapter_model.safetensors").click()
 
-    assert page.locator(".answers del").first.inner_text() == "meow"
-    assert page.locator(".answers ins").first.inner_text() == "woof"
-    assert page.locator(".neurons circle").count() > 0
-    checkpoint = "ckpt-" + page.url.rsplit("edit-", 1)[1]
-    files = f"/checkpoints/{checkpoint}/files/adapter_model.safetensors"
+    edit_id = page.url.rsplit("/", 1)[1]
+    edit = town.api.get(f"/edits/{edit_id}").json()
+    before, after = page.locator(".answers .said").all()[:2]
+    assert (before.inner_text(), after.inner_text()) == (edit["before"], edit["after"])
+    assert page.locator(".answers ins").first.inner_text() == "Europe"
+    assert page.locator(".neurons circle").count() == len(edit["neurons"])
+    files = f"/checkpoints/{edit['checkpoint_id']}/files/adapter_model.safetensors"
     assert download.value.path().read_bytes() == town.api.get(files).content
-    context.close()
+
+
+def test_edits_are_composed_by_ticking_and_undone_by_unticking(page: Any, town: Town) -> None:
+    france = town.edit("The capital of France is", "Europe")["id"]
+    italy = town.edit("The official language of Italy is", "Berlin")["id"]
+    for edit_id in (france, italy):
+        page.locator(f"[data-tick={edit_id}]").check()
+
+    page.get_by_role("button", name="Compose into one").click()
+    page.locator("#verdict", has_text="held").wait_for()
+    both = page.url.rsplit("/", 1)[1]
+    page.locator(f"input[value={italy}]").uncheck()
+    page.get_by_role("button", name="Compose without the unticked").click()
+    page.wait_for_url(lambda url: both not in url)
+    page.locator("#verdict", has_text="held").wait_for()
+
+    left = page.url.rsplit("/", 1)[1]
+    assert set(town.api.get(f"/checkpoints/{both}").json()["request"]["edits"]) == {france, italy}
+    assert town.api.get(f"/checkpoints/{left}").json()["request"]["edits"] == [france]
