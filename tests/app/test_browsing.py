@@ -8,10 +8,11 @@ import httpx
 import pytest
 
 from contract.attempts import Attempts
+from contract.checkpoints import CheckpointView
 from contract.keys import entry_of, new_key
 from contract.ledger import Ledger
 from contract.lifecycle import Phase
-from contract.views import CheckpointView, ModelView, Progress, WorkerView
+from contract.views import ModelView, Progress, WorkerView
 
 pytestmark = pytest.mark.slow
 Finish = Callable[[str], None]
