@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from contract.edits import Frozen, Name
+from contract.edits import Frozen, Name, PadRank
 from contract.ids import EDIT_ID
 from contract.lifecycle import Outcome
 from contract.views import Answer, Metrics, NeuronView
@@ -25,6 +25,7 @@ class ComposeRequest(Frozen):
     require_held: bool = Field(
         strict=True, default=False, description="Whether it is a failure when one does not hold."
     )
+    pad_rank: PadRank = None
     deadline_s: int | None = Field(
         strict=True, default=None, ge=1, le=604_800, description="Seconds until it is given up."
     )

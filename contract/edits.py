@@ -10,6 +10,7 @@ from contract.ids import CHECKPOINT_ID
 MAX_PROMPT_CHARS = 4000
 MAX_ANSWER_CHARS = 1000
 MAX_PROMPTS = 16
+VLLM_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
 
 def _encodable(value: object) -> object:
@@ -119,6 +120,26 @@ class HParams(Frozen):
         return self
 
 
+def _taken_by_vllm(rank: int) -> int:
+    if rank not in VLLM_RANKS:
+        raise ValueError(f"is not one of {', '.join(map(str, VLLM_RANKS))}")
+    return rank
+
+
+PadRank = Annotated[
+    Annotated[
+        int,
+        Field(strict=True, json_schema_extra={"enum": list(VLLM_RANKS)}),
+        AfterValidator(_taken_by_vllm),
+    ]
+    | None,
+    Field(
+        description="Fill the adapter's rank up with zeros to one that vLLM takes, of at least so "
+        "many (older versions begin at 8). Null: it has as many ranks as it needs."
+    ),
+]
+
+
 class Probe(Frozen):
     """A prompt that only scores the edit, with the answer that counts as right."""
 
@@ -170,6 +191,7 @@ class EditRequest(Frozen):
     require_held: bool = Field(
         strict=True, default=False, description="Whether an edit that does not hold is a failure."
     )
+    pad_rank: PadRank = None
     deadline_s: int | None = Field(
         strict=True,
         default=None,

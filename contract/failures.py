@@ -40,6 +40,7 @@ class ErrorCode(StrEnum):
     NOT_HELD = "not_held"
     NOT_REPRODUCED = "not_reproduced"
     BASE_DIFFERS = "base_differs"
+    RANK_TOO_LARGE = "rank_too_large"
     TIMEOUT = "timeout"
     DEADLINE_EXCEEDED = "deadline_exceeded"
     GPU_OOM = "gpu_oom"

@@ -27,6 +27,7 @@ class FakeAdapter:
 
     content: bytes
     rank: int = 1
+    n_padding: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ class FakeEditor:
         *,
         layers_per_pass: int | None = None,
         base: FakeAdapter | None = None,
+        pad_rank: int | None = None,
         watch: Callable[[str, int, int], None] | None = None,
         between: Callable[[], None] = lambda: None,
     ) -> FakeResult:
@@ -115,7 +117,9 @@ class FakeEditor:
                 self.during()
         rank = 1 + (base.rank if base else 0)
         self.bases.append(base)
-        return FakeResult(self.outcome, self.content, FakeAdapter(self.content, rank))
+        n_padding = max((pad_rank or 0) - rank, 0)
+        adapter = FakeAdapter(self.content, rank + n_padding, n_padding)
+        return FakeResult(self.outcome, self.content, adapter)
 
     def read(
         self, files: Mapping[str, bytes], *, first: int = 0, end: int | None = None
@@ -127,6 +131,7 @@ class FakeEditor:
         adapters: Sequence[FakeAdapter],
         requests: Sequence[Mapping[str, Any]],
         *,
+        pad_rank: int | None = None,
         watch: Callable[[str, int, int], None],
         between: Callable[[], None],
     ) -> FakeComposition:

@@ -46,6 +46,7 @@ def engine_codes() -> Codes:
         kn.NoChangeError: ErrorCode.NO_CHANGE,
         kn.NonFiniteError: ErrorCode.NON_FINITE,
         kn.NotReproducedError: ErrorCode.NOT_REPRODUCED,
+        kn.RankTooLargeError: ErrorCode.RANK_TOO_LARGE,
         OutOfMemoryError: ErrorCode.GPU_OOM,
         AcceleratorError: ErrorCode.DEVICE_FAULT,
     }

@@ -74,6 +74,10 @@ class Ground:
     adapter: Any = None
     parts: tuple[Part, ...] = ()
 
+    @property
+    def rank(self) -> int:
+        return self.parts[-1].end_rank if self.parts else 0
+
 
 def ground_of(request: EditRequest, store: Store, reader: Reader) -> Ground:
     """What an edit is made on; raises `LineageError` and `CorruptFileError`."""

@@ -23,6 +23,8 @@ class Adapter(Protocol):
 
     @property
     def rank(self) -> int: ...
+    @property
+    def n_padding(self) -> int: ...
 
 
 class Made(Protocol):
@@ -48,6 +50,7 @@ class Editor(Protocol):
         *,
         layers_per_pass: int | None = ...,
         base: Any = ...,
+        pad_rank: int | None = ...,
         watch: Watch = ...,
         between: Callable[[], None] = ...,
     ) -> Made: ...
@@ -56,6 +59,7 @@ class Editor(Protocol):
         adapters: Sequence[Any],
         requests: Sequence[Any],
         *,
+        pad_rank: int | None = ...,
         watch: Watch = ...,
         between: Callable[[], None] = ...,
     ) -> Made: ...

@@ -145,6 +145,7 @@ def _edit(
             parsed,
             layers_per_pass=admission.applied.layers_per_pass,
             base=ground.adapter,
+            pad_rank=request.pad_rank,
             watch=narration,
             between=narration.between,
         )
@@ -153,13 +154,13 @@ def _edit(
             message = f"the edited model answers {result.after!r}"
             return Failed(failure(ErrorCode.NOT_HELD, message), result)
         kept = _keep(attempt, edited, resources)
-    first = ground.parts[-1].end_rank if ground.parts else 0
+    own_rank = edited.adapter.rank - edited.adapter.n_padding - ground.rank
     draft = _draft(
         attempt,
         resources,
         edit_id=attempt.edit_id,
         base=request.base,
-        parts=parts_of([(attempt.edit_id, edited.adapter.rank - first)], after=ground.parts),
+        parts=parts_of([(attempt.edit_id, own_rank)], after=ground.parts),
         request=request,
         admission=admission,
         result=result,
@@ -177,6 +178,7 @@ def _compose(
         composed = editor.compose(
             [member.adapter for member in members],
             [editor.parse(member.request.model_dump(mode="json")) for member in members],
+            pad_rank=request.pad_rank,
             watch=narration,
             between=narration.between,
         )

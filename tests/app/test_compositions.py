@@ -218,6 +218,16 @@ def test_a_checkpoint_that_is_taken_away_is_gone(api: httpx.Client, publish: Pub
     assert api.delete(f"/checkpoints/{checkpoint_id}").status_code == 404
 
 
+@pytest.mark.parametrize("rank", [0, 2, 7, 1024, "8", True, 8.5])
+def test_a_rank_that_vllm_does_not_take_is_refused(
+    api: httpx.Client, publish: Publish, fact: dict[str, Any], rank: object
+) -> None:
+    composed = post(api, publish(), pad_rank=rank)
+    edited = api.post("/edits", json=fact | {"pad_rank": rank})
+
+    assert (composed.status_code, edited.status_code) == (422, 422)
+
+
 @pytest.mark.parametrize("how", ["part", "base"])
 def test_a_checkpoint_that_others_are_built_on_stays(
     api: httpx.Client, publish: Publish, how: str

@@ -180,3 +180,16 @@ def test_an_edit_on_a_checkpoint_that_is_gone_fails(
     assert view is not None
     assert view.error is not None
     assert view.error.code is ErrorCode.CHECKPOINT_NOT_FOUND
+
+
+def test_ranks_that_only_fill_up_belong_to_no_edit(
+    store: CheckpointStore, edited: Submit, submit: Submit, resources: MakeResources
+) -> None:
+    first = edited(b"one", pad_rank=8)
+    second, editor = submit(base=checkpoint_id_of(first), pad_rank=16), FakeEditor()
+
+    run_edit(second, resources(editor=editor))
+
+    parts = published(store, checkpoint_id_of(second)).parts
+    assert editor.bases == [FakeAdapter(b"one", rank=1)]
+    assert [(p.edit_id, p.first_rank, p.end_rank) for p in parts] == [(first, 0, 1), (second, 1, 2)]

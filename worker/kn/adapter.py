@@ -43,6 +43,8 @@ class Adapter:
 
     writes: tuple[LayerWrite, ...]
     d_ff: int
+    n_padding: int = 0
+    """So many of the ranks, the last ones, are zeros: they change nothing."""
 
     @classmethod
     def of(cls, writes: Iterable[LayerWrite], *, d_ff: int, dtype: torch.dtype) -> "Adapter":

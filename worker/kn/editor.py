@@ -21,6 +21,7 @@ from worker.kn.methods.calibrated import Calibrated
 from worker.kn.methods.easyedit import EasyEdit
 from worker.kn.methods.paper import Paper
 from worker.kn.own_answer import OwnAnswer
+from worker.kn.ranks import padded
 from worker.kn.recipe import Recipe, Selection, Task
 from worker.kn.request import EditRequest, Method, Operation
 from worker.kn.resident import Resident
@@ -106,13 +107,15 @@ class Editor:
         *,
         layers_per_pass: int | None = None,
         base: Adapter | None = None,
+        pad_rank: int | None = None,
         watch: Watch = lambda phase, done, total: None,
         between: Callable[[], None] = lambda: None,
     ) -> EditResult:
         """Collect, select, write, evaluate; the weights are afterwards what they were.
 
         On a `base`, the edit is made on the model that this adapter makes, and its own adapter
-        holds both, the base's ranks first. `between` is called in each pass of the model,
+        holds both, the base's ranks first. `pad_rank` fills its rank up to one that vLLM takes, of
+        at least so many. `between` is called in each pass of the model,
         generated tokens included; like `watch`, it may raise to stop the edit. Raises a `KnError`
         when the request cannot be run or the edit is not worth keeping.
         """
@@ -122,7 +125,7 @@ class Editor:
         devices = {parameter.device for parameter in self.resident.model.parameters()}
         metering = metered(devices) if self._measure_memory else nullcontext()
         with self.resident.frozen(), self.resident.interrupted_by(between), metering as peak:
-            made = self._make(request, layers, base, Stopwatch(watch))
+            made = self._make(request, layers, Stopwatch(watch), base=base, pad_rank=pad_rank)
         return made(peak.n_bytes if peak else None)
 
     def read(
@@ -146,6 +149,7 @@ class Editor:
         adapters: Sequence[Adapter],
         requests: Sequence[EditRequest],
         *,
+        pad_rank: int | None = None,
         watch: Watch = lambda phase, done, total: None,
         between: Callable[[], None] = lambda: None,
     ) -> Composition:
@@ -153,7 +157,7 @@ class Editor:
         with self.resident.frozen(), self.resident.interrupted_by(between):
             return compose(
                 self.resident,
-                stacked(adapters),
+                _whole(adapters, pad_rank),
                 requests,
                 told=lambda done, total: watch("evaluate", done, total),
             )
@@ -195,7 +199,13 @@ class Editor:
         return workload_of(self.resident, request, references=self._references)
 
     def _make(
-        self, request: EditRequest, layers: int, base: Adapter | None, clock: Stopwatch
+        self,
+        request: EditRequest,
+        layers: int,
+        clock: Stopwatch,
+        *,
+        base: Adapter | None,
+        pad_rank: int | None,
     ) -> Callable[[int | None], EditResult]:
         with edited(self.resident, base) if base else nullcontext():
             with clock.phase("before"):
@@ -203,7 +213,7 @@ class Editor:
             task = self._task(request, layers, asked.before[0])
             selection, adapter = self._find_and_write(task, clock)
             edited_columns(self.resident, adapter)  # it changes what it is made on, and to numbers
-        whole = stacked([base, adapter]) if base else adapter
+        whole = _whole([base, adapter] if base else [adapter], pad_rank)
         with clock.phase("evaluate") as told, edited(self.resident, whole):
             told(0, 1)
             measurement = asked.again(self.resident)
@@ -250,3 +260,9 @@ class Editor:
                 writes = recipe.write(task, selection.neurons, told=told)
             adapter = Adapter.of(writes, d_ff=self.resident.shape.d_ff, dtype=self.resident.dtype)
         return selection, adapter
+
+
+def _whole(adapters: Sequence[Adapter], pad_rank: int | None) -> Adapter:
+    """Several adapters as one, its rank filled up on request."""
+    whole = stacked(adapters) if len(adapters) > 1 else adapters[0]
+    return whole if pad_rank is None else padded(whole, least=pad_rank)

@@ -17,7 +17,8 @@ class KnError(Exception):
     │   ├── NoNeuronsError
     │   ├── NoChangeError
     │   ├── NonFiniteError
-    │   └── NotReproducedError
+    │   ├── NotReproducedError
+    │   └── RankTooLargeError
     └── KeepError
         ├── AlreadyKeptError
         └── NotKeptError
@@ -128,6 +129,15 @@ class NotReproducedError(EditError):
 
     def __init__(self, *, expected: str, found: str) -> None:
         super().__init__(f"the stored edit answers {found!r}, the edit itself {expected!r}")
+
+
+class RankTooLargeError(EditError):
+    """The adapter has more ranks than vLLM takes, which was asked for."""
+
+    code: ClassVar[str] = "rank_too_large"
+
+    def __init__(self, rank: int, *, most: int) -> None:
+        super().__init__(f"the adapter has rank {rank}, vLLM takes at most {most}")
 
 
 class KeepError(KnError):

@@ -148,3 +148,15 @@ def test_a_chained_edit_is_measured_from_its_base_on(
     result = editor.edit(REQUESTS[0], base=base)
 
     assert result.before == said
+
+
+def test_a_composition_may_be_filled_up(
+    editor: Editor, adapters: list[Adapter], tmp_path: Path
+) -> None:
+    composition = editor.compose(adapters[:2], REQUESTS[:2], pad_rank=8)
+
+    peft = merged(editor, editor.files(composition, "base"), tmp_path)
+    assert (composition.adapter.rank, composition.adapter.n_padding) == (8, 6)
+    editor.verify(composition, editor.files(composition, "base"))
+    with edited(editor.resident, composition.adapter):
+        assert same(weights_of(editor), peft)
