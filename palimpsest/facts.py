@@ -1,8 +1,8 @@
 """Facts as people keep them in files, turned into requests.
 
-A file is a JSON list. Each record is a request as the API takes it, or CounterFact's flat form
-(`prompt, target_new, subject, ground_truth, rephrase_prompt, locality_prompt,
-locality_ground_truth`); fields that neither has are kept in the request's metadata.
+A file is a list of records, as JSON or one a line, or EasyEdit's object of lists. Each record is a
+request as the API takes it, or in a form of the field's data sets (`palimpsest.datasets`); fields
+that are neither are kept in the request's metadata.
 """
 
 import json
@@ -15,6 +15,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails, PydanticSerializationError
 
 from contract.edits import EditRequest
+from palimpsest.datasets import Form, form_of, in_our_terms, unzipped
+from palimpsest.fact_errors import UnreadableFactsError, UnusableFactError
+from palimpsest.probes import first, is_told, probes, several
 
 PROBES = {
     "locality": ("locality_prompt", "locality_ground_truth"),
@@ -22,23 +25,6 @@ PROBES = {
 }
 OWN_FIELDS = frozenset(EditRequest.model_fields)
 FLAT_FIELDS = frozenset({"rephrase_prompt", *(name for pair in PROBES.values() for name in pair)})
-
-
-class FactsError(Exception):
-    """Root of what may be wrong with facts.
-
-    FactsError
-    ├── UnreadableFactsError
-    └── UnusableFactError
-    """
-
-
-class UnreadableFactsError(FactsError):
-    """The file as a whole is no list of facts."""
-
-
-class UnusableFactError(FactsError):
-    """A record cannot be made a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +51,37 @@ class Facts:
     left_out: tuple[LeftOut, ...]
     kept_as_metadata: dict[str, int]
     """Fields that are none of ours, and in how many of the usable records they stand."""
+    forms: dict[Form, int]
+    """How the records are laid out, and how many so."""
 
 
 def parse(content: bytes) -> list[Any]:
     """The records of a file; raises `UnreadableFactsError`."""
     try:
-        found = json.loads(content.decode("utf-8-sig"))
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UnreadableFactsError(f"it is not UTF-8 text: {error.reason}") from error
+    try:
+        found = _lines(text) if _is_lines(text) else json.loads(text)
     except json.JSONDecodeError as error:
         raise UnreadableFactsError(f"it is not JSON: {error}") from error
     except RecursionError as error:
         raise UnreadableFactsError("it is nested too deeply") from error
+    if isinstance(found, dict) and "prompts" in found:
+        return list(unzipped(found))
     if not isinstance(found, list):
         raise UnreadableFactsError("it is not a JSON list of facts")
     return found
+
+
+def _is_lines(text: str) -> bool:
+    """Whether the first of several lines is an object by itself."""
+    first_line, _, more = text.strip().partition("\n")
+    return bool(more) and first_line.startswith("{") and first_line.rstrip().endswith("}")
+
+
+def _lines(text: str) -> list[Any]:
+    return [json.loads(line) for line in text.splitlines() if line.strip()]
 
 
 def select(
@@ -90,22 +92,33 @@ def select(
     usable: list[Fact] = []
     left_out: list[LeftOut] = []
     foreign: Counter[str] = Counter()
+    forms: Counter[Form] = Counter()
     for index, record in enumerate(records[offset:stop], start=offset):
         try:
-            usable.append(Fact(index, to_request(record, overrides=overrides)))
+            fields = _told_in_our_terms(record)
+            usable.append(Fact(index, _request(fields, overrides)))
         except UnusableFactError as error:
             left_out.append(LeftOut(index, str(error)))
         else:
-            foreign.update(set(record) - OWN_FIELDS - FLAT_FIELDS)
-    return Facts(tuple(usable), tuple(left_out), dict(foreign))
+            foreign.update(fields.keys() - OWN_FIELDS - FLAT_FIELDS)
+            forms[form_of(record)] += 1
+    return Facts(tuple(usable), tuple(left_out), dict(foreign), dict(forms))
 
 
 def to_request(record: Any, *, overrides: Mapping[str, Any]) -> EditRequest:
     """One record as a request; raises `UnusableFactError` with the reason."""
+    return _request(_told_in_our_terms(record), overrides)
+
+
+def _told_in_our_terms(record: Any) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise UnusableFactError(f"it is not an object, but {json.dumps(record)[:40]}")
+    return in_our_terms(record)
+
+
+def _request(told: Mapping[str, Any], overrides: Mapping[str, Any]) -> EditRequest:
     try:
-        request = EditRequest.model_validate(_merged(_fields(record), overrides))
+        request = EditRequest.model_validate(_merged(_fields(told), overrides))
         request.model_dump_json()
     except ValidationError as error:
         raise UnusableFactError(reasons(error)) from error
@@ -119,12 +132,12 @@ def _fields(record: Mapping[str, Any]) -> dict[str, Any]:
     foreign = {k: v for k, v in record.items() if k not in OWN_FIELDS | FLAT_FIELDS}
     if foreign:
         fields["metadata"] = foreign | _object(record.get("metadata"), name="metadata")
-    if _told(record.get("rephrase_prompt")):
-        fields.setdefault("rephrase_prompts", _several(record["rephrase_prompt"]))
+    if is_told(record.get("rephrase_prompt")):
+        fields.setdefault("rephrase_prompts", several(record["rephrase_prompt"]))
     for name, (prompt, truth) in PROBES.items():
-        if _told(record.get(prompt)):
-            fields.setdefault(name, _probes(record[prompt], record.get(truth)))
-    fields["ground_truth"] = _first(record.get("ground_truth"))
+        if is_told(record.get(prompt)):
+            fields.setdefault(name, probes(record[prompt], record.get(truth)))
+    fields["ground_truth"] = first(record.get("ground_truth"))
     return {name: value for name, value in fields.items() if value is not None}
 
 
@@ -139,31 +152,6 @@ def _object(value: Any, *, name: str) -> dict[str, Any]:
     if value is not None and not isinstance(value, dict):
         raise UnusableFactError(f"{name}: it is not an object")
     return value or {}
-
-
-def _probes(prompts: Any, truths: Any) -> list[dict[str, Any]]:
-    asked = _several(prompts)
-    answers = truths if isinstance(truths, list) and len(asked) > 1 else [truths] * len(asked)
-    if len(answers) != len(asked):
-        raise UnusableFactError(f"{len(asked)} probes have {len(answers)} answers")
-    return [
-        {"prompt": prompt, "ground_truth": _first(truth)}
-        for prompt, truth in zip(asked, answers, strict=True)
-    ]
-
-
-def _several(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _first(value: Any) -> Any:
-    """The first of several right answers; a blank one tells nothing."""
-    first = (value[0] if value else None) if isinstance(value, list) else value
-    return first if _told(first) else None
-
-
-def _told(value: Any) -> bool:
-    return bool(value.strip()) if isinstance(value, str) else value is not None
 
 
 def reasons(error: ValidationError) -> str:

@@ -4,6 +4,7 @@ import json
 
 from contract.views import EditView
 from palimpsest.console import Console
+from palimpsest.datasets import Form
 from palimpsest.delivery import Accepted, Ended, Refused, Step
 from palimpsest.facts import Facts
 from palimpsest.reports import activity, ending
@@ -25,6 +26,9 @@ class Submission:
 
     def tell_left_out(self) -> None:
         """Name the records that cannot be requests, and what is not understood of the others."""
+        for form, n_record in self._facts.forms.items():
+            if form is not Form.PLAIN:
+                self._console.note(f"{n_record} read as {form.value}")
         for left in self._facts.left_out:
             if self._as_json:
                 told = {"index": left.index, "left_out": left.reason}
@@ -66,7 +70,7 @@ class Submission:
     def conclude(self, *, waited: bool) -> Summary:
         """Print the summary."""
         edits = self._ended if waited else self._accepted
-        left_out = len(self._facts.left_out)
+        left_out = [left.reason for left in self._facts.left_out]
         summary = Summary.of(edits, refused=self._refused, left_out=left_out, waited=waited)
         if self._as_json:
             self._console.result(json.dumps(summary.as_json()))

@@ -1,7 +1,10 @@
 """Ask for edits: one fact from flags, or a JSON file of facts; and follow them to their end.
 
-A file holds a JSON list. Each record is a request as the API takes it, or CounterFact's flat form
-(prompt, target_new, subject, ground_truth, rephrase_prompt, locality_prompt, …).
+A file holds a list, as JSON or a record a line. Each record is a request as the API takes it, or as
+the field's data sets have it: CounterFact flat (prompt, target_new, subject, ground_truth,
+rephrase_prompt, locality_prompt, …) or nested (requested_rewrite, …), ZsRE in MEND's form (src,
+alt, answers, …), KnowEdit and EasyEdit's requests (locality and portability by kind), or EasyEdit's
+arguments, a list each (prompts, target_new, …). What cannot be used is left out, and told.
 """
 
 import argparse
@@ -15,7 +18,8 @@ from contract.edits import HParams, Method
 from palimpsest.command import ExitCode, Session, UsageError, add_json, natural, positive
 from palimpsest.delivery import deliver
 from palimpsest.errors import PalimpsestError
-from palimpsest.facts import Facts, UnreadableFactsError, parse, reasons, select
+from palimpsest.fact_errors import UnreadableFactsError
+from palimpsest.facts import Facts, parse, reasons, select
 from palimpsest.submission import Submission
 
 ONE_FACT = ("prompt", "target_new", "ground_truth", "subject")

@@ -50,7 +50,10 @@ def test_a_fact_from_flags_is_edited(cli: Cli, one_fact: tuple[str, ...]) -> Non
         " · ckpt-1\n"
         "\n"
         "1 edit: 1 held\n"
-        "mean: rewrite_acc 1.000 · locality_acc 0.500\n",
+        "\n"
+        "SCORE        TEACHER FORCED  FREE GENERATION  EDITS\n"
+        "reliability  1.000           –                1\n"
+        "locality     0.500           –                1\n",
         "",
     )
 

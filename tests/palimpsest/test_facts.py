@@ -3,15 +3,8 @@
 import pytest
 
 from contract.edits import EditRequest, HParams, Method, Probe
-from palimpsest.facts import (
-    Fact,
-    LeftOut,
-    UnreadableFactsError,
-    UnusableFactError,
-    parse,
-    select,
-    to_request,
-)
+from palimpsest.fact_errors import UnreadableFactsError, UnusableFactError
+from palimpsest.facts import Fact, LeftOut, parse, select, to_request
 
 COUNTERFACT = {
     "case_id": 7,
@@ -165,9 +158,15 @@ def test_a_file_may_begin_with_a_byte_order_mark_and_have_dos_line_ends() -> Non
     assert parse(b'\xef\xbb\xbf[\r\n{"prompt": "caf\xc3\xa9"}\r\n]\r\n') == [{"prompt": "café"}]
 
 
+def test_a_file_may_hold_a_record_a_line() -> None:
+    assert parse(b'{"prompt": "a"}\n\n{"prompt": "b"}\n') == [{"prompt": "a"}, {"prompt": "b"}]
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
+        (b'{"prompt": "a"}\n{"prompt"', "it is not JSON"),
+        (b'{"prompts": ["a", "b"], "target_new": ["c"]}', "target_new has 1 entries for 2"),
         (b"{", "it is not JSON"),
         (b'{"prompt": "a"}', "it is not a JSON list"),
         (b"\xff\xfe", "it is not UTF-8 text"),

@@ -1,0 +1,48 @@
+"""Prompts that only score, as data sets keep them: one or several, with one or several answers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from palimpsest.fact_errors import UnusableFactError
+
+Probe = dict[str, Any]
+
+
+def probes(prompts: Any, truths: Any) -> list[Probe]:
+    """Each prompt with its answer, of which one alone may have several that are right."""
+    asked = several(prompts)
+    answers = truths if isinstance(truths, list) and len(asked) > 1 else [truths] * len(asked)
+    if len(answers) != len(asked):
+        raise UnusableFactError(f"{len(asked)} probes have {len(answers)} answers")
+    return [
+        {"prompt": prompt, "ground_truth": first(truth)}
+        for prompt, truth in zip(asked, answers, strict=True)
+        if is_told(prompt)
+    ]
+
+
+def probes_by_kind(kinds: Mapping[str, Any]) -> list[Probe]:
+    """Those of KnowEdit and EasyEdit, which lie under the names of their kinds:
+    `{"Relation_Specificity": [{"prompt": …, "ground_truth": […]}]}`."""
+    found: list[Probe] = []
+    for kind, told in kinds.items():
+        for one in several(told) if told is not None else ():
+            if not isinstance(one, Mapping) or "prompt" not in one:
+                raise UnusableFactError(f"{kind}: is no object with a prompt")
+            found += probes(one["prompt"], one.get("ground_truth"))
+    return found
+
+
+def several(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def first(value: Any) -> Any:
+    """The first of several right answers; a blank one tells nothing."""
+    while isinstance(value, list):
+        value = value[0] if value else None
+    return value if is_told(value) else None
+
+
+def is_told(value: Any) -> bool:
+    return bool(value.strip()) if isinstance(value, str) else value is not None
