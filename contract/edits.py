@@ -11,6 +11,7 @@ MAX_PROMPT_CHARS = 4000
 MAX_ANSWER_CHARS = 1000
 MAX_PROMPTS = 16
 VLLM_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+MAX_METADATA_CHARS = 10_000
 
 
 def _encodable(value: object) -> object:
@@ -27,6 +28,12 @@ def _not_blank(text: str) -> str:
     return text
 
 
+def _small(metadata: dict[str, Any]) -> dict[str, Any]:
+    if len(str(metadata)) > MAX_METADATA_CHARS:
+        raise ValueError(f"is larger than {MAX_METADATA_CHARS} characters")
+    return metadata
+
+
 Name = Annotated[str, Field(min_length=1, max_length=200), BeforeValidator(_encodable)]
 Prompt = Annotated[
     str,
@@ -41,6 +48,7 @@ Answer = Annotated[
     AfterValidator(_not_blank),
 ]
 Prompts = Annotated[tuple[Prompt, ...], Field(max_length=MAX_PROMPTS)]
+Metadata = Annotated[dict[str, Any], AfterValidator(_small)]
 Share = Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)]
 
 
@@ -199,7 +207,7 @@ class EditRequest(Frozen):
         le=2_592_000,
         description="Seconds after which it is too late: the edit fails if it has not ended.",
     )
-    metadata: dict[str, Any] = Field(default_factory=dict, description="Yours; kept as it is.")
+    metadata: Metadata = Field(default_factory=dict, description="Yours; kept as it is.")
 
     @model_validator(mode="after")
     def _easyedit_has_points_of_its_own(self) -> "EditRequest":
@@ -216,8 +224,4 @@ class EditRequest(Frozen):
                 raise ValueError(f"{prompt!r} is to be edited and in protect_prompts")
         return self
 
-    @model_validator(mode="after")
-    def _metadata_is_small(self) -> "EditRequest":
-        if len(str(self.metadata)) > 10_000:
-            raise ValueError("metadata is larger than 10000 characters")
         return self
