@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/.installed
 
-.PHONY: install demo test check bench
+.PHONY: install demo test check bench faults load
 .DEFAULT_GOAL := install
 
 install: $(READY)
@@ -38,3 +38,10 @@ bench: $(READY)
 	$(BIN)/python -m bench.precision
 	$(BIN)/python -m bench.sequence
 	$(BIN)/python -m bench.quality
+
+# Both start the whole service by themselves. faults takes 8 minutes, load with these counts 12.
+faults: $(READY)
+	$(BIN)/python -m bench.faults
+
+load: $(READY)
+	$(BIN)/python -m bench.load

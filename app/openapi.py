@@ -41,11 +41,22 @@ class Api(FastAPI):
             for path in schema["paths"].values():
                 for operation in path.values():
                     operation["responses"] = _as_sent(operation["responses"])
+                    for parameter in operation.get("parameters", ()):
+                        parameter["schema"] = _never_null(parameter["schema"])
             if self._asks_for_keys:
                 _guard(schema)
             for name in ("HTTPValidationError", "ValidationError"):
                 schema["components"]["schemas"].pop(name, None)
         return super().openapi()
+
+
+def _never_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """A parameter may be left out, but there is no way to write null in a URL or a header."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) != 1:
+        return schema
+    told = {name: value for name, value in schema.items() if name != "anyOf"}
+    return {**told, **kinds[0]}
 
 
 def _guard(schema: dict[str, Any]) -> None:

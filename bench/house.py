@@ -44,7 +44,14 @@ def wait_until(holds: Callable[[], bool], *, within_s: float = PATIENCE_S) -> bo
 class House:
     """The whole service on this machine, its programs restarted as `palimpsest up` does it."""
 
-    def __init__(self, root: Path, *, model_dir: Path | None, settings: dict[str, str]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        model_dir: Path | None,
+        settings: dict[str, str],
+        api_key: str | None = None,
+    ) -> None:
         self.root = root
         self.orders = root / "orders"
         for directory in ("redis", "orders", "logs", "data"):
@@ -69,7 +76,7 @@ class House:
         self.redis = Redis.from_url(self._server.url, socket_timeout=5)
         self.ledger = Ledger(self.redis)
         self.store = CheckpointStore(root / "data")
-        self.client = Client(self.url, timeout_s=30)
+        self.client = Client(self.url, api_key=api_key, timeout_s=30)
         self._supervisor = Supervisor(tell=lambda _: None)
         self._supervisor.was_ready = True
         self._asked: list[Callable[[], None]] = []
@@ -180,11 +187,15 @@ class House:
 
 @contextmanager
 def house(
-    *, model_dir: Path | None, programs: tuple[str, ...] = ("api", "worker"), **settings: str
+    *,
+    model_dir: Path | None,
+    programs: tuple[str, ...] = ("api", "worker"),
+    api_key: str | None = None,
+    **settings: str,
 ) -> Iterator[House]:
     """A house that is ready, in a directory of its own that is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="pal") as root:
-        made = House(Path(root), model_dir=model_dir, settings=settings)
+        made = House(Path(root), model_dir=model_dir, settings=settings, api_key=api_key)
         try:
             made.start(*programs)
             workers = sum(name not in ("api", "redis") for name in programs)

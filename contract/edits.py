@@ -34,6 +34,12 @@ def _small(metadata: dict[str, Any]) -> dict[str, Any]:
     return metadata
 
 
+def _whole(number: object) -> object:
+    """JSON knows one kind of number: 20.0 is a whole one."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+Whole = Annotated[int, Field(strict=True), BeforeValidator(_whole)]
 Name = Annotated[str, Field(min_length=1, max_length=200), BeforeValidator(_encodable)]
 Prompt = Annotated[
     str,
@@ -83,9 +89,7 @@ class Quadrature(StrEnum):
 class HParams(Frozen):
     """The field's hyper-parameters; null means the method's own default."""
 
-    steps: int = Field(
-        strict=True, default=20, ge=1, le=300, description="Points on the integration path, m."
-    )
+    steps: Whole = Field(default=20, ge=1, le=300, description="Points on the integration path, m.")
     quadrature: Quadrature = Field(
         default=Quadrature.RIEMANN,
         description="`riemann`, the field's, or `gauss_legendre`, which is mostly as exact with a "
@@ -112,8 +116,7 @@ class HParams(Frozen):
     refine: bool = Field(
         strict=True, default=True, description="Whether `p` is applied over several prompts."
     )
-    max_neurons: int | None = Field(
-        strict=True,
+    max_neurons: Whole | None = Field(
         default=None,
         ge=1,
         le=100_000,
@@ -200,8 +203,7 @@ class EditRequest(Frozen):
         strict=True, default=False, description="Whether an edit that does not hold is a failure."
     )
     pad_rank: PadRank = None
-    deadline_s: int | None = Field(
-        strict=True,
+    deadline_s: Whole | None = Field(
         default=None,
         ge=1,
         le=2_592_000,

@@ -81,3 +81,15 @@ def leaves_of(kind: type[ApiError]) -> set[type[ApiError]]:
 
 def test_every_error_of_the_api_has_a_status() -> None:
     assert {kind.code for kind in leaves_of(ApiError)} <= set(STATUS)
+
+
+def test_no_parameter_is_said_to_be_null(description: dict[str, Any]) -> None:
+    parameters = [
+        parameter
+        for path in description["paths"].values()
+        for operation in path.values()
+        for parameter in operation.get("parameters", ())
+    ]
+
+    assert parameters
+    assert not [p for p in parameters if {"type": "null"} in p["schema"].get("anyOf", ())]

@@ -100,3 +100,14 @@ def test_points_may_be_laid_by_gauss_and_legendre(method: str) -> None:
     request = EditRequest.model_validate(LEAST | {"method": method, "hparams": hparams})
 
     assert request.hparams.quadrature is Quadrature.GAUSS_LEGENDRE
+
+
+@pytest.mark.parametrize("steps", [30, 30.0])
+def test_a_whole_number_may_be_written_with_a_point(steps: float) -> None:
+    assert HParams(steps=steps).steps == 30
+
+
+@pytest.mark.parametrize("steps", [30.5, "30", True, float("inf")])
+def test_what_is_no_whole_number_is_refused(steps: object) -> None:
+    with pytest.raises(ValidationError):
+        HParams(steps=steps)
