@@ -139,11 +139,10 @@ def worker_stopped_past_its_lease(injection: Injection) -> Struck:
     """With another worker there, which finishes the edit; the sleeper then wakes."""
     with _second_worker(injection.site):
         edit_id = injection.stopped_at("write")
-        sleeper = next(
-            worker.pid
-            for worker in injection.site.ledger.presence.workers()
-            if worker.edit_id == edit_id
-        )
+        record = injection.site.ledger.record(edit_id)
+        assert record is not None
+        live = injection.site.ledger.presence.workers()
+        sleeper = next(worker.pid for worker in live if worker.id == record.fields["worker"])
         os.kill(sleeper, signal.SIGSTOP)
         since_s = time.monotonic()
         view = injection.site.ended(edit_id)
@@ -229,7 +228,7 @@ def redis_flushed(injection: Injection) -> Struck:
     site.redis.flushall()
     since_s = time.monotonic()
     again = wait_until(lambda: site.ledger.find(finished) is not None, within_s=20)
-    wait_until(site.is_ready)
+    assert wait_until(site.is_ready)
     edit_ids = [site.submit(), *([finished] if again else [])]
     return Struck(
         edit_ids=edit_ids, since_s=since_s, as_promised=again, note=f"listed again: {again}"
