@@ -4,11 +4,12 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 
-from palimpsest.errors import UnreachableError, error_of
+from palimpsest.errors import UnreachableError
+from palimpsest.problems import error_of
 from palimpsest.retries import RETRIED_STATUSES, Retries, retry_after_s
 
 Receive = Callable[[httpx.Response], object]
@@ -25,6 +26,9 @@ class Call(NamedTuple):
     content: str | None = None
     extra_timeout_s: float = 0.0
     """Time that the service is asked to hold its answer back."""
+
+
+Outcome = httpx.Response | httpx.RequestError
 
 
 class Caller:
@@ -53,28 +57,18 @@ class Caller:
         receive: Receive = httpx.Response.read,
     ) -> httpx.Response:
         """The good answer to a call, received; raises the exception that another stands for."""
-        policy = retries or self._retries
         failures = 0
         while True:
             outcome = self._try(call, receive)
             if isinstance(outcome, httpx.Response) and outcome.is_success:
                 return outcome
             failures += 1
-            asked_s = _asked_s(outcome)
-            pause_s = policy.pause_s(failures, retry_after_s=asked_s, jitter=self._jitter())
-            if pause_s is None or not _is_passing(outcome):
-                raise self._exception(outcome, asked_s)
+            policy = retries or self._retries
+            pause_s = pause_after(outcome, policy, failures=failures, jitter=self._jitter())
             self._sleep(pause_s)
 
-    def _try(self, call: Call, receive: Receive) -> httpx.Response | httpx.RequestError:
-        request = self._http.build_request(
-            call.method,
-            call.path,
-            params=dict(call.params),
-            headers=dict(call.headers),
-            content=call.content,
-            timeout=self._timeout_s + call.extra_timeout_s,
-        )
+    def _try(self, call: Call, receive: Receive) -> Outcome:
+        request = self._http.build_request(**arguments(call, timeout_s=self._timeout_s))
         try:
             response = self._http.send(request, stream=True)
             try:
@@ -85,23 +79,41 @@ class Caller:
             return error
         return response
 
-    def _exception(
-        self, outcome: httpx.Response | httpx.RequestError, asked_s: float | None
-    ) -> Exception:
-        if isinstance(outcome, httpx.Response):
-            return error_of(outcome, retry_after_s=asked_s)
-        reason = str(outcome) or type(outcome).__name__
-        return UnreachableError(str(self._http.base_url), reason=reason)
+
+def arguments(call: Call, *, timeout_s: float) -> dict[str, Any]:
+    """A call as httpx builds requests."""
+    return {
+        "method": call.method,
+        "url": call.path,
+        "params": dict(call.params),
+        "headers": dict(call.headers),
+        "content": call.content,
+        "timeout": timeout_s + call.extra_timeout_s,
+    }
 
 
-def _is_passing(outcome: httpx.Response | httpx.RequestError) -> bool:
+def pause_after(outcome: Outcome, policy: Retries, *, failures: int, jitter: float) -> float:
+    """Seconds until a call that had this outcome is sent again; raises the exception that the
+    outcome stands for when it is not."""
+    asked_s = _asked_s(outcome)
+    pause_s = policy.pause_s(failures, retry_after_s=asked_s, jitter=jitter)
+    if pause_s is not None and _is_passing(outcome):
+        return pause_s
+    if isinstance(outcome, httpx.Response):
+        raise error_of(outcome, retry_after_s=asked_s)
+    url = outcome.request.url
+    where = f"{url.scheme}://{url.netloc.decode()}"
+    raise UnreachableError(where, reason=str(outcome) or type(outcome).__name__)
+
+
+def _is_passing(outcome: Outcome) -> bool:
     """Whether the same call may get a better answer later."""
     if isinstance(outcome, httpx.Response):
         return outcome.status_code in RETRIED_STATUSES
     return not isinstance(outcome, httpx.UnsupportedProtocol | httpx.LocalProtocolError)
 
 
-def _asked_s(outcome: httpx.Response | httpx.RequestError) -> float | None:
+def _asked_s(outcome: Outcome) -> float | None:
     if isinstance(outcome, httpx.Response):
         return retry_after_s(outcome.headers.get("Retry-After"), now=datetime.now(UTC))
     return None

@@ -1,37 +1,26 @@
 """The service as Python objects: `with Client("http://127.0.0.1:8000") as client: …`."""
 
-import math
-import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from contract.checkpoints import CheckpointView
+from contract.checkpoints import CheckpointPage, CheckpointView, CompositionView
 from contract.edits import EditRequest
 from contract.lifecycle import EditStatus
-from contract.views import (
-    EditEvent,
-    EditPage,
-    EditView,
-    EventList,
-    ModelList,
-    ModelView,
-    WorkerList,
-    WorkerView,
-)
-from palimpsest.calls import Call, Caller
+from contract.views import Admission, EditEvent, EditPage, EditView, ModelView, WorkerView
+from palimpsest import asks
+from palimpsest.asks import Ask
+from palimpsest.calls import Caller
 from palimpsest.download import download
-from palimpsest.errors import ConflictError, ServiceError, UnexpectedAnswerError, WaitTimeoutError
+from palimpsest.errors import ConflictError, ServiceError
+from palimpsest.patience import PAUSE_S, Patience, headers_of, is_loopback
 from palimpsest.retries import BRIEF, NEVER, Retries
 
-LONGEST_POLL_S = 20
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 View = TypeVar("View", bound=BaseModel)
 
 
@@ -49,32 +38,32 @@ class Client:
         retries: Retries | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        # No proxy of the environment can reach this machine's loopback.
+        direct = httpx.HTTPTransport() if is_loopback(base_url) else None
         self._http = httpx.Client(
-            base_url=base_url,
-            headers={"Authorization": f"Bearer {api_key}"} if api_key else None,
-            transport=transport or _direct(base_url),
+            base_url=base_url, headers=headers_of(api_key), transport=transport or direct
         )
         policy = Retries() if retries is None else retries
         self._caller = Caller(self._http, timeout_s=timeout_s, retries=policy, sleep=sleep)
         self.edits = Edits(self._caller, sleep=sleep)
-        self.checkpoints = Checkpoints(self._caller)
+        self.checkpoints = Checkpoints(self._caller, sleep=sleep)
 
     def models(self) -> tuple[ModelView, ...]:
         """The models that are, or were, served."""
-        return _parse(ModelList, self._caller.answer(Call("GET", "/models"))).items
+        return _answer(self._caller, asks.MODELS).items
 
     def workers(self) -> tuple[WorkerView, ...]:
         """The workers that are alive."""
-        return _parse(WorkerList, self._caller.answer(Call("GET", "/workers"))).items
+        return _answer(self._caller, asks.WORKERS).items
 
     def check_alive(self) -> None:
         """Raise `UnreachableError` soon, in about a second, if no service is there."""
-        self._caller.answer(Call("GET", "/livez"), retries=BRIEF)
+        self._caller.answer(asks.ALIVE, retries=BRIEF)
 
     def is_ready(self) -> bool:
         """Ask once whether the service can take edits."""
         try:
-            self._caller.answer(Call("GET", "/readyz"), retries=NEVER)
+            self._caller.answer(asks.READY, retries=NEVER)
         except ServiceError:
             return False
         return True
@@ -108,22 +97,15 @@ class Edits:
 
         A key that was used before gives back the edit made then.
         """
-        request = EditRequest.model_validate(request)
-        headers = {
-            "Content-Type": "application/json",
-            "Idempotency-Key": idempotency_key or secrets.token_hex(16),
-        }
-        content = request.model_dump_json(exclude_unset=True)
-        call = Call("POST", "/edits", headers=headers, content=content)
-        return _parse(EditView, self._caller.answer(call))
+        return _answer(self._caller, asks.create_edit(request, idempotency_key))
+
+    def estimate(self, request: EditRequest | Mapping[str, Any]) -> Admission:
+        """Whether an edit would fit and what it would take; makes none."""
+        return _answer(self._caller, asks.estimate_edit(request))
 
     def get(self, edit_id: str, *, wait_s: int = 0) -> EditView:
         """An edit as it stands, or as it stands when it is done within `wait_s` seconds."""
-        params = {"wait": wait_s} if wait_s else {}
-        call = Call(
-            "GET", f"/edits/{quote(edit_id, safe='')}", params=params, extra_timeout_s=wait_s
-        )
-        return _parse(EditView, self._caller.answer(call))
+        return _answer(self._caller, asks.get_edit(edit_id, wait_s=wait_s))
 
     def cancel(self, edit_id: str) -> EditView:
         """Stop an edit, waiting or running: it is canceled, or canceling, from now on.
@@ -131,8 +113,7 @@ class Edits:
         Raises `ConflictError` when it has ended otherwise.
         """
         try:
-            call = Call("POST", f"/edits/{quote(edit_id, safe='')}/cancel")
-            return _parse(EditView, self._caller.answer(call))
+            return _answer(self._caller, asks.cancel_edit(edit_id))
         except ConflictError as error:
             if error.members.get("edit_status") != EditStatus.CANCELED:
                 raise
@@ -140,9 +121,7 @@ class Edits:
 
     def retry(self, edit_id: str, *, idempotency_key: str | None = None) -> EditView:
         """Ask anew for an edit that failed or was canceled; raises `ConflictError` for others."""
-        headers = {"Idempotency-Key": idempotency_key or secrets.token_hex(16)}
-        call = Call("POST", f"/edits/{quote(edit_id, safe='')}/retry", headers=headers)
-        return _parse(EditView, self._caller.answer(call))
+        return _answer(self._caller, asks.retry_edit(edit_id, idempotency_key))
 
     def list(
         self,
@@ -153,48 +132,72 @@ class Edits:
         cursor: str | None = None,
     ) -> EditPage:
         """A page of edits, newest first."""
-        asked = {"model": model, "status": status, "limit": limit, "cursor": cursor}
-        params = {name: value for name, value in asked.items() if value is not None}
-        return _parse(EditPage, self._caller.answer(Call("GET", "/edits", params=params)))
+        ask = asks.list_edits(model=model, status=status, limit=limit, cursor=cursor)
+        return _answer(self._caller, ask)
 
-    def follow(self, edit_id: str, *, every_s: int = LONGEST_POLL_S) -> Iterator[EditView]:
+    def follow(self, edit_id: str, *, every_s: int = 20) -> Iterator[EditView]:
         """The edit at least every `every_s` seconds; the last one is final."""
         while True:
             view = self.get(edit_id, wait_s=every_s)
             yield view
             if view.status.is_final:
                 return
-            self._sleep(0.1)  # were the service not to hold its answer back, this spares it
+            self._sleep(PAUSE_S)
 
     def wait(self, edit_id: str, *, timeout_s: float | None = None) -> EditView:
         """The edit once it is final; raises `WaitTimeoutError` after `timeout_s` seconds."""
-        deadline = math.inf if timeout_s is None else time.monotonic() + timeout_s
+        patience = Patience(edit_id, timeout_s)
         while True:
-            left_s = max(deadline - time.monotonic(), 0)
-            view = self.get(edit_id, wait_s=math.ceil(min(left_s, LONGEST_POLL_S)))
+            view = self.get(edit_id, wait_s=patience.poll_s())
             if view.status.is_final:
                 return view
-            if left_s == 0:
-                raise WaitTimeoutError(edit_id, timeout_s=timeout_s or 0)
-            self._sleep(0.1)
+            patience.check()
+            self._sleep(PAUSE_S)
 
     def events(self, edit_id: str) -> tuple[EditEvent, ...]:
         """What happened to an edit so far, oldest first."""
-        headers = {"Accept": "application/json"}
-        call = Call("GET", f"/edits/{quote(edit_id, safe='')}/events", headers=headers)
-        return _parse(EventList, self._caller.answer(call)).items
+        return _answer(self._caller, asks.list_events(edit_id)).items
 
 
 class Checkpoints:
-    """`client.checkpoints`: what finished edits published."""
+    """`client.checkpoints`: what finished edits published, and several of them in one."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, *, sleep: Callable[[float], None]) -> None:
         self._caller = caller
+        self._sleep = sleep
 
     def get(self, checkpoint_id: str) -> CheckpointView:
-        """A checkpoint's manifest."""
-        answer = self._caller.answer(Call("GET", f"/checkpoints/{quote(checkpoint_id, safe='')}"))
-        return _parse(CheckpointView, answer)
+        """A published checkpoint; raises `CheckpointNotFoundError` and, for a composition that
+        has none yet, `UnexpectedAnswerError`."""
+        return _answer(self._caller, asks.get_checkpoint(checkpoint_id))
+
+    def list(self, *, limit: int | None = None, cursor: str | None = None) -> CheckpointPage:
+        """A page of checkpoints, newest first."""
+        return _answer(self._caller, asks.list_checkpoints(limit=limit, cursor=cursor))
+
+    def compose(
+        self, edits: Sequence[str], *, idempotency_key: str | None = None, **more: Any
+    ) -> CheckpointView | CompositionView:
+        """Put finished edits into one checkpoint; to undo one of them, compose the others."""
+        return _answer(self._caller, asks.compose(edits, idempotency_key, **more)).root
+
+    def wait(
+        self, checkpoint_id: str, *, timeout_s: float | None = None
+    ) -> CheckpointView | CompositionView:
+        """A composition once it is final: its checkpoint, or how it failed; raises
+        `WaitTimeoutError`."""
+        patience = Patience(checkpoint_id, timeout_s)
+        while True:
+            ask = asks.follow_checkpoint(checkpoint_id, wait_s=patience.poll_s())
+            seen = _answer(self._caller, ask).root
+            if seen.status.is_final:
+                return seen
+            patience.check()
+            self._sleep(PAUSE_S)
+
+    def delete(self, checkpoint_id: str) -> None:
+        """Take a checkpoint away; raises `CheckpointInUseError` while another is built on it."""
+        self._caller.answer(asks.delete_checkpoint(checkpoint_id))
 
     def download(self, checkpoint_id: str, directory: Path | str) -> CheckpointView:
         """Bring every file of a checkpoint into `directory`, each checked by its SHA-256."""
@@ -203,16 +206,5 @@ class Checkpoints:
         return checkpoint
 
 
-def _direct(base_url: str) -> httpx.BaseTransport | None:
-    """No proxy of the environment can reach this machine's loopback."""
-    return httpx.HTTPTransport() if httpx.URL(base_url).host in LOOPBACK else None
-
-
-def _parse(view: type[View], response: httpx.Response) -> View:
-    """What a newer service adds is passed over; anything else that does not fit is an error."""
-    try:
-        return view.model_validate_json(response.content, extra="ignore")
-    except ValidationError as error:
-        raise UnexpectedAnswerError(
-            str(response.url), status=response.status_code, body=response.text[:200]
-        ) from error
+def _answer(caller: Caller, ask: Ask[View]) -> View:
+    return ask.read(caller.answer(ask.call))

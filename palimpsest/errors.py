@@ -3,7 +3,7 @@
 PalimpsestError
 ├── UnreachableError
 ├── UnexpectedAnswerError
-├── ServiceError
+├── ServiceError                (a class for each code: palimpsest.problems)
 │   ├── UnauthorizedError
 │   ├── RefusedError
 │   ├── NotFoundError
@@ -15,11 +15,7 @@ PalimpsestError
 """
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any, NamedTuple
-
-import httpx
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class PalimpsestError(Exception):
@@ -118,50 +114,3 @@ class WaitTimeoutError(PalimpsestError):
     def __init__(self, edit_id: str, *, timeout_s: float) -> None:
         self.edit_id = edit_id
         super().__init__(f"{edit_id} is not done after {timeout_s:g} s")
-
-
-_CLASSES: dict[int, type[ServiceError]] = {
-    HTTPStatus.UNAUTHORIZED: UnauthorizedError,
-    HTTPStatus.NOT_FOUND: NotFoundError,
-    HTTPStatus.CONFLICT: ConflictError,
-    HTTPStatus.TOO_MANY_REQUESTS: BusyError,
-    HTTPStatus.SERVICE_UNAVAILABLE: UnavailableError,
-}
-
-
-class _Field(BaseModel):
-    pointer: str
-    detail: str
-
-
-class _Problem(BaseModel):
-    """An RFC 9457 document; what is not of every problem stays in `model_extra`."""
-
-    model_config = ConfigDict(extra="allow")
-
-    code: str
-    detail: str = ""
-    title: str = ""
-    request_id: str | None = None
-    errors: tuple[_Field, ...] | None = None
-
-
-def error_of(
-    response: httpx.Response, *, retry_after_s: float | None = None
-) -> ServiceError | UnexpectedAnswerError:
-    """The exception that an answer of 400 and above stands for."""
-    try:
-        problem = _Problem.model_validate_json(response.content)
-    except ValidationError:
-        body = response.text[:200]
-        return UnexpectedAnswerError(str(response.url), status=response.status_code, body=body)
-    family = RefusedError if response.is_client_error else ServiceError
-    return _CLASSES.get(response.status_code, family)(
-        response.status_code,
-        code=problem.code,
-        detail=problem.detail or problem.title,
-        request_id=problem.request_id,
-        fields=tuple(FieldProblem(field.pointer, field.detail) for field in problem.errors or ()),
-        retry_after_s=retry_after_s,
-        members=problem.model_extra,
-    )

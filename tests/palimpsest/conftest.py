@@ -9,8 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import BaseModel
 
-from contract.checkpoints import CheckpointFile, CheckpointView
+from contract.checkpoints import CheckpointFile, CheckpointPage, CheckpointView, CompositionView
 from contract.edits import EditRequest
 from contract.failures import ErrorCode
 from contract.lifecycle import EditStatus, Outcome
@@ -118,8 +119,16 @@ class FakeService:
             case ["edits", edit_id, "events"] if edit_id in self.edits:
                 event = {"id": "1-0", "type": "queued", "at": NOON.isoformat(), "data": {}}
                 return httpx.Response(200, json={"items": [event]})
+            case ["checkpoints"] if request.method == "POST":
+                return _view(composition(**json.loads(request.content)))
+            case ["checkpoints"]:
+                return _view(CheckpointPage(items=(self.manifest(),), next_cursor=None))
+            case ["checkpoints", "ckpt-1"] if request.method == "DELETE":
+                return httpx.Response(204)
             case ["checkpoints", "ckpt-1"]:
                 return _view(self.manifest())
+            case ["checkpoints", "ckpt-2"]:
+                return _view(composition(status=EditStatus.FAILED, error=NOT_HELD))
             case ["checkpoints", "ckpt-1", "files", name]:
                 return httpx.Response(200, content=(self.served_files or self.files)[name])
         return problem(404, "not_found", detail=f"there is no {path}")
@@ -167,12 +176,22 @@ class FakeService:
         )
 
 
+NOT_HELD = EditFailure(code=ErrorCode.NOT_HELD, message="one does not hold", retryable=False)
+
+
+def composition(**changes: Any) -> CompositionView:
+    """A composition of two edits that has no checkpoint."""
+    edits = tuple(f"edit-{n:028x}" for n in (1, 2))
+    fields = {"id": "ckpt-2", "status": EditStatus.QUEUED, "edits": edits, "created_at": NOON}
+    return CompositionView(**(fields | changes))
+
+
 def asked(edit: EditView) -> dict[str, Any]:
     """What of an edit stays when it ends."""
     return {"id": edit.id, "prompt": edit.prompt, "target_new": edit.target_new}
 
 
-def _view(view: EditView | EditPage | CheckpointView) -> httpx.Response:
+def _view(view: BaseModel) -> httpx.Response:
     return httpx.Response(200, content=view.model_dump_json())
 
 

@@ -254,3 +254,31 @@ class BreaksOff(httpx.SyncByteStream):
     def __iter__(self) -> Any:
         yield b"go"
         raise httpx.ReadError("connection reset")
+
+
+EDITS = tuple(f"edit-{n:028x}" for n in (1, 2))
+
+
+def test_edits_are_composed_and_the_end_is_awaited(client: Client, service: Any) -> None:
+    made = client.checkpoints.compose(EDITS, require_held=True)
+
+    ended = client.checkpoints.wait(made.id)
+
+    sent = next(request for request in service.requests if request.method == "POST")
+    assert sent.content == (
+        b'{"edits":["%s","%s"],"require_held":true}' % tuple(map(str.encode, EDITS))
+    )
+    assert "Idempotency-Key" in sent.headers
+    assert (made.status, ended.status) == (EditStatus.QUEUED, EditStatus.FAILED)
+
+
+def test_a_composition_that_became_a_checkpoint_is_its_manifest(client: Client) -> None:
+    assert client.checkpoints.wait("ckpt-1") == client.checkpoints.get("ckpt-1")
+
+
+def test_checkpoints_are_listed_and_taken_away(client: Client, service: Any) -> None:
+    page = client.checkpoints.list(limit=5)
+    client.checkpoints.delete("ckpt-1")
+
+    assert [checkpoint.id for checkpoint in page.items] == ["ckpt-1"]
+    assert service.requests[-1].method == "DELETE"

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from app.errors import STATUS
 from palimpsest.errors import (
     BusyError,
     ConflictError,
@@ -15,8 +16,8 @@ from palimpsest.errors import (
     ServiceError,
     UnavailableError,
     UnexpectedAnswerError,
-    error_of,
 )
+from palimpsest.problems import BY_CODE, EditGoneError, MemoryInfeasibleError, error_of
 
 ProblemMaker = Callable[..., httpx.Response]
 
@@ -27,6 +28,7 @@ ProblemMaker = Callable[..., httpx.Response]
         (400, RefusedError),
         (404, NotFoundError),
         (409, ConflictError),
+        (410, NotFoundError),
         (413, RefusedError),
         (422, RefusedError),
         (429, BusyError),
@@ -34,10 +36,27 @@ ProblemMaker = Callable[..., httpx.Response]
         (503, UnavailableError),
     ],
 )
-def test_each_status_has_its_class(
+def test_a_code_of_a_newer_service_has_the_class_of_its_status(
     status: int, expected: type[PalimpsestError], a_problem: ProblemMaker
 ) -> None:
     assert type(error_of(_asked(a_problem(status, "some_code")))) is expected
+
+
+def test_each_code_of_the_api_has_a_class_below_that_of_its_status(
+    a_problem: ProblemMaker,
+) -> None:
+    for code, status in STATUS.items():
+        family = type(error_of(_asked(a_problem(status.value, "some_code"))))
+
+        error = error_of(_asked(a_problem(status.value, code.value)))
+
+        assert type(error) is BY_CODE[code]
+        assert isinstance(error, family)
+
+
+def test_two_codes_of_one_status_are_told_apart(a_problem: ProblemMaker) -> None:
+    assert type(error_of(_asked(a_problem(410, "edit_gone")))) is EditGoneError
+    assert type(error_of(_asked(a_problem(422, "memory_infeasible")))) is MemoryInfeasibleError
 
 
 def test_an_error_keeps_code_detail_request_id_and_fields(a_problem: ProblemMaker) -> None:

@@ -1,0 +1,209 @@
+"""The same client for asynchronous programs: `async with AsyncClient(url) as client: …`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+from pydantic import BaseModel
+
+from contract.checkpoints import CheckpointPage, CheckpointView, CompositionView
+from contract.edits import EditRequest
+from contract.lifecycle import EditStatus
+from contract.views import Admission, EditEvent, EditPage, EditView, ModelView, WorkerView
+from palimpsest import asks
+from palimpsest.asks import Ask
+from palimpsest.async_calls import AsyncCaller
+from palimpsest.async_download import download
+from palimpsest.errors import ConflictError, ServiceError
+from palimpsest.patience import PAUSE_S, Patience, headers_of, is_loopback
+from palimpsest.retries import BRIEF, NEVER, Retries
+
+View = TypeVar("View", bound=BaseModel)
+
+
+class AsyncClient:
+    """`palimpsest.client.Client`, of which every method is awaited."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        api_key: str | None = None,
+        timeout_s: float = 10.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+        retries: Retries | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        # No proxy of the environment can reach this machine's loopback.
+        direct = httpx.AsyncHTTPTransport() if is_loopback(base_url) else None
+        self._http = httpx.AsyncClient(
+            base_url=base_url, headers=headers_of(api_key), transport=transport or direct
+        )
+        policy = Retries() if retries is None else retries
+        self._caller = AsyncCaller(self._http, timeout_s=timeout_s, retries=policy, sleep=sleep)
+        self.edits = AsyncEdits(self._caller, sleep=sleep)
+        self.checkpoints = AsyncCheckpoints(self._caller, sleep=sleep)
+
+    async def models(self) -> tuple[ModelView, ...]:
+        """The models that are, or were, served."""
+        return (await _answer(self._caller, asks.MODELS)).items
+
+    async def workers(self) -> tuple[WorkerView, ...]:
+        """The workers that are alive."""
+        return (await _answer(self._caller, asks.WORKERS)).items
+
+    async def check_alive(self) -> None:
+        """Raise `UnreachableError` soon, in about a second, if no service is there."""
+        await self._caller.answer(asks.ALIVE, retries=BRIEF)
+
+    async def is_ready(self) -> bool:
+        """Ask once whether the service can take edits."""
+        try:
+            await self._caller.answer(asks.READY, retries=NEVER)
+        except ServiceError:
+            return False
+        return True
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+class AsyncEdits:
+    """`client.edits`: ask for edits and follow them."""
+
+    def __init__(self, caller: AsyncCaller, *, sleep: Callable[[float], Awaitable[None]]) -> None:
+        self._caller = caller
+        self._sleep = sleep
+
+    async def create(
+        self, request: EditRequest | Mapping[str, Any], *, idempotency_key: str | None = None
+    ) -> EditView:
+        """Ask for an edit; a mapping is checked here as the service would check it.
+
+        A key that was used before gives back the edit made then.
+        """
+        return await _answer(self._caller, asks.create_edit(request, idempotency_key))
+
+    async def estimate(self, request: EditRequest | Mapping[str, Any]) -> Admission:
+        """Whether an edit would fit and what it would take; makes none."""
+        return await _answer(self._caller, asks.estimate_edit(request))
+
+    async def get(self, edit_id: str, *, wait_s: int = 0) -> EditView:
+        """An edit as it stands, or as it stands when it is done within `wait_s` seconds."""
+        return await _answer(self._caller, asks.get_edit(edit_id, wait_s=wait_s))
+
+    async def cancel(self, edit_id: str) -> EditView:
+        """Stop an edit, waiting or running: it is canceled, or canceling, from now on.
+
+        Raises `ConflictError` when it has ended otherwise.
+        """
+        try:
+            return await _answer(self._caller, asks.cancel_edit(edit_id))
+        except ConflictError as error:
+            if error.members.get("edit_status") != EditStatus.CANCELED:
+                raise
+            return await self.get(edit_id)  # an earlier call did it, whose answer was lost
+
+    async def retry(self, edit_id: str, *, idempotency_key: str | None = None) -> EditView:
+        """Ask anew for an edit that failed or was canceled; raises `ConflictError` for others."""
+        return await _answer(self._caller, asks.retry_edit(edit_id, idempotency_key))
+
+    async def list(
+        self,
+        *,
+        model: str | None = None,
+        status: EditStatus | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> EditPage:
+        """A page of edits, newest first."""
+        ask = asks.list_edits(model=model, status=status, limit=limit, cursor=cursor)
+        return await _answer(self._caller, ask)
+
+    async def follow(self, edit_id: str, *, every_s: int = 20) -> AsyncIterator[EditView]:
+        """The edit at least every `every_s` seconds; the last one is final."""
+        while True:
+            view = await self.get(edit_id, wait_s=every_s)
+            yield view
+            if view.status.is_final:
+                return
+            await self._sleep(PAUSE_S)
+
+    async def wait(self, edit_id: str, *, timeout_s: float | None = None) -> EditView:
+        """The edit once it is final; raises `WaitTimeoutError` after `timeout_s` seconds."""
+        patience = Patience(edit_id, timeout_s)
+        while True:
+            view = await self.get(edit_id, wait_s=patience.poll_s())
+            if view.status.is_final:
+                return view
+            patience.check()
+            await self._sleep(PAUSE_S)
+
+    async def events(self, edit_id: str) -> tuple[EditEvent, ...]:
+        """What happened to an edit so far, oldest first."""
+        return (await _answer(self._caller, asks.list_events(edit_id))).items
+
+
+class AsyncCheckpoints:
+    """`client.checkpoints`: what finished edits published, and several of them in one."""
+
+    def __init__(self, caller: AsyncCaller, *, sleep: Callable[[float], Awaitable[None]]) -> None:
+        self._caller = caller
+        self._sleep = sleep
+
+    async def get(self, checkpoint_id: str) -> CheckpointView:
+        """A published checkpoint; raises `CheckpointNotFoundError` and, for a composition that
+        has none yet, `UnexpectedAnswerError`."""
+        return await _answer(self._caller, asks.get_checkpoint(checkpoint_id))
+
+    async def list(self, *, limit: int | None = None, cursor: str | None = None) -> CheckpointPage:
+        """A page of checkpoints, newest first."""
+        return await _answer(self._caller, asks.list_checkpoints(limit=limit, cursor=cursor))
+
+    async def compose(
+        self, edits: Sequence[str], *, idempotency_key: str | None = None, **more: Any
+    ) -> CheckpointView | CompositionView:
+        """Put finished edits into one checkpoint; to undo one of them, compose the others."""
+        return (await _answer(self._caller, asks.compose(edits, idempotency_key, **more))).root
+
+    async def wait(
+        self, checkpoint_id: str, *, timeout_s: float | None = None
+    ) -> CheckpointView | CompositionView:
+        """A composition once it is final: its checkpoint, or how it failed; raises
+        `WaitTimeoutError`."""
+        patience = Patience(checkpoint_id, timeout_s)
+        while True:
+            ask = asks.follow_checkpoint(checkpoint_id, wait_s=patience.poll_s())
+            seen = (await _answer(self._caller, ask)).root
+            if seen.status.is_final:
+                return seen
+            patience.check()
+            await self._sleep(PAUSE_S)
+
+    async def delete(self, checkpoint_id: str) -> None:
+        """Take a checkpoint away; raises `CheckpointInUseError` while another is built on it."""
+        await self._caller.answer(asks.delete_checkpoint(checkpoint_id))
+
+    async def download(self, checkpoint_id: str, directory: Path | str) -> CheckpointView:
+        """Bring every file of a checkpoint into `directory`, each checked by its SHA-256."""
+        checkpoint = await self.get(checkpoint_id)
+        await download(self._caller, checkpoint, Path(directory))
+        return checkpoint
+
+
+async def _answer(caller: AsyncCaller, ask: Ask[View]) -> View:
+    return ask.read(await caller.answer(ask.call))

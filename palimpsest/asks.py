@@ -1,0 +1,131 @@
+"""What can be asked of the service: each as the call that is sent and the view that comes back.
+
+The clients, the waiting one and the asynchronous one, differ in how they send, and in nothing else.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel, RootModel, ValidationError
+
+from contract.checkpoints import CheckpointPage, CheckpointView, CompositionView
+from contract.composition import ComposeRequest
+from contract.edits import EditRequest
+from contract.lifecycle import EditStatus
+from contract.views import Admission, EditPage, EditView, EventList, ModelList, WorkerList
+from palimpsest.calls import Call
+from palimpsest.errors import UnexpectedAnswerError
+
+View = TypeVar("View", bound=BaseModel)
+
+
+class SeenCheckpoint(RootModel[CheckpointView | CompositionView]):
+    """A checkpoint, or the composition that is to become one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask(Generic[View]):
+    """A call, and what its good answer is read as."""
+
+    call: Call
+    view: type[View]
+
+    def read(self, response: httpx.Response) -> View:
+        """What a newer service adds is passed over; anything else that does not fit is an error."""
+        try:
+            return self.view.model_validate_json(response.content, extra="ignore")
+        except ValidationError as error:
+            raise UnexpectedAnswerError(
+                str(response.url), status=response.status_code, body=response.text[:200]
+            ) from error
+
+
+ALIVE = Call("GET", "/livez")
+READY = Call("GET", "/readyz")
+MODELS = Ask(Call("GET", "/models"), ModelList)
+WORKERS = Ask(Call("GET", "/workers"), WorkerList)
+
+
+def create_edit(request: EditRequest | Mapping[str, Any], key: str | None) -> Ask[EditView]:
+    """A mapping is checked here as the service would check it; raises pydantic's
+    `ValidationError`."""
+    request = EditRequest.model_validate(request)
+    return Ask(_post("/edits", request, key), EditView)
+
+
+def estimate_edit(request: EditRequest | Mapping[str, Any]) -> Ask[Admission]:
+    request = EditRequest.model_validate(request)
+    return Ask(_post("/edits:estimate", request, None), Admission)
+
+
+def get_edit(edit_id: str, *, wait_s: int = 0) -> Ask[EditView]:
+    return Ask(_get(f"/edits/{_part(edit_id)}", wait_s=wait_s), EditView)
+
+
+def cancel_edit(edit_id: str) -> Ask[EditView]:
+    return Ask(Call("POST", f"/edits/{_part(edit_id)}/cancel"), EditView)
+
+
+def retry_edit(edit_id: str, key: str | None) -> Ask[EditView]:
+    headers = {"Idempotency-Key": key or secrets.token_hex(16)}
+    return Ask(Call("POST", f"/edits/{_part(edit_id)}/retry", headers=headers), EditView)
+
+
+def list_edits(
+    *, model: str | None, status: EditStatus | None, limit: int | None, cursor: str | None
+) -> Ask[EditPage]:
+    params = _told(model=model, status=status, limit=limit, cursor=cursor)
+    return Ask(Call("GET", "/edits", params=params), EditPage)
+
+
+def list_events(edit_id: str) -> Ask[EventList]:
+    headers = {"Accept": "application/json"}
+    return Ask(Call("GET", f"/edits/{_part(edit_id)}/events", headers=headers), EventList)
+
+
+def compose(edits: Sequence[str], key: str | None, **more: Any) -> Ask[SeenCheckpoint]:
+    request = ComposeRequest.model_validate({"edits": tuple(edits), **more})
+    return Ask(_post("/checkpoints", request, key), SeenCheckpoint)
+
+
+def get_checkpoint(checkpoint_id: str) -> Ask[CheckpointView]:
+    return Ask(Call("GET", f"/checkpoints/{_part(checkpoint_id)}"), CheckpointView)
+
+
+def follow_checkpoint(checkpoint_id: str, *, wait_s: int) -> Ask[SeenCheckpoint]:
+    return Ask(_get(f"/checkpoints/{_part(checkpoint_id)}", wait_s=wait_s), SeenCheckpoint)
+
+
+def list_checkpoints(*, limit: int | None, cursor: str | None) -> Ask[CheckpointPage]:
+    params = _told(limit=limit, cursor=cursor)
+    return Ask(Call("GET", "/checkpoints", params=params), CheckpointPage)
+
+
+def delete_checkpoint(checkpoint_id: str) -> Call:
+    return Call("DELETE", f"/checkpoints/{_part(checkpoint_id)}")
+
+
+def _get(path: str, *, wait_s: int) -> Call:
+    return Call("GET", path, params={"wait": wait_s} if wait_s else {}, extra_timeout_s=wait_s)
+
+
+def _post(path: str, request: BaseModel, key: str | None) -> Call:
+    """Each is sent with a key, so that sending it twice makes one."""
+    headers = {
+        "Content-Type": "application/json",
+        "Idempotency-Key": key or secrets.token_hex(16),
+    }
+    content = request.model_dump_json(exclude_unset=True)
+    return Call("POST", path, headers=headers, content=content)
+
+
+def _part(name: str) -> str:
+    return quote(name, safe="")
+
+
+def _told(**params: str | int | None) -> dict[str, str | int]:
+    return {name: value for name, value in params.items() if value is not None}
