@@ -45,6 +45,17 @@ class Part(Frozen):
     end_rank: int = Field(description="One past its last.")
 
 
+class Provenance(Frozen):
+    """What a checkpoint's bytes depend on besides request, base and plan."""
+
+    device: str
+    dtype: str
+    threads: int = Field(description="CPU threads of the worker.")
+    software: dict[str, str] = Field(description="Versions by name.")
+    seed: int = Field(description="Of the sampling of reference texts.")
+    references_sha256: str = Field(description="Over the reference texts, as token ids.")
+
+
 class CheckpointView(Frozen):
     """A published checkpoint: the manifest that commits it."""
 
@@ -63,6 +74,7 @@ class CheckpointView(Frozen):
     result: EditResult | Composition
     admission: Admission | None = None
     code_version: str
+    provenance: Provenance | None = None
     created_at: datetime
 
     @property

@@ -12,7 +12,19 @@ import httpx
 
 from palimpsest.client import Client
 from palimpsest.command import Command, ExitCode, Session, UsageError
-from palimpsest.commands import cancel, demo, download, get, key, list, retry, submit, up, watch
+from palimpsest.commands import (
+    cancel,
+    demo,
+    download,
+    get,
+    key,
+    list,
+    retry,
+    submit,
+    up,
+    verify,
+    watch,
+)
 from palimpsest.console import Console
 from palimpsest.errors import (
     PalimpsestError,
@@ -32,6 +44,7 @@ CLIENTS: dict[str, Command] = {
     "cancel": cancel,
     "retry": retry,
     "download": download,
+    "verify": verify,
 }
 EPILOG = """\
 exit codes: 0 all succeeded, 1 some edit failed or something went wrong,

@@ -79,6 +79,16 @@ class FakeEditor:
     dtype = "float32"
     device = "cpu"
     base_digest = "b" * 64
+    provenance: Mapping[str, Any] = field(
+        default_factory=lambda: {
+            "device": "cpu",
+            "dtype": "float32",
+            "threads": 1,
+            "software": {"torch": "2"},
+            "seed": 0,
+            "references_sha256": "0" * 64,
+        }
+    )
     base = Base()
     tokenizer_json = b'{"version": "1.0"}'
     shape = ModelShape(

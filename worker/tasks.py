@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from contract.admission import decide
 from contract.attempts import Attempt, AttemptLostError, CancelAskedError
-from contract.checkpoints import CheckpointFile, CheckpointView, Part
+from contract.checkpoints import CheckpointFile, CheckpointView, Part, Provenance
 from contract.composition import ComposeRequest
 from contract.edits import EditRequest
 from contract.failures import ErrorCode
@@ -227,6 +227,7 @@ def _draft(
         result=result,
         admission=admission,
         code_version=code_version(),
+        provenance=Provenance.model_validate(resources.editor.provenance),
         created_at=datetime.fromtimestamp(resources.clock(), UTC),
     )
 

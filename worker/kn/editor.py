@@ -21,6 +21,7 @@ from worker.kn.methods.calibrated import Calibrated
 from worker.kn.methods.easyedit import EasyEdit
 from worker.kn.methods.paper import Paper
 from worker.kn.own_answer import OwnAnswer
+from worker.kn.provenance import provenance_of
 from worker.kn.ranks import padded
 from worker.kn.recipe import Recipe, Selection, Task
 from worker.kn.request import EditRequest, Method, Operation
@@ -74,6 +75,11 @@ class Editor:
     @property
     def base_digest(self) -> str:
         return self.base.digest
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What the bytes of an edit depend on besides the request and the base."""
+        return provenance_of(self.resident, self._references)
 
     @property
     def architecture(self) -> str:
