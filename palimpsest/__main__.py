@@ -14,16 +14,22 @@ from palimpsest.client import Client
 from palimpsest.command import Command, ExitCode, Session, UsageError
 from palimpsest.commands import (
     cancel,
+    checkpoints,
+    compose,
+    delete,
     demo,
+    doctor,
     download,
     get,
     key,
     list,
+    models,
     retry,
     submit,
     up,
     verify,
     watch,
+    workers,
 )
 from palimpsest.console import Console
 from palimpsest.errors import (
@@ -43,8 +49,14 @@ CLIENTS: dict[str, Command] = {
     "watch": watch,
     "cancel": cancel,
     "retry": retry,
+    "checkpoints": checkpoints,
+    "compose": compose,
     "download": download,
     "verify": verify,
+    "delete": delete,
+    "models": models,
+    "workers": workers,
+    "doctor": doctor,
 }
 EPILOG = """\
 exit codes: 0 all succeeded, 1 some edit failed or something went wrong,

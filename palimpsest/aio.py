@@ -14,10 +14,10 @@ from contract.edits import EditRequest
 from contract.lifecycle import EditStatus
 from contract.views import Admission, EditEvent, EditPage, EditView, ModelView, WorkerView
 from palimpsest import asks
-from palimpsest.asks import Ask
+from palimpsest.asks import Ask, Check, Readiness
 from palimpsest.async_calls import AsyncCaller
 from palimpsest.async_download import download
-from palimpsest.errors import ConflictError, ServiceError
+from palimpsest.errors import ConflictError, ServiceError, UnavailableError
 from palimpsest.patience import PAUSE_S, Patience, headers_of, is_loopback
 from palimpsest.retries import BRIEF, NEVER, Retries
 
@@ -66,6 +66,14 @@ class AsyncClient:
         except ServiceError:
             return False
         return True
+
+    async def readiness(self) -> tuple[Check, ...]:
+        """What the service needs and tried just now, well or not."""
+        try:
+            answer = await self._caller.answer(asks.READY, retries=NEVER)
+        except UnavailableError as error:
+            return Readiness.model_validate({"checks": error.members.get("checks", ())}).checks
+        return Ask(asks.READY, Readiness).read(answer).checks
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -175,10 +183,16 @@ class AsyncCheckpoints:
         return await _answer(self._caller, asks.list_checkpoints(limit=limit, cursor=cursor))
 
     async def compose(
-        self, edits: Sequence[str], *, idempotency_key: str | None = None, **more: Any
+        self,
+        edits: Sequence[str],
+        *,
+        model: str | None = None,
+        require_held: bool = False,
+        idempotency_key: str | None = None,
     ) -> CheckpointView | CompositionView:
         """Put finished edits into one checkpoint; to undo one of them, compose the others."""
-        return (await _answer(self._caller, asks.compose(edits, idempotency_key, **more))).root
+        ask = asks.compose(edits, idempotency_key, model=model, require_held=require_held)
+        return (await _answer(self._caller, ask)).root
 
     async def wait(
         self, checkpoint_id: str, *, timeout_s: float | None = None

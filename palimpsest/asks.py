@@ -27,6 +27,21 @@ class SeenCheckpoint(RootModel[CheckpointView | CompositionView]):
     """A checkpoint, or the composition that is to become one."""
 
 
+class Check(BaseModel):
+    """One thing that the service needs, tried by it."""
+
+    name: str
+    ok: bool
+    required: bool = True
+    detail: str
+
+
+class Readiness(BaseModel):
+    """What the service tried."""
+
+    checks: tuple[Check, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Ask(Generic[View]):
     """A call, and what its good answer is read as."""
@@ -87,8 +102,11 @@ def list_events(edit_id: str) -> Ask[EventList]:
     return Ask(Call("GET", f"/edits/{_part(edit_id)}/events", headers=headers), EventList)
 
 
-def compose(edits: Sequence[str], key: str | None, **more: Any) -> Ask[SeenCheckpoint]:
-    request = ComposeRequest.model_validate({"edits": tuple(edits), **more})
+def compose(
+    edits: Sequence[str], key: str | None, *, model: str | None, require_held: bool
+) -> Ask[SeenCheckpoint]:
+    told = {"edits": tuple(edits), "model": model, "require_held": require_held}
+    request = ComposeRequest.model_validate({name: value for name, value in told.items() if value})
     return Ask(_post("/checkpoints", request, key), SeenCheckpoint)
 
 

@@ -6,15 +6,17 @@ whenever it changes; take the line out, and the key opens nothing any more. Call
 """
 
 import argparse
+import json
 from pathlib import Path
 
 from contract.keys import KeysError, entry_of, new_key
-from palimpsest.command import ExitCode, Session, UsageError
+from palimpsest.command import ExitCode, Session, UsageError, add_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="whose key it is: letters, digits, '.', '_', '-'")
     parser.add_argument("--file", type=Path, metavar="FILE", help="append the line to this file")
+    add_json(parser, shape="the key and its line as one object")
 
 
 def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
@@ -25,7 +27,8 @@ def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
             _append(arguments.file, entry)
     except (KeysError, OSError) as error:
         raise UsageError(str(error)) from error
-    session.console.result(key)
+    told = json.dumps({"key": key, "line": entry}) if arguments.json else key
+    session.console.result(told)
     where = "add this line to" if arguments.file is None else f"added to {arguments.file}, for"
     session.console.note(f"{where} PALIMPSEST_API_KEYS_FILE: {entry}")
     return ExitCode.OK

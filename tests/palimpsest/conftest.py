@@ -110,6 +110,10 @@ class FakeService:
                 raise hiccup
             return hiccup
         match path.strip("/").split("/", maxsplit=3):
+            case ["readyz"]:
+                return httpx.Response(200, json={"status": "ready", "checks": []})
+            case ["workers" | "models"]:
+                return httpx.Response(200, json={"items": []})
             case ["edits"] if request.method == "POST":
                 return self._create(request)
             case ["edits"]:

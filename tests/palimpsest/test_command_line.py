@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from palimpsest.__main__ import run
+from palimpsest.__main__ import CLIENTS, SERVERS, run
 
 ProblemMaker = Callable[..., httpx.Response]
 
@@ -276,3 +276,61 @@ def test_download_takes_the_edit_for_its_checkpoint(cli: Cli, service: Any, tmp_
     assert ran.code == 0
     assert (tmp_path / "new/a.txt").read_bytes() == b"hello"
     assert ran.out == f"2cf24dba5fb0  {tmp_path}/new/a.txt\n"
+
+
+@pytest.mark.parametrize("name", sorted(SERVERS | CLIENTS))
+def test_every_command_can_answer_in_json(cli: Cli, name: str, capsys: Any) -> None:
+    cli(name, "--help")
+
+    assert "--json" in capsys.readouterr().out or name == "demo"  # whose last line is JSON
+
+
+def test_the_doctor_tells_what_is_wrong_and_what_to_do(cli: Cli, tmp_path: Path) -> None:
+    ran = cli("doctor", "--model", str(tmp_path), "--data-dir", str(tmp_path))
+
+    assert ran.code == 1
+    assert "WRONG    model" in ran.out
+    assert "→ name a directory as Hugging Face keeps it" in ran.out
+    assert "WRONG    worker" in ran.out
+
+
+def test_the_doctor_tells_machines_the_same(cli: Cli, tmp_path: Path) -> None:
+    ran = cli("doctor", "--data-dir", str(tmp_path), "--json")
+
+    told = json.loads(ran.out)
+    assert told["ok"] is False
+    assert {
+        "name": "service",
+        "verdict": "ok",
+        "detail": "http://127.0.0.1:8000",
+        "advice": "",
+    } in (told["findings"])
+
+
+def test_without_a_service_the_doctor_looks_at_the_rest(
+    tmp_path: Path,
+) -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    out = StringIO()
+    argv = ("doctor", "--data-dir", str(tmp_path))
+    code = run(argv, environ={}, out=out, err=out, transport=httpx.MockTransport(refuse))
+
+    assert code == 0
+    assert "WARNING  service" in out.getvalue()
+
+
+def test_edits_are_composed_and_how_it_failed_is_told(cli: Cli) -> None:
+    ran = cli("compose", *(f"edit-{n:028x}" for n in (1, 2)))
+
+    assert ran.code == 1
+    assert ran.out == "ckpt-2  failed: not_held: one does not hold\n"
+
+
+def test_checkpoints_are_listed_and_taken_away(cli: Cli) -> None:
+    listed = cli("checkpoints")
+    gone = cli("delete", "ckpt-1", "--json")
+
+    assert listed.out.splitlines()[1].startswith("ckpt-1      2026-01-02 12:00  demo   held")
+    assert gone.out == '{"deleted": "ckpt-1"}\n'
