@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from app.errors import ModelUnknownError, NoWorkerError, PromptTooLongError
-from app.tokens import TokenCounter
+from app.tokens import TokenCounter, count_one
 from contract.admission import decide
+from contract.cards import default_threshold
 from contract.edits import EditRequest
-from contract.memory import ModelShape
-from contract.views import Admission, ModelView, WorkerView
+from contract.memory import ModelShape, Workload
+from contract.views import Admission, Decision, ModelView, WorkerView
 from contract.workload import CountTokens, workload_of
 
 
@@ -43,16 +44,36 @@ def admission_of(
     `PromptTooLongError`."""
     if counter.is_exact and model.shape.n_position is not None:
         _check_length(request, counter.count, most=model.shape.n_position)
-    budgets = [worker.budget_bytes for worker in workers if worker.model == model.name]
-    admission = decide(
-        ModelShape(**model.shape.model_dump()),
-        workload_of(request, counter.count),
-        budget_bytes=max(budgets, default=None),
-    )
+    serving = [worker for worker in workers if worker.model == model.name]
+
+    def decided(count: CountTokens) -> Admission:
+        return _decided(request, model, serving, workload_of(request, count))
+
+    admission = decided(counter.count)
     if counter.is_exact:
         return admission
     reason = "tokens were counted as bytes, an upper bound: the model's tokenizer is not known"
+    if admission.decision is Decision.REJECT and decided(count_one).decision is not Decision.REJECT:
+        admission = admission.model_copy(update={"decision": Decision.ADMIT})
     return admission.model_copy(update={"reasons": (*admission.reasons, reason)})
+
+
+def _decided(
+    request: EditRequest, model: ModelView, serving: Sequence[WorkerView], work: Workload
+) -> Admission:
+    roomiest = max(serving, key=lambda worker: worker.budget_bytes, default=None)
+    capacities = [worker.capacity_bytes for worker in serving if worker.capacity_bytes is not None]
+    on_host = roomiest is None or roomiest.device.startswith("cpu")
+    card_bytes = None if on_host or roomiest is None else roomiest.total_bytes
+    return decide(
+        ModelShape(**model.shape.model_dump()),
+        work,
+        budget_bytes=None if roomiest is None else roomiest.budget_bytes,
+        rest_bytes=max(capacities, default=None),
+        on_host=on_host,
+        threshold=default_threshold(request, card_bytes=card_bytes) if card_bytes else None,
+        threshold_max=request.hparams.adaptive_threshold_max,
+    )
 
 
 def _check_length(request: EditRequest, count: CountTokens, *, most: int) -> None:

@@ -26,6 +26,11 @@ def count_bytes(text: str) -> int:
     return len(text.encode()) + 1
 
 
+def count_one(text: str) -> int:
+    """At least so many tokens; none of no text."""
+    return int(bool(text))
+
+
 UPPER_BOUND = TokenCounter(count_bytes, is_exact=False)
 
 

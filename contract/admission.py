@@ -1,35 +1,140 @@
 """Whether an edit fits a budget, and with which settings."""
 
-from contract.memory import Estimate, ModelShape, Workload, estimate, most_layers_within
-from contract.views import Admission, Applied, Decision, MemoryItem
+from collections.abc import Sequence
+from dataclasses import replace
+
+from contract.memory import (
+    Chosen,
+    Estimate,
+    Fit,
+    ModelShape,
+    Workload,
+    estimate,
+    fit,
+    least_of,
+)
+from contract.views import Admission, Applied, Decision, LargestFit, MemoryItem
 
 
-def decide(shape: ModelShape, work: Workload, *, budget_bytes: int | None) -> Admission:
-    """Admit with all layers in one pass, admit with fewer, or reject.
+def decide(
+    shape: ModelShape,
+    work: Workload,
+    *,
+    budget_bytes: int | None,
+    rest_bytes: int | None = None,
+    on_host: bool = True,
+    threshold: float | None = None,
+    threshold_max: float | None = None,
+) -> Admission:
+    """Admit with all layers in one pass, admit with fewer, let wait, or reject.
 
     `budget_bytes` is what one edit may take above the resident weights; None when no worker has
-    told it, and then the edit is taken and decided by the worker.
+    told it, and then the edit is taken and decided by the worker. `rest_bytes` is what one may
+    take when nothing else is in the memory. `threshold` is what stands in for a request's own.
     """
-    whole = estimate(shape, work, layers_per_pass=shape.n_layer)
     if budget_bytes is None:
-        return _admission(Decision.ADMIT, whole, None, "no worker has told its memory yet")
-    layers = most_layers_within(shape, work, budget_bytes=budget_bytes)
-    if layers is None:
-        least = estimate(shape, work, layers_per_pass=1)
-        reason = (
-            f"one layer a pass still takes {least.peak_bytes} bytes "
-            f"({least.binding.name}), the budget is {budget_bytes}"
+        whole = estimate(shape, work, layers_per_pass=shape.n_layer, on_host=on_host)
+        return _admission(Decision.ADMIT, whole, None, ["no worker has told its memory yet"])
+    found = fit(shape, work, budget_bytes=budget_bytes, on_host=on_host)
+    if found is None:
+        later = fit(shape, work, budget_bytes=rest_bytes or budget_bytes, on_host=on_host)
+        return _not_now(shape, work, budget_bytes, later, on_host=on_host)
+    reduced = found.layers < shape.n_layer
+    return _admission(
+        Decision.ADMIT_REDUCED if reduced else Decision.ADMIT,
+        _fitting(shape, work, found, on_host=on_host),
+        budget_bytes,
+        _reasons(shape, work, found, threshold_max, on_host=on_host),
+        applied=Applied(
+            layers_per_pass=found.layers, adaptive_threshold=threshold, max_neurons=found.neurons
+        ),
+    )
+
+
+def _not_now(
+    shape: ModelShape, work: Workload, budget_bytes: int, later: Fit | None, *, on_host: bool
+) -> Admission:
+    least = estimate(shape, least_of(shape, work), layers_per_pass=1, on_host=on_host)
+    reason = (
+        f"one layer a pass takes at least {least.peak_bytes} bytes ({least.binding.name}), "
+        f"the budget is {budget_bytes}"
+    )
+    if later is not None:
+        reasons = [reason, "it fits when what else is in the memory is gone"]
+        return _admission(Decision.DEFER, least, budget_bytes, reasons)
+    largest = _largest(shape, work, budget_bytes, on_host=on_host)
+    told = "nothing smaller of this request fits" if largest is None else str(largest)
+    if budget_bytes <= 0:
+        told = "the weights leave no room: a smaller model, or device_map over several cards"
+    rejected = _admission(Decision.REJECT, least, budget_bytes, [reason, told])
+    return rejected.model_copy(update={"largest_fit": largest})
+
+
+def _largest(
+    shape: ModelShape, work: Workload, budget_bytes: int, *, on_host: bool
+) -> LargestFit | None:
+    """What of the request would fit: fewer points first, then fewer prompts, then less to ask."""
+
+    def fits(smaller: Workload) -> bool:
+        return fit(shape, smaller, budget_bytes=budget_bytes, on_host=on_host) is not None
+
+    for prompts in range(len(work.written), 0, -1):
+        for steps in sorted({work.steps, 20, 10, 5, 1}, reverse=True):
+            if steps > work.steps:
+                continue
+            fewer = _fewer(work, prompts=prompts, steps=steps)
+            for questions in {len(work.evaluated): None, prompts: None}:
+                smaller = replace(fewer, evaluated=work.evaluated[:questions])
+                if fits(smaller):
+                    return LargestFit(steps=steps, prompts=prompts, questions=questions)
+    return None
+
+
+def _fewer(work: Workload, *, prompts: int, steps: int) -> Workload:
+    gated = work.gated_unit  # EasyEdit attributes its one prompt token by token
+    return replace(
+        work,
+        attributed=work.attributed if gated else work.attributed[:prompts],
+        attributed_new=work.attributed_new[:prompts],
+        written=work.written[:prompts],
+        steps=steps,
+    )
+
+
+def _fitting(shape: ModelShape, work: Workload, found: Fit, *, on_host: bool) -> Estimate:
+    if found.neurons is not None:
+        top = max(found.neurons, 1)
+        chosen = Chosen(neurons=top, widest=min(top, shape.d_ff), layers=min(top, shape.n_layer))
+        work = replace(work, chosen=chosen) if found.neurons else least_of(shape, work)
+    return estimate(shape, work, layers_per_pass=found.layers, on_host=on_host)
+
+
+def _reasons(
+    shape: ModelShape, work: Workload, found: Fit, threshold_max: float | None, *, on_host: bool
+) -> list[str]:
+    reasons = []
+    if found.layers < shape.n_layer:
+        least = least_of(shape, work)
+        whole = estimate(shape, least, layers_per_pass=shape.n_layer, on_host=on_host)
+        reasons.append(
+            f"all {shape.n_layer} layers in one pass would take {whole.peak_bytes} bytes"
         )
-        return _admission(Decision.REJECT, least, budget_bytes, reason)
-    if layers == shape.n_layer:
-        return _admission(Decision.ADMIT, whole, budget_bytes)
-    reason = f"all {shape.n_layer} layers in one pass would take {whole.peak_bytes} bytes"
-    reduced = estimate(shape, work, layers_per_pass=layers)
-    return _admission(Decision.ADMIT_REDUCED, reduced, budget_bytes, reason)
+    if found.neurons is not None:
+        raised = f"is raised as far as {threshold_max}" if threshold_max else "stays as it is"
+        reasons.append(
+            f"up to {found.neurons} neurons are sure to fit, wherever they are found; if more are "
+            f"found than fit, the threshold {raised}, and where that is too little the edit fails"
+        )
+    return reasons
 
 
 def _admission(
-    decision: Decision, fitting: Estimate, budget_bytes: int | None, *reasons: str
+    decision: Decision,
+    fitting: Estimate,
+    budget_bytes: int | None,
+    reasons: Sequence[str] = (),
+    *,
+    applied: Applied | None = None,
 ) -> Admission:
     items = tuple(
         MemoryItem(name=item.name, bytes=item.n_bytes, depends_on=item.depends_on)
@@ -40,6 +145,6 @@ def _admission(
         predicted_peak_bytes=fitting.peak_bytes,
         budget_bytes=budget_bytes,
         items=items,
-        applied=Applied(layers_per_pass=fitting.layers_per_pass),
-        reasons=reasons,
+        applied=applied or Applied(layers_per_pass=fitting.layers_per_pass),
+        reasons=tuple(reasons),
     )

@@ -42,7 +42,23 @@ class Applied(Frozen):
     """The settings that admission chose."""
 
     layers_per_pass: int
-    adaptive_threshold: float | None = None
+    adaptive_threshold: float | None = Field(
+        default=None, description="What stands in for the request's own, where something does."
+    )
+    max_neurons: int | None = Field(
+        default=None, description="Neurons that are sure to fit; null: all that may be found."
+    )
+
+
+class LargestFit(Frozen):
+    """The largest settings of a request that would fit, layers one a pass."""
+
+    steps: int
+    prompts: int = Field(description="`prompt` and the first of `refine_prompts`.")
+    questions: int = Field(description="Prompts that are asked, the steering ones first.")
+
+    def __str__(self) -> str:
+        return f"{self.steps} steps, {self.prompts} prompts and {self.questions} questions fit"
 
 
 class Admission(Frozen):
@@ -54,6 +70,9 @@ class Admission(Frozen):
     items: tuple[MemoryItem, ...]
     applied: Applied
     reasons: tuple[str, ...] = ()
+    largest_fit: LargestFit | None = Field(
+        default=None, description="Of a rejected request, what of it would fit; null: nothing."
+    )
 
 
 class QueueView(Frozen):
@@ -251,6 +270,9 @@ class WorkerView(Frozen):
     free_bytes: Bytes
     total_bytes: Bytes
     budget_bytes: Bytes = Field(description="What one edit may take above the resident weights.")
+    capacity_bytes: Bytes | None = Field(
+        default=None, description="What one could take if nothing else were in the memory."
+    )
     mean_edit_s: float | None = None
     edits_done: int = 0
     started_at: datetime

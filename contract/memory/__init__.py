@@ -1,6 +1,7 @@
 """How many bytes an edit takes above the resident weights, by the standard library alone."""
 
-from contract.memory.estimate import estimate, most_layers_within
+from contract.memory.estimate import estimate
+from contract.memory.fitting import Fit, fit, least_of, most_layers_within
 from contract.memory.items import Estimate, Item, Stage
 from contract.memory.portions import (
     FEWEST_NEW_TOKENS,
@@ -15,7 +16,16 @@ from contract.memory.portions import (
     STATEMENTS_PER_PASS,
 )
 from contract.memory.shape import DTYPE_BYTES, ModelShape
-from contract.memory.work import SAMPLED, Chosen, Nodes, References, SequenceShape, Workload, Write
+from contract.memory.work import (
+    SAMPLED,
+    Chosen,
+    Held,
+    Nodes,
+    References,
+    SequenceShape,
+    Workload,
+    Write,
+)
 
 __all__ = [
     "DTYPE_BYTES",
@@ -32,6 +42,8 @@ __all__ = [
     "STATEMENTS_PER_PASS",
     "Chosen",
     "Estimate",
+    "Fit",
+    "Held",
     "Item",
     "ModelShape",
     "Nodes",
@@ -41,5 +53,7 @@ __all__ = [
     "Workload",
     "Write",
     "estimate",
+    "fit",
+    "least_of",
     "most_layers_within",
 ]

@@ -5,8 +5,7 @@ counts. Of collecting, writing and evaluating each, all moments that may be the 
 and the largest is told; the largest of the three binds.
 """
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 
 from contract.memory.collect import collect_stages
@@ -55,21 +54,3 @@ def _rounding(shape: ModelShape) -> Item:
         n_bytes=ALLOCATOR_BLOCK_BYTES * (TENSORS_PER_LAYER * shape.n_layer + OTHER_TENSORS),
         depends_on="layers",
     )
-
-
-def most_layers_within(
-    shape: ModelShape, work: Workload, *, budget_bytes: int, on_host: bool = True
-) -> int | None:
-    """The most layers per pass that fit; None when not even one does."""
-
-    def fits(layers: int) -> bool:
-        foretold = estimate(shape, work, layers_per_pass=layers, on_host=on_host)
-        return foretold.peak_bytes <= budget_bytes
-
-    return largest_that(fits, most=shape.n_layer)
-
-
-def largest_that(fits: Callable[[int], bool], *, most: int) -> int | None:
-    """The largest number from 1 to `most` that fits, where every smaller one does too."""
-    none_above = bisect_left(range(1, most + 1), True, key=lambda n: not fits(n))
-    return none_above or None

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from contract.memory.portions import (
@@ -76,6 +76,7 @@ class References:
     tokens: int = 0
     longest: int = 0
     at_once: int = 0  # tokens of those that are run together, at most
+    shortest: int = 0
 
     @classmethod
     def of(cls, lengths: Sequence[int]) -> "References":
@@ -87,7 +88,13 @@ class References:
             tokens=sum(lengths),
             longest=longest,
             at_once=max(min(most, n) * length for length, n in Counter(lengths).items()),
+            shortest=min(lengths),
         )
+
+    @property
+    def at_least(self) -> "References":
+        """The same where the texts that are held are the shortest."""
+        return replace(self, longest=self.shortest)
 
 
 SAMPLED = References.of([SAMPLED_TOKENS + 1] * SAMPLED_TEXTS)
@@ -115,6 +122,15 @@ class Chosen:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Texts of which the model must go on saying what it says, padded to the longest."""
+
+    texts: int
+    longest: int
+    tokens: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """What one edit asks of the engine.
@@ -137,6 +153,7 @@ class Workload:
     chosen: Chosen | None = None
     references: References = References()
     protected: tuple[int, ...] = ()
+    held: tuple[Held, ...] | None = None  # once it is known which texts feel the write
 
     @property
     def rows_per_layer(self) -> int:

@@ -12,7 +12,7 @@ from contract.memory.portions import (
     STATEMENTS_PER_PASS,
 )
 from contract.memory.shape import FLOAT32_BYTES, ModelShape
-from contract.memory.work import Chosen, SequenceShape, Workload, Write, alike
+from contract.memory.work import Chosen, Held, SequenceShape, Workload, Write, alike
 
 
 def chosen_of(shape: ModelShape, work: Workload) -> Chosen:
@@ -94,22 +94,19 @@ def _search(shape: ModelShape, work: Workload) -> Iterator[Stage]:
     """Descent: gradients of what should be said, then of what should stay."""
     for statements in alike(work.written, most=STATEMENTS_PER_PASS):
         yield from _persuading(shape, work, statements)
-    for texts, longest, tokens in _held(work):
-        yield _holding(shape, work, texts * longest, tokens)
+    for held in work.held if work.held is not None else _held(work):
+        yield _holding(shape, work, held.texts * held.longest, held.tokens)
 
 
-def _held(work: Workload) -> Iterator[tuple[int, int, int]]:
-    """Texts that are held together: how many, their padded length, and their tokens."""
+def _held(work: Workload) -> Iterator[Held]:
+    """The texts that are held at a step, at most: short ones together, each long one alone."""
     references = min(work.references.texts, KEPT_TEXTS)
     longest = min(work.references.longest, KEPT_TOKENS_PER_TEXT)
     short = [n for n in work.protected if n <= KEPT_TOKENS_PER_TEXT]
     if references or short:
-        yield (
-            references + len(short),
-            max([longest, *short]),
-            references * longest + sum(short),
-        )
-    yield from ((1, n, n) for n in work.protected if n > KEPT_TOKENS_PER_TEXT)
+        texts, tokens = references + len(short), references * longest + sum(short)
+        yield Held(texts, max([longest, *short]), tokens)
+    yield from (Held(1, n, n) for n in work.protected if n > KEPT_TOKENS_PER_TEXT)
 
 
 def _persuading(

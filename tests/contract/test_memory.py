@@ -128,7 +128,7 @@ def test_references_of_one_length_are_run_together() -> None:
     found = References.of([1000, 10, 10, 10])
 
     # two of the longest fit into 2048 tokens, so at most two of any length
-    assert found == References(texts=4, tokens=1030, longest=1000, at_once=1000)
+    assert found == References(texts=4, tokens=1030, longest=1000, at_once=1000, shortest=10)
     assert References.of([500] * 9).at_once == 2000
 
 

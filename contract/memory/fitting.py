@@ -1,0 +1,77 @@
+"""The largest settings with which an edit fits a budget.
+
+What an edit takes is known in two steps: attribution beforehand, the write once it is known which
+neurons are written. Before that, it lies between what one neuron takes and what the most take.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from contract.memory.estimate import estimate
+from contract.memory.shape import ModelShape
+from contract.memory.work import Chosen, Workload
+from contract.memory.writing import chosen_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """Layers that may ride per pass, and the most neurons that are sure to fit; None: all that the
+    request may choose."""
+
+    layers: int
+    neurons: int | None
+
+
+def fit(
+    shape: ModelShape, work: Workload, *, budget_bytes: int, on_host: bool = True
+) -> Fit | None:
+    """The largest settings within the budget; None when the edit cannot fit it at all."""
+
+    def takes(work: Workload, layers: int) -> int:
+        return estimate(shape, work, layers_per_pass=layers, on_host=on_host).peak_bytes
+
+    least = least_of(shape, work)
+    layers = largest_that(lambda n: takes(least, n) <= budget_bytes, most=shape.n_layer)
+    if layers is None:
+        return None
+    if takes(work, layers) <= budget_bytes:
+        return Fit(layers=layers, neurons=None)
+
+    def holds(neurons: int) -> bool:
+        return takes(replace(work, chosen=_at_worst(shape, neurons)), layers) <= budget_bytes
+
+    return Fit(layers=layers, neurons=largest_that(holds, most=chosen_of(shape, work).neurons) or 0)
+
+
+def most_layers_within(
+    shape: ModelShape, work: Workload, *, budget_bytes: int, on_host: bool = True
+) -> int | None:
+    """The most layers per pass with which all that the request may choose fits; None when not even
+    one does."""
+
+    def fits(layers: int) -> bool:
+        foretold = estimate(shape, work, layers_per_pass=layers, on_host=on_host)
+        return foretold.peak_bytes <= budget_bytes
+
+    return largest_that(fits, most=shape.n_layer)
+
+
+def least_of(shape: ModelShape, work: Workload) -> Workload:
+    """The work when it turns out to be the least: one neuron at the top, short texts to hold."""
+    if work.chosen is not None:
+        return work
+    top = Chosen(neurons=1, widest=1, layers=1, lowest=shape.n_layer - 1)
+    return replace(work, chosen=top, references=work.references.at_least, ended=False)
+
+
+def _at_worst(shape: ModelShape, neurons: int) -> Chosen:
+    """So many neurons, all in one layer as far as they find room, and in the lowest."""
+    layers = min(neurons, shape.n_layer)
+    return Chosen(neurons=neurons, widest=min(neurons, shape.d_ff), layers=layers)
+
+
+def largest_that(fits: Callable[[int], bool], *, most: int) -> int | None:
+    """The largest number from 1 to `most` that fits, where every smaller one does too."""
+    found = bisect_left(range(1, most + 1), True, key=lambda n: not fits(n))
+    return found or None
