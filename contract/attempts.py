@@ -12,7 +12,7 @@ from contract import names, scripts
 from contract.edits import Frozen
 from contract.lifecycle import EditStatus, Phase, QueuedReason, leads_to
 from contract.queue import EditQueue
-from contract.record import Result, rfc3339
+from contract.record import EditRecord, Result, rfc3339
 from contract.views import Admission, EditFailure, Progress
 
 Clock = Callable[[], float]
@@ -130,6 +130,20 @@ class Attempts:
         """Return the edit to the queued state, its attempt counted."""
         fields = {"queued_reason": reason.value, "phase": "", "progress": ""}
         told = {"reason": reason.value}
+        self._write(attempt, AT_WORK, EditStatus.QUEUED, "queued", told, fields)
+
+    def defer(self, attempt: Attempt, record: EditRecord) -> None:
+        """Return the edit to the queued state until there is memory; its attempt is not counted
+        against it."""
+        since = record.fields.get("deferred_since") or rfc3339(self._clock())
+        fields = {
+            "queued_reason": QueuedReason.WAITING_FOR_MEMORY.value,
+            "phase": "",
+            "progress": "",
+            "deferrals": str(record.deferrals + 1),
+            "deferred_since": since,
+        }
+        told = {"reason": QueuedReason.WAITING_FOR_MEMORY.value}
         self._write(attempt, AT_WORK, EditStatus.QUEUED, "queued", told, fields)
 
     def requeue_stranded(self, model: str, queue: EditQueue) -> list[str]:

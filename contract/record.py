@@ -93,6 +93,16 @@ class EditRecord:
         return created_s + deadline_s - now_s
 
     @property
+    def deferrals(self) -> int:
+        """How often it was put back because it did not fit."""
+        return int(self.fields.get("deferrals") or 0)
+
+    def may_wait(self, now_s: float, most_s: float) -> bool:
+        """Whether it has waited for memory less than `most_s` seconds."""
+        since = self.fields.get("deferred_since")
+        return not since or now_s - datetime.fromisoformat(since).timestamp() < most_s
+
+    @property
     def request_id(self) -> str:
         """The HTTP request that made the edit."""
         return self.fields.get("request_id", "")

@@ -48,6 +48,9 @@ class Settings(BaseModel):
     memory_budget_bytes: int | None = Field(
         default=None, ge=0, description="Cap on what one edit may take above the weights."
     )
+    memory_wait_s: float = Field(
+        default=3600.0, gt=0, description="How long an edit may wait for memory to become free."
+    )
     reference_file: Path | None = Field(
         default=None, description="Reference prompts, one a line; sampled from the model if unset."
     )

@@ -156,6 +156,7 @@ class EditResult(Frozen):
     completeness: Completeness = None
     metrics: Metrics
     memory: MemoryView
+    applied: Applied | None = Field(default=None, description="The settings it was made with.")
     timings: dict[str, float] = Field(default_factory=dict, description="Seconds by phase.")
     warnings: tuple[Warned, ...] = ()
 
@@ -175,6 +176,7 @@ class EditView(EditRequest):
     progress: Progress | None = None
     admission: Admission | None = None
     memory: MemoryView | None = None
+    applied: Applied | None = None
     neurons: tuple[NeuronView, ...] | None = None
     completeness: Completeness = None
     before: str | None = None

@@ -110,6 +110,7 @@ class FakeEditor:
         request: Mapping[str, Any],
         *,
         layers_per_pass: int | None = None,
+        budget_bytes: int | None = None,
         base: FakeAdapter | None = None,
         pad_rank: int | None = None,
         watch: Callable[[str, int, int], None] | None = None,

@@ -43,6 +43,12 @@ def budget_bytes(reading: MemoryReading, *, cap_bytes: int | None) -> int:
     return safe_bytes if cap_bytes is None else min(cap_bytes, safe_bytes)
 
 
+def capacity_bytes(reading: MemoryReading, *, weights_bytes: int, cap_bytes: int | None) -> int:
+    """What one edit could take if nothing but the weights were in the memory."""
+    empty = MemoryReading(max(reading.total_bytes - weights_bytes, 0), reading.total_bytes)
+    return budget_bytes(empty, cap_bytes=cap_bytes)
+
+
 class CudaMemory:
     """A GPU: free for the process, or reserved by its allocator and unused."""
 

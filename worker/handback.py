@@ -1,10 +1,13 @@
 """Handing an unfinished edit back, so that another worker begins it at once."""
 
+from collections.abc import Callable
+
 from redis.exceptions import RedisError
 
 from contract.attempts import Attempt, AttemptLostError, Attempts
 from contract.lifecycle import QueuedReason
 from contract.queue import EditQueue
+from contract.record import EditRecord
 from worker.logs import EventLog
 
 log = EventLog(__name__)
@@ -12,9 +15,20 @@ log = EventLog(__name__)
 
 def hand_back(attempt: Attempt, *, attempts: Attempts, queue: EditQueue) -> None:
     """Queue the edit again, first in line. What does not arrive is left to the sweep."""
+    _put_first(attempt, lambda: attempts.put_back(attempt, QueuedReason.RETRYING), attempts, queue)
+
+
+def defer(attempt: Attempt, record: EditRecord, *, attempts: Attempts, queue: EditQueue) -> None:
+    """Queue the edit again, first in line, until there is memory for it."""
+    _put_first(attempt, lambda: attempts.defer(attempt, record), attempts, queue)
+
+
+def _put_first(
+    attempt: Attempt, put_back: Callable[[], None], attempts: Attempts, queue: EditQueue
+) -> None:
     told = {"edit_id": attempt.edit_id, "attempt": attempt.number}
     try:
-        attempts.put_back(attempt, QueuedReason.RETRYING)
+        put_back()
         attempts.release(attempt)
         queue.put(attempt.edit_id, at_front=True)
     except AttemptLostError as lost:

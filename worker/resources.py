@@ -44,6 +44,8 @@ class Editor(Protocol):
     def base_digest(self) -> str: ...
     @property
     def provenance(self) -> Mapping[str, Any]: ...
+    @property
+    def device(self) -> str: ...
     def parse(self, mapping: Mapping[str, Any]) -> Any: ...
     def workload(self, request: Any) -> Workload: ...
     def edit(
@@ -51,6 +53,7 @@ class Editor(Protocol):
         request: Any,
         *,
         layers_per_pass: int | None = ...,
+        budget_bytes: int | None = ...,
         base: Any = ...,
         pad_rank: int | None = ...,
         watch: Watch = ...,
@@ -90,6 +93,9 @@ class Resources:
     memory_cap_bytes: int | None
     deadline: Callable[[float | None], AbstractContextManager[None]]
     hand_back: Callable[[Attempt], None]
+    defer: Callable[[Attempt, EditRecord], None]
+    pause: Callable[[float], None]
+    memory_wait_s: float
     drop_connections: Callable[[], None]
     weights: Weights
     watchdog: Callable[[], AbstractContextManager[None]] = nullcontext

@@ -27,10 +27,11 @@ from worker.announcement import Identity
 from worker.device_memory import DeviceMemory
 from worker.failures import Codes
 from worker.fitness import Weights, last_resort
-from worker.handback import hand_back
+from worker.handback import defer, hand_back
 from worker.heartbeat import BEATS_PER_LEASE, Heartbeat
 from worker.leased_worker import LeasedWorker
 from worker.logs import EventLog
+from worker.patience import wait
 from worker.resources import Editor, Resources
 from worker.sweeping import Sweep
 from worker.tasks import run_edit
@@ -104,6 +105,13 @@ def serve(
         memory_cap_bytes=settings.memory_budget_bytes,
         deadline=partial(time_limit, settings.job_timeout_s),
         hand_back=_hand_back(settings, lines, model=model),
+        defer=partial(
+            defer,
+            attempts=Attempts(lines.patient, lease_s=settings.lease_s),
+            queue=ledger.queue(model),
+        ),
+        pause=partial(wait, stopped=lambda: activity.draining),
+        memory_wait_s=settings.memory_wait_s,
         drop_connections=lines.patient.connection_pool.disconnect,
         weights=Weights.of(editor.fingerprint),
         watchdog=partial(last_resort, _longest_s(settings) + LAST_RESORT_S),

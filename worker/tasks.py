@@ -5,11 +5,9 @@ import traceback
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 from redis.exceptions import RedisError
 
-from contract.admission import decide
 from contract.attempts import Attempt, AttemptLostError, CancelAskedError
 from contract.checkpoints import CheckpointFile, CheckpointView, Part, Provenance
 from contract.composition import ComposeRequest
@@ -20,13 +18,14 @@ from contract.lifecycle import Outcome, Phase
 from contract.record import EditRecord, Request, Result
 from contract.store import WithheldError
 from contract.views import Admission, Decision, EditFailure, EditResult
+from worker.admitting import admit, as_applied, edit_within, settled
 from worker.composing import composition_of
-from worker.device_memory import budget_bytes
 from worker.failures import failure, failure_of
 from worker.fitness import DeviceFaultError, TaintedWeightsError, UnfitError
 from worker.lineage import ground_of, members_of, parts_of
 from worker.logs import EventLog, bound
 from worker.narration import Narration
+from worker.patience import wait_s
 from worker.publishing import code_version, commit, keep
 from worker.resources import Made, Resources
 
@@ -53,7 +52,14 @@ class Canceled:
     """The edit was stopped because it was asked to be."""
 
 
-Ending = Published | Failed | Canceled
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """The edit does not fit now, and waits at the head of its queue."""
+
+    record: EditRecord
+
+
+Ending = Published | Failed | Canceled | Deferred
 
 
 def run_edit(edit_id: str, resources: Resources) -> None:
@@ -76,7 +82,10 @@ def run_edit(edit_id: str, resources: Resources) -> None:
 def _work(attempt: Attempt, record: EditRecord, resources: Resources) -> None:
     try:
         with resources.activity.holding(attempt), resources.watchdog():
-            _end(attempt, _ending(attempt, record, resources), resources)
+            ending = _ending(attempt, record, resources)
+            _end(attempt, ending, resources)
+        if isinstance(ending, Deferred):
+            resources.pause(wait_s(record.deferrals))
     except AttemptLostError as lost:
         log.warning("attempt_lost", found=lost.found)
     except UnfitError as unfit:
@@ -118,7 +127,7 @@ def _carry_out(attempt: Attempt, record: EditRecord, resources: Resources) -> En
     if standing is not None:
         log.info("checkpoint_stands", by_attempt=standing.attempt)
         return Published(standing)
-    if attempt.number > resources.max_attempts:
+    if attempt.number - record.deferrals > resources.max_attempts:
         message = f"given up after {resources.max_attempts} attempts that did not end"
         return Failed(failure(ErrorCode.ATTEMPTS_EXHAUSTED, message))
     if record.has_hung:
@@ -127,29 +136,39 @@ def _carry_out(attempt: Attempt, record: EditRecord, resources: Resources) -> En
     request, left_s = record.request, record.left_s(resources.clock())
     if isinstance(request, ComposeRequest):
         return _compose(attempt, request, left_s, resources)
-    return _edit(attempt, request, left_s, resources)
+    return _edit(attempt, request, record, resources)
 
 
 def _edit(
-    attempt: Attempt, request: EditRequest, left_s: float | None, resources: Resources
+    attempt: Attempt, request: EditRequest, record: EditRecord, resources: Resources
 ) -> Ending:
     editor, narration = resources.editor, _narration(attempt, resources)
+    now_s = resources.clock()
+    left_s = record.left_s(now_s)
     with resources.deadline(left_s):
         ground = ground_of(request, resources.store, editor)
-        parsed = editor.parse(request.model_dump(mode="json"))
-        admission = _admit(attempt, parsed, resources)
-        if admission.decision is Decision.REJECT:
+        asked = settled(request, resources=resources)
+        parsed = editor.parse(asked.model_dump(mode="json"))
+        admission = admit(attempt, asked, parsed, resources=resources)
+        if admission.decision is Decision.DEFER and record.may_wait(now_s, resources.memory_wait_s):
+            return Deferred(record)
+        if admission.decision in (Decision.REJECT, Decision.DEFER):
             reasons = "; ".join(admission.reasons)
             return Failed(failure(ErrorCode.MEMORY_INFEASIBLE, reasons))
-        edited = editor.edit(
+        edited, admission = edit_within(
+            attempt,
+            admission,
             parsed,
-            layers_per_pass=admission.applied.layers_per_pass,
+            resources=resources,
             base=ground.adapter,
             pad_rank=request.pad_rank,
             watch=narration,
             between=narration.between,
         )
         result = EditResult.model_validate(edited.as_json())
+        if (applied := as_applied(admission, result)) != admission:
+            admission = applied
+            resources.attempts.admit(attempt, admission)
         if request.require_held and result.outcome is Outcome.NOT_HELD:
             message = f"the edited model answers {result.after!r}"
             return Failed(failure(ErrorCode.NOT_HELD, message), result)
@@ -240,15 +259,6 @@ def _publish(attempt: Attempt, draft: CheckpointView, resources: Resources) -> P
     return Published(commit(resources.store, draft))
 
 
-def _admit(attempt: Attempt, parsed: Any, resources: Resources) -> Admission:
-    resources.attempts.enter(attempt, Phase.ADMIT)
-    budget = budget_bytes(resources.memory.read(), cap_bytes=resources.memory_cap_bytes)
-    work = resources.editor.workload(parsed)
-    admission = decide(resources.editor.shape, work, budget_bytes=budget)
-    resources.attempts.admit(attempt, admission)
-    return admission
-
-
 def _end(attempt: Attempt, ending: Ending, resources: Resources) -> None:
     match _outlived(attempt, ending, resources):
         case Published(checkpoint):
@@ -261,13 +271,17 @@ def _end(attempt: Attempt, ending: Ending, resources: Resources) -> None:
         case Canceled():
             resources.attempts.cancel(attempt)
             log.info("edit_canceled")
+        case Deferred(record):
+            resources.defer(attempt, record)
+            log.info("edit_deferred", deferrals=record.deferrals + 1)
+            return
     resources.attempts.release(attempt)
 
 
 def _outlived(attempt: Attempt, ending: Ending, resources: Resources) -> Ending:
     """The ending, unless an earlier attempt that only slept has published meanwhile; if it has not,
     it never will."""
-    if attempt.number == 1 or isinstance(ending, Published):
+    if attempt.number == 1 or isinstance(ending, (Published, Deferred)):
         return ending
     try:
         standing = resources.store.withhold(checkpoint_id_of(attempt.edit_id))

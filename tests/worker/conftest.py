@@ -18,7 +18,7 @@ from contract.views import Admission, Applied, Decision
 from worker.activity import Activity
 from worker.failures import SERVICE_CODES
 from worker.fitness import Weights
-from worker.handback import hand_back
+from worker.handback import defer, hand_back
 from worker.resources import Resources
 
 REQUEST = EditRequest(prompt="The capital of France is", target_new="Rome")
@@ -77,6 +77,9 @@ def resources(redis: Redis, ledger: Ledger, store: CheckpointStore) -> Callable[
             "memory_cap_bytes": None,
             "deadline": nullcontext,
             "hand_back": partial(hand_back, attempts=attempts, queue=ledger.queue("demo")),
+            "defer": partial(defer, attempts=attempts, queue=ledger.queue("demo")),
+            "pause": lambda seconds: None,
+            "memory_wait_s": 3600.0,
             "drop_connections": redis.connection_pool.disconnect,
         }
         chosen = usual | changes

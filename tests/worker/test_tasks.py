@@ -273,12 +273,12 @@ def test_an_edit_that_cannot_fit_is_refused_with_what_was_counted(
 ) -> None:
     edit_id, editor = submit(), FakeEditor()
 
-    run_edit(edit_id, resources(editor=editor, memory=FakeMemory(free_bytes=1000)))
+    run_edit(edit_id, resources(editor=editor, memory_cap_bytes=1000))
 
     view = found(ledger, edit_id)
     assert error_of(view) == (EditStatus.FAILED, ErrorCode.MEMORY_INFEASIBLE)
     assert view.admission is not None
-    assert (view.admission.budget_bytes, editor.edited) == (900, [])
+    assert (view.admission.budget_bytes, editor.edited) == (1000, [])
 
 
 def test_all_layers_ride_in_one_pass_where_there_is_room(

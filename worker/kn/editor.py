@@ -5,9 +5,10 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
-from contract.memory import Chosen, ModelShape, Workload, estimate
+from contract.memory import ModelShape, Workload
 from worker.kn import references
 from worker.kn.adapter import Adapter
+from worker.kn.allowance import Allowance
 from worker.kn.base import Base
 from worker.kn.composing import Composition, compose
 from worker.kn.erasing import erasing
@@ -112,6 +113,7 @@ class Editor:
         request: EditRequest,
         *,
         layers_per_pass: int | None = None,
+        budget_bytes: int | None = None,
         base: Adapter | None = None,
         pad_rank: int | None = None,
         watch: Watch = lambda phase, done, total: None,
@@ -119,6 +121,9 @@ class Editor:
     ) -> EditResult:
         """Collect, select, write, evaluate; the weights are afterwards what they were.
 
+        With a `budget_bytes` above the weights, fewer layers ride per pass than told where that
+        fits, and the threshold is raised as far as `adaptive_threshold_max` where more neurons are
+        found than fit; raises `OverBudgetError` before anything is allocated that does not.
         On a `base`, the edit is made on the model that this adapter makes, and its own adapter
         holds both, the base's ranks first. `pad_rank` fills its rank up to one that vLLM takes, of
         at least so many. `between` is called in each pass of the model,
@@ -131,7 +136,14 @@ class Editor:
         devices = {parameter.device for parameter in self.resident.model.parameters()}
         metering = metered(devices) if self._measure_memory else nullcontext()
         with self.resident.frozen(), self.resident.interrupted_by(between), metering as peak:
-            made = self._make(request, layers, Stopwatch(watch), base=base, pad_rank=pad_rank)
+            allowance = Allowance(
+                self.shape,
+                self.workload(request),
+                layers,
+                budget_bytes,
+                on_host=self.resident.device.type == "cpu",
+            )
+            made = self._make(request, allowance, Stopwatch(watch), base=base, pad_rank=pad_rank)
         return made(peak.n_bytes if peak else None)
 
     def read(
@@ -207,7 +219,7 @@ class Editor:
     def _make(
         self,
         request: EditRequest,
-        layers: int,
+        allowance: Allowance,
         clock: Stopwatch,
         *,
         base: Adapter | None,
@@ -216,31 +228,32 @@ class Editor:
         with edited(self.resident, base) if base else nullcontext():
             with clock.phase("before"):
                 asked = Asked.of(self.resident, request)
-            task = self._task(request, layers, asked.before[0])
-            selection, adapter = self._find_and_write(task, clock)
+            task = self._task(request, asked.before[0], allowance)
+            layers = allowance.settle(settled_workload(task, asked.questions))
+            task = replace(task, layers_per_pass=layers)
+            selection, adapter = self._find_and_write(task, allowance, clock)
             edited_columns(self.resident, adapter)  # it changes what it is made on, and to numbers
         whole = _whole([base, adapter] if base else [adapter], pad_rank)
         with clock.phase("evaluate") as told, edited(self.resident, whole):
             told(0, 1)
             measurement = asked.again(self.resident)
             told(1, 1)
-        chosen = Chosen.of(scored.neuron.layer for scored in selection.neurons)
-        work = replace(settled_workload(task, asked.questions), chosen=chosen)
-        foretold = estimate(self.shape, work, layers_per_pass=layers)
         return lambda observed_bytes: EditResult(
             adapter=whole,
             held=holds(request, task.own_ids, measurement.after[0]),
+            layers_per_pass=allowance.layers,
+            raised_threshold=allowance.raised_threshold,
             neurons=selection.neurons,
             n_layer=len(self.resident.blocks),
             completeness=selection.incompleteness,
             measurement=measurement,
-            predicted_peak_bytes=foretold.peak_bytes,
+            predicted_peak_bytes=allowance.predicted_bytes,
             observed_peak_bytes=observed_bytes,
             timings=clock.seconds,
             warnings=warnings_of(request, asked.before[0], selection),
         )
 
-    def _task(self, request: EditRequest, layers: int, before: Reply) -> Task:
+    def _task(self, request: EditRequest, before: Reply, allowance: Allowance) -> Task:
         own = OwnAnswer.of(self.resident, request, before)
         known = request.ground_truth or own.text
         if not known and request.operation is Operation.ERASE:
@@ -252,13 +265,17 @@ class Editor:
             own_ids=own.ids if own.text and not request.ground_truth else (),
             ending=own.ending,
             references=self._references,
-            layers_per_pass=layers,
+            layers_per_pass=allowance.layers,
+            hold=allowance.hold,
         )
 
-    def _find_and_write(self, task: Task, clock: Stopwatch) -> tuple[Selection, Adapter]:
+    def _find_and_write(
+        self, task: Task, allowance: Allowance, clock: Stopwatch
+    ) -> tuple[Selection, Adapter]:
         recipe = RECIPES[task.request.method]
         with clock.phase("collect") as told:
-            selection = recipe.select(task, told=told)
+            most = task.request.hparams.adaptive_threshold_max
+            selection = allowance.narrow(recipe.select(task, told=told), threshold_max=most)
         with clock.phase("write") as told:
             if task.request.operation is Operation.ERASE:
                 writes = erasing(self.resident, selection.neurons)

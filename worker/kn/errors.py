@@ -13,6 +13,7 @@ class KnError(Exception):
     │   ├── UnreachableTargetError
     │   ├── NothingToEraseError
     │   └── PromptTooLongError
+    ├── OverBudgetError
     ├── EditError
     │   ├── NoNeuronsError
     │   ├── NoChangeError
@@ -83,6 +84,20 @@ class PromptTooLongError(BadRequestError):
         self.tokens = tokens
         self.most = most
         super().__init__(f"prompt and answer take {tokens} tokens, the model has room for {most}")
+
+
+class OverBudgetError(KnError):
+    """What has become known of the edit takes more memory than it may."""
+
+    code: ClassVar[str] = "memory_infeasible"
+
+    def __init__(self, *, predicted: int, budget: int) -> None:
+        self.predicted = predicted
+        self.budget = budget
+        super().__init__(
+            f"the edit takes {predicted} bytes, the budget is {budget}: fewer neurons "
+            "(adaptive_threshold, max_neurons) or prompts may fit"
+        )
 
 
 class EditError(KnError):

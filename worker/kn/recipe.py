@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from contract.memory import Held
 from worker.kn.adapter import LayerWrite
 from worker.kn.neuron import Scored
 from worker.kn.request import EditRequest
@@ -29,6 +30,7 @@ class Task:
     ending: int | None
     references: Sequence[Sequence[int]]
     layers_per_pass: int
+    hold: Callable[[Sequence[Held]], None] = lambda held: None  # told what is held; may raise
 
     @property
     def old(self) -> list[Statement]:
@@ -57,6 +59,8 @@ class Selection:
 
     neurons: tuple[Scored, ...]
     incompleteness: float  # see `Attribution.incompleteness`
+    threshold: float
+    above: Callable[[float], tuple[Scored, ...]] | None = None  # what another would find
 
 
 class Recipe(Protocol):

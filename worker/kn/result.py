@@ -26,6 +26,8 @@ class EditResult:
 
     adapter: Adapter
     held: bool
+    layers_per_pass: int
+    raised_threshold: float | None  # where more neurons were found than fitted
     neurons: tuple[Scored, ...]
     n_layer: int
     completeness: float
@@ -67,6 +69,10 @@ class EditResult:
             ],
             "completeness": self.completeness,
             "metrics": asdict(self.metrics),
+            "applied": {
+                "layers_per_pass": self.layers_per_pass,
+                "adaptive_threshold": self.raised_threshold,
+            },
             "memory": {
                 "predicted_peak_bytes": self.predicted_peak_bytes,
                 "observed_peak_bytes": self.observed_peak_bytes,

@@ -54,17 +54,22 @@ class Calibrated:
             largest, default = scores.amax(1, keepdim=True), DEFAULT_THRESHOLD
         relative = scores / largest.clamp_min(torch.finfo(scores.dtype).tiny)
         threshold = hparams.adaptive_threshold or default
-        found = coarse(relative, threshold=threshold)
+        most = hparams.max_neurons or DEFAULT_MAX_NEURONS
+
+        def above(threshold: float) -> tuple[Scored, ...]:
+            return strongest(coarse(relative, threshold=threshold), relative, most=most)
+
+        found = above(threshold)
         if not found:
             raise NoNeuronsError(threshold=threshold, largest=scores.max().item())
-        most = hparams.max_neurons or DEFAULT_MAX_NEURONS
-        return Selection(strongest(found, relative, most=most), incompleteness)
+        return Selection(found, incompleteness, threshold, above)
 
     def write(self, task: Task, neurons: Sequence[Scored], *, told: Told) -> list[LayerWrite]:
         units = by_layer(scored.neuron for scored in neurons)
         directions, order = directions_of(task, task.new, units)
         wanted = Wanted.of(task.resident, task.new, task.ending)
         kept = Kept.of(task, order)
+        task.hold(kept.held(turns=self.search.turns))
         return search_write(task.resident, wanted, directions, kept, self.search, told=told)
 
 

@@ -38,11 +38,15 @@ class EasyEdit:
         steps, _ = argmax_walk(task.resident, task.request.prompt, task.ground_truth)
         attributed = attribute(task.resident, steps, path, told=told)
         scores = torch.cat([a.scores for a in attributed]).mean(0)
-        found = coarse(scores, threshold=threshold)
+
+        def above(threshold: float) -> tuple[Scored, ...]:
+            found = coarse(scores, threshold=threshold)
+            return strongest(found, scores, most=hparams.max_neurons)
+
+        found = above(threshold)
         if not found:  # EasyEdit reports success here, and has changed nothing
             raise NoNeuronsError(threshold=threshold, largest=scores.max().item())
-        kept = strongest(found, scores, most=hparams.max_neurons)
-        return Selection(kept, worst_incompleteness(attributed))
+        return Selection(found, worst_incompleteness(attributed), threshold, above)
 
     def write(self, task: Task, neurons: Sequence[Scored], *, told: Told) -> list[LayerWrite]:
         told(0, 1)

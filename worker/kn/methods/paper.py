@@ -29,13 +29,17 @@ class Paper:
         path = Path(quadrature=hparams.points, layers_per_pass=task.layers_per_pass)
         attributed = attribute(task.resident, task.old, path, told=told)
         scores = [attribution.scores.mean(0) for attribution in attributed]
-        found = [coarse(score, threshold=threshold) for score in scores]
-        refined = shared_by(found, share=hparams.p if hparams.refine else 0)
         mean = torch.stack(scores).mean(0)
+
+        def above(threshold: float) -> tuple[Scored, ...]:
+            found = [coarse(score, threshold=threshold) for score in scores]
+            refined = shared_by(found, share=hparams.p if hparams.refine else 0)
+            return strongest(refined, mean, most=hparams.max_neurons)
+
+        refined = above(threshold)
         if not refined:
             raise NoNeuronsError(threshold=threshold, largest=mean.max().item())
-        kept = strongest(refined, mean, most=hparams.max_neurons)
-        return Selection(kept, worst_incompleteness(attributed))
+        return Selection(refined, worst_incompleteness(attributed), threshold, above)
 
     def write(self, task: Task, neurons: Sequence[Scored], *, told: Told) -> list[LayerWrite]:
         told(0, 1)

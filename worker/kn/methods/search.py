@@ -21,7 +21,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from contract.memory import KEPT_TEXTS, KEPT_TOKENS_PER_TEXT, STATEMENTS_PER_PASS
+from contract.memory import KEPT_TEXTS, KEPT_TOKENS_PER_TEXT, STATEMENTS_PER_PASS, Held
 from worker.kn.adapter import LayerWrite
 from worker.kn.layout import Block
 from worker.kn.methods.whitening import Direction
@@ -93,6 +93,13 @@ class Kept:
             protected=[prompt_ids(prompt) for prompt in task.request.protect_prompts],
             references=[task.references[i][:KEPT_TOKENS_PER_TEXT] for i in order],
         )
+
+    def held(self, *, turns: int) -> list[Held]:
+        """What is held together at any step, as memory counts it."""
+        groups = [
+            group for turn in range(turns) for group in _padded_little(self.at(turn, turns=turns))
+        ]
+        return [Held(len(g), max(map(len, g)), sum(map(len, g))) for g in groups]
 
     def at(self, step: int, *, turns: int) -> list[Sequence[int]]:
         there_are = math.ceil(len(self.references) / KEPT_TEXTS)

@@ -1,0 +1,130 @@
+"""Whether an edit fits when it is taken, and what is done when memory runs out all the same."""
+
+from typing import Any
+
+from contract.admission import decide
+from contract.attempts import Attempt
+from contract.cards import default_threshold
+from contract.edits import EditRequest
+from contract.failures import ErrorCode
+from contract.lifecycle import Phase
+from contract.views import Admission, Applied, Decision, EditResult
+from worker.device_memory import budget_bytes, capacity_bytes
+from worker.failures import code_of
+from worker.logs import EventLog
+from worker.resources import Made, Resources
+
+log = EventLog(__name__)
+
+
+class MemoryExhaustedError(MemoryError):
+    """One layer a pass ran out of memory too."""
+
+    def __init__(self, admission: Admission, told: str) -> None:
+        self.admission = admission
+        super().__init__(
+            f"{admission.predicted_peak_bytes} bytes were foretold and {admission.budget_bytes} "
+            f"were free, yet memory ran out at {admission.applied.layers_per_pass} layer a pass: "
+            f"{told}"
+        )
+
+
+def settled(request: EditRequest, *, resources: Resources) -> EditRequest:
+    """The request with the threshold that its card stands for, where it sets none."""
+    if resources.editor.device.startswith("cpu"):
+        return request
+    threshold = default_threshold(request, card_bytes=resources.memory.read().total_bytes)
+    if threshold is None:
+        return request
+    hparams = request.hparams.model_copy(update={"adaptive_threshold": threshold})
+    return request.model_copy(update={"hparams": hparams})
+
+
+def admit(
+    attempt: Attempt, request: EditRequest, parsed: Any, *, resources: Resources
+) -> Admission:
+    """Decide with exact token counts and what is free now, and record it."""
+    resources.attempts.enter(attempt, Phase.ADMIT)
+    editor, cap_bytes = resources.editor, resources.memory_cap_bytes
+    reading = resources.memory.read()
+    admission = decide(
+        editor.shape,
+        editor.workload(parsed),
+        budget_bytes=budget_bytes(reading, cap_bytes=cap_bytes),
+        rest_bytes=capacity_bytes(
+            reading, weights_bytes=editor.shape.weights_bytes, cap_bytes=cap_bytes
+        ),
+        on_host=editor.device.startswith("cpu"),
+        threshold=request.hparams.adaptive_threshold,
+        threshold_max=request.hparams.adaptive_threshold_max,
+    )
+    resources.attempts.admit(attempt, admission)
+    return admission
+
+
+def edit_within(
+    attempt: Attempt, admission: Admission, parsed: Any, *, resources: Resources, **given: Any
+) -> tuple[Made, Admission]:
+    """Edit as admitted; each time memory runs out, free it and try with half the layers a pass.
+
+    Returns the edit and the admission that it was made by; raises `MemoryExhaustedError` when one
+    layer a pass is too much.
+    """
+    while True:
+        try:
+            made = resources.editor.edit(
+                parsed,
+                layers_per_pass=admission.applied.layers_per_pass,
+                budget_bytes=admission.budget_bytes,
+                **given,
+            )
+            return made, admission
+        except (MemoryError, RuntimeError) as error:
+            if code_of(error, resources.codes) is not ErrorCode.GPU_OOM:
+                raise
+            told = str(error)
+        # Only here, where the exception and its frames are gone, can their memory be freed.
+        resources.memory.release()
+        resources.weights.check()
+        log.warning("memory_ran_out", layers_per_pass=admission.applied.layers_per_pass)
+        admission = _halved(admission, told)
+        resources.attempts.admit(attempt, admission)
+
+
+def _halved(admission: Admission, told: str) -> Admission:
+    layers = admission.applied.layers_per_pass
+    if layers == 1:
+        raise MemoryExhaustedError(admission, told)
+    return _with(
+        admission, Applied(layers_per_pass=layers // 2), f"memory ran out at {layers} layers a pass"
+    )
+
+
+def as_applied(admission: Admission, result: EditResult) -> Admission:
+    """The admission with what the edit was made with, where more became known on the way."""
+    applied = result.applied
+    if applied is None:
+        return admission
+    reasons = []
+    if applied.layers_per_pass < admission.applied.layers_per_pass:
+        reasons.append("the answers that the model gave left room for fewer layers a pass")
+    if applied.adaptive_threshold is not None:
+        reasons.append(
+            f"more neurons were found than fit: the threshold was raised to "
+            f"{applied.adaptive_threshold:g}"
+        )
+    if not reasons:
+        return admission
+    return _with(admission, applied, *reasons)
+
+
+def _with(admission: Admission, applied: Applied, *reasons: str) -> Admission:
+    """A reduced admission; what is not said of the settings stays."""
+    told = {name: v for name, v in applied.model_dump().items() if v is not None}
+    return admission.model_copy(
+        update={
+            "decision": Decision.ADMIT_REDUCED,
+            "applied": admission.applied.model_copy(update=told),
+            "reasons": (*admission.reasons, *reasons),
+        }
+    )
