@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from app.authentication import OPEN_PATHS
 from app.errors import STATUS
+from app.glossary import CODES, EXAMPLES, meaning
 from app.problems import MEDIA_TYPE, Problem
 from contract.failures import ErrorCode
 
@@ -45,6 +46,7 @@ class Api(FastAPI):
                         parameter["schema"] = _never_null(parameter["schema"])
             if self._asks_for_keys:
                 _guard(schema)
+            _explain(schema)
             for name in ("HTTPValidationError", "ValidationError"):
                 schema["components"]["schemas"].pop(name, None)
         return super().openapi()
@@ -57,6 +59,32 @@ def _never_null(schema: dict[str, Any]) -> dict[str, Any]:
         return schema
     told = {name: value for name, value in schema.items() if name != "anyOf"}
     return {**told, **kinds[0]}
+
+
+def _explain(schema: dict[str, Any]) -> None:
+    """Say what every name means, where its model does not."""
+    for name, described in schema["components"]["schemas"].items():
+        for field, told in described.get("properties", {}).items():
+            _describe(told, meaning(name, field))
+        if name in EXAMPLES:
+            described.setdefault("examples", [EXAMPLES[name]])
+    for path in schema["paths"].values():
+        for operation in path.values():
+            for parameter in operation.get("parameters", ()):
+                _describe(parameter, meaning("", parameter["name"]))
+    codes = schema["components"]["schemas"].get("ErrorCode")
+    if codes is not None:
+        codes["description"] = "\n".join([codes["description"], *map(_of_code, CODES)])
+
+
+def _describe(told: dict[str, Any], text: str | None) -> None:
+    if text is not None:
+        told.setdefault("description", text)
+
+
+def _of_code(code: ErrorCode) -> str:
+    status = f" ({STATUS[code].value})" if code in STATUS else ""
+    return f"- `{code.value}`{status}: {CODES[code]}"
 
 
 def _guard(schema: dict[str, Any]) -> None:

@@ -116,4 +116,6 @@ class ModelFile(Frozen):
 
 
 class ModelFileList(Frozen):
+    """The files of an edited model."""
+
     items: tuple[ModelFile, ...]

@@ -282,8 +282,12 @@ class WorkerView(Frozen):
 
 
 class ModelList(Frozen):
+    """Every model that a worker has ever published."""
+
     items: tuple[ModelView, ...]
 
 
 class WorkerList(Frozen):
+    """The workers that are alive."""
+
     items: tuple[WorkerView, ...]

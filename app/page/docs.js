@@ -6,7 +6,7 @@ import { get, home } from "./api.js";
 const main = document.querySelector("main");
 const named = (ref) => ref.split("/").at(-1);
 
-const described = (text) => text && h("p", {}, text.split(/(`[^`]+`)/).map((part) => (part.startsWith("`") ? h("code", {}, part.slice(1, -1)) : part)));
+const described = (text) => text && text.split(/\n(?=- )|\n\n/).map((line) => h("p", {}, line.split(/(`[^`]+`)/).map((part) => (part.startsWith("`") ? h("code", {}, part.slice(1, -1)) : part))));
 
 /** A schema's type in a few words, with links to the schemas it names. */
 function type(schema = {}) {
@@ -49,14 +49,15 @@ function operation(method, path, told) {
 
 /** A line for the shell. */
 function example(method, path, told) {
-  const sample = told.requestBody?.content?.["application/json"]?.example;
+  const ref = told.requestBody?.content?.["application/json"]?.schema?.$ref;
+  const sample = ref && api.components.schemas[named(ref)].examples?.[0];
   const flags = method === "get" ? "" : ` -X ${method.toUpperCase()}`;
   const body = sample ? ` -H 'Content-Type: application/json' \\\n  -d '${JSON.stringify(sample).replaceAll("'", "'\\''")}'` : "";
   return h("details", {}, h("summary", {}, "curl"), h("pre", {}, `curl${flags} ${home()}${path}${body}`));
 }
 
 const schema = (name, told) => h("section", { class: "wide", id: name }, h("h2", {}, name), described(told.description),
-  told.enum && h("p", {}, told.enum.map((value) => [h("code", {}, value), " "])),
+  told.enum && !told.description?.includes("\n- ") && h("p", {}, told.enum.map((value) => [h("code", {}, value), " "])),
   fields(Object.entries(told.properties ?? {}).map(([field, one]) => [field, one, told.required?.includes(field)])),
   told.examples && h("pre", {}, JSON.stringify(told.examples[0], null, 2)));
 

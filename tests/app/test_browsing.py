@@ -275,3 +275,23 @@ def test_an_edit_that_is_not_there_is_told(page: Any, api: httpx.Client) -> None
     visit(page, api, f"#/edits/edit-{'0' * 28}")
 
     page.locator("main .problem", has_text="edit not found").wait_for()
+
+
+def test_the_api_is_described_whole_and_offline(page: Any, api: httpx.Client) -> None:
+    described = api.get("/openapi.json").json()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+
+    visit(page, api, "docs")
+    page.locator("#create_edit").wait_for()
+
+    shown = page.locator("section[id]").evaluate_all("all => all.map((one) => one.id)")
+    operations = {
+        operation["operationId"]
+        for path in described["paths"].values()
+        for method, operation in path.items()
+        if method != "head"
+    }
+    assert operations | described["components"]["schemas"].keys() == set(shown)
+    assert "queue_full" in page.locator("#ErrorCode").inner_text()
+    assert all(url.startswith(str(api.base_url)) for url in asked)

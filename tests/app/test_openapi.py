@@ -6,6 +6,10 @@ import httpx
 import pytest
 
 from app.errors import STATUS, ApiError
+from app.glossary import CODES, TERMS
+from contract.composition import ComposeRequest
+from contract.edits import EditRequest
+from contract.failures import ErrorCode
 
 
 @pytest.fixture
@@ -93,3 +97,63 @@ def test_no_parameter_is_said_to_be_null(description: dict[str, Any]) -> None:
 
     assert parameters
     assert not [p for p in parameters if {"type": "null"} in p["schema"].get("anyOf", ())]
+
+
+def test_every_field_and_parameter_is_described(description: dict[str, Any]) -> None:
+    schemas = description["components"]["schemas"]
+    fields = {
+        f"{name}.{field}": told
+        for name, schema in schemas.items()
+        for field, told in schema.get("properties", {}).items()
+    }
+    parameters = {
+        f"{path}?{parameter['name']}": parameter
+        for path, methods in description["paths"].items()
+        for operation in methods.values()
+        for parameter in operation.get("parameters", ())
+    }
+
+    assert [
+        name for name, told in (fields | parameters).items() if not told.get("description")
+    ] == []
+    assert [name for name, schema in schemas.items() if not schema.get("description")] == []
+
+
+def test_every_code_is_explained_with_its_status(description: dict[str, Any]) -> None:
+    explained = description["components"]["schemas"]["ErrorCode"]["description"]
+
+    assert set(CODES) == set(ErrorCode)
+    for code in ErrorCode:
+        assert f"- `{code}`" in explained
+    assert "- `queue_full` (429): " in explained
+
+
+def test_the_glossary_has_no_term_that_is_not_used(description: dict[str, Any]) -> None:
+    used = {
+        name
+        for schema, told in description["components"]["schemas"].items()
+        for field in told.get("properties", {})
+        for name in (field, f"{schema}.{field}")
+    }
+    parameters = {
+        parameter["name"]
+        for path in description["paths"].values()
+        for operation in path.values()
+        for parameter in operation.get("parameters", ())
+    }
+
+    assert set(TERMS) - used - parameters == set()
+
+
+def test_every_body_has_an_example_that_is_taken(description: dict[str, Any]) -> None:
+    schemas = description["components"]["schemas"]
+    bodies = {
+        operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].split("/")[-1]
+        for path in description["paths"].values()
+        for operation in path.values()
+        if "requestBody" in operation
+    }
+
+    assert bodies == {"EditRequest", "ComposeRequest"}
+    EditRequest.model_validate(schemas["EditRequest"]["examples"][0])
+    ComposeRequest.model_validate(schemas["ComposeRequest"]["examples"][0])
