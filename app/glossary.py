@@ -81,6 +81,7 @@ TERMS: dict[str, str] = {
     "applied": "The settings that admission chose.",
     "layers_per_pass": "Layers whose attributions are computed together.",
     "Applied.adaptive_threshold": "The threshold that was applied; null for the method's own.",
+    "LargestFit.steps": "Points on the integration path that would fit.",
     "reasons": "Why it was decided so, for people.",
     # checkpoints
     "schema_version": "Of the manifest.",
