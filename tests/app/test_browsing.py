@@ -282,7 +282,7 @@ def test_the_api_is_described_whole_and_offline(page: Any, api: httpx.Client) ->
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
 
-    visit(page, api, "docs")
+    visit(page, api, "/docs")
     page.locator("#create_edit").wait_for()
 
     shown = page.locator("section[id]").evaluate_all("all => all.map((one) => one.id)")
