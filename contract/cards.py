@@ -1,10 +1,15 @@
-"""What people have learnt to set on their cards: the thresholds of the methods without a search.
+"""What of a card an edit may take, and what people have learnt to set on theirs.
 
 EasyEdit's users advise 0.35 to 0.45 on 24 GB and 0.3 to 0.4 from 80 GB on: the fewer neurons are
 collected, the less is kept beside them.
 """
 
 from contract.edits import EditRequest, Method
+
+SAFE_SHARE = 0.9
+"""The share of the free bytes that an edit may take. The tenth that is left goes to what the
+formula does not count: the allocator's fragmentation, library workspaces, and other processes that
+grow meanwhile. It is a margin that was chosen, not measured."""
 
 GB = 10**9
 BANDS = ((72 * GB, 0.3), (40 * GB, 0.35), (20 * GB, 0.4), (0, 0.45))

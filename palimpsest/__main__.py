@@ -20,6 +20,7 @@ from palimpsest.commands import (
     demo,
     doctor,
     download,
+    estimate,
     get,
     key,
     list,
@@ -41,7 +42,7 @@ from palimpsest.errors import (
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 TIMEOUT_S = 30.0
-SERVERS: dict[str, Command] = {"up": up, "demo": demo, "key": key}
+SERVERS: dict[str, Command] = {"up": up, "demo": demo, "estimate": estimate, "key": key}
 CLIENTS: dict[str, Command] = {
     "submit": submit,
     "get": get,

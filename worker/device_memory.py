@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-SAFE_SHARE = 0.9
-"""The share of the free bytes that an edit may take. The tenth that is left goes to what the
-formula does not count: the allocator's fragmentation, library workspaces, and other processes that
-grow meanwhile. It is a margin that was chosen, not measured."""
+from contract.cards import SAFE_SHARE
 
 _KIB = 1024
 
