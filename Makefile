@@ -34,6 +34,7 @@ bench: $(READY)
 	@test -n "$(EASYEDIT)" || { echo "make bench EASYEDIT=/path/to/EasyEdit"; exit 2; }
 	$(BIN)/python -m bench.parity --easyedit $(EASYEDIT)
 	$(BIN)/python -m bench.collect --easyedit $(EASYEDIT)
+	$(BIN)/python -m bench.merges
 	$(BIN)/python -m bench.checkpoints
 	$(BIN)/python -m bench.precision
 	$(BIN)/python -m bench.sequence
