@@ -15,6 +15,7 @@ from app.routes import (
     files,
     health,
     hub,
+    metrics,
     models,
     page,
     workers,
@@ -22,6 +23,7 @@ from app.routes import (
 from app.service import Pace, Service
 from app.tokens import TokenCounters
 from app.tracing import Tracing
+from app.traffic import Traffic
 from contract.attempts import Attempts
 from contract.keys import KeyRing, Keys
 from contract.ledger import Ledger
@@ -54,6 +56,7 @@ def create_app(
         redirect_slashes=False,
         asks_for_keys=not keys.is_empty,
     )
+    traffic = Traffic()
     app.state.service = Service(
         ledger=ledger,
         attempts=Attempts(ledger.redis, lease_s=settings.lease_s),
@@ -62,8 +65,21 @@ def create_app(
         readiness=Readiness(ledger, store),
         pace=pace or Pace(),
         stopping=stopping or Event(),
+        traffic=traffic,
     )
-    for module in (edits, changes, events, checkpoints, files, hub, models, workers, health, page):
+    for module in (
+        edits,
+        changes,
+        events,
+        checkpoints,
+        files,
+        hub,
+        models,
+        workers,
+        health,
+        metrics,
+        page,
+    ):
         app.include_router(module.router)
     handlers.register(app)
     # The last one added is the outermost.
@@ -71,5 +87,5 @@ def create_app(
         BodyLimit, limit_bytes=settings.max_body_bytes, refuse=handlers.raised_by_framework
     )
     app.add_middleware(Authentication, owners=keys, refuse=handlers.refused)
-    app.add_middleware(Tracing)
+    app.add_middleware(Tracing, traffic=traffic)
     return app

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from app.readiness import Readiness
 from app.tokens import TokenCounters
+from app.traffic import Traffic
 from contract.attempts import Attempts
 from contract.ledger import Ledger
 from contract.store import CheckpointStore
@@ -35,6 +36,7 @@ class Service:
     readiness: Readiness
     pace: Pace = field(default_factory=Pace)
     stopping: Event = field(default_factory=Event)
+    traffic: Traffic = field(default_factory=Traffic)
 
 
 def _service_of(request: Request) -> Service:

@@ -10,6 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.logs import EventLog
+from app.traffic import Traffic
 
 log = EventLog("app.request")
 
@@ -35,10 +36,17 @@ def standard_headers() -> dict[str, str]:
 
 
 class Tracing:
-    """ASGI middleware: names each request, and logs it when it is over."""
+    """ASGI middleware: names each request, and logs and counts it when it is over."""
 
-    def __init__(self, app: ASGIApp, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        traffic: Traffic | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._app = app
+        self._traffic = traffic or Traffic()
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,12 +71,14 @@ class Tracing:
         try:
             await self._app(scope, receive, send_traced)
         finally:
+            duration_s = self._clock() - started_s
+            self._traffic.note(scope["method"], status, duration_s=duration_s)
             log.info(
                 "request",
                 method=scope["method"],
                 path=scope["path"],
                 status=status,
-                duration_s=round(self._clock() - started_s, 4),
+                duration_s=round(duration_s, 4),
             )
 
 

@@ -48,6 +48,7 @@ def test_the_routes_are_these(description: dict[str, Any]) -> None:
         ("GET", "/workers"),
         ("GET", "/livez"),
         ("GET", "/readyz"),
+        ("GET", "/metrics"),
     }
 
 

@@ -1,0 +1,136 @@
+"""What is told to Prometheus: read from Redis when it asks, so that every API tells the same.
+
+Counts of requests alone are of the one process.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from app.exposition import Family, Kind, Labels, labels
+from app.readiness import Check
+from app.service import Service
+from contract.census import Census, take_census
+from contract.lifecycle import EditStatus
+from contract.views import MemoryView, WorkerView
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Everything that is told, as it was read."""
+
+    censuses: Mapping[str, Census]
+    memories: Mapping[str, MemoryView]
+    """Of the latest edit that succeeded, by model."""
+    workers: Sequence[WorkerView]
+    checks: Sequence[Check]
+    requests: Mapping[Labels, float]
+    request_seconds: Mapping[Labels, float]
+
+
+def read(service: Service) -> Figures:
+    """Raises `RedisError` while Redis does not answer: Prometheus then sees the API as down."""
+    ledger = service.ledger
+    models = [model.name for model in ledger.presence.models()]
+    memories = {}
+    for model in models:
+        page = ledger.page(model=model, status=EditStatus.SUCCEEDED, limit=1)
+        if page.items and page.items[0].memory is not None:
+            memories[model] = page.items[0].memory
+    return Figures(
+        censuses={model: take_census(ledger.redis, model) for model in models},
+        memories=memories,
+        workers=ledger.presence.workers(),
+        checks=service.readiness.checks(),
+        requests=service.traffic.requests,
+        request_seconds=service.traffic.seconds,
+    )
+
+
+def families(figures: Figures, *, now_s: float) -> list[Family]:
+    """The figures under their names."""
+    return [
+        *_of_edits(figures.censuses, now_s),
+        *_of_workers(figures.workers),
+        *_of_memory(figures.memories),
+        _gauge(
+            "palimpsest_ready",
+            "Whether what the service needs is well, by check.",
+            {labels(check=check.name): float(check.ok) for check in figures.checks},
+        ),
+        Family(
+            "palimpsest_http_requests_total",
+            Kind.COUNTER,
+            "Requests that this process answered.",
+            figures.requests,
+        ),
+        Family(
+            "palimpsest_http_request_seconds_total",
+            Kind.COUNTER,
+            "Seconds that they took, long polls included.",
+            figures.request_seconds,
+        ),
+    ]
+
+
+def _of_edits(censuses: Mapping[str, Census], now_s: float) -> list[Family]:
+    counts = {
+        labels(model=model, status=status.value): float(n)
+        for model, census in censuses.items()
+        for status, n in census.by_status.items()
+    }
+    waits = {
+        labels(model=model): max(now_s - census.oldest_queued_s, 0.0)
+        if census.oldest_queued_s is not None
+        else 0.0
+        for model, census in censuses.items()
+    }
+    return [
+        _gauge("palimpsest_edits", "Edits that are kept, by where they stand.", counts),
+        _gauge("palimpsest_oldest_queued_seconds", "Since when the oldest edit waits.", waits),
+    ]
+
+
+def _of_workers(workers: Sequence[WorkerView]) -> list[Family]:
+    alive: dict[Labels, float] = {}
+    for worker in workers:
+        named = labels(model=worker.model, state=worker.state.value)
+        alive[named] = alive.get(named, 0.0) + 1
+
+    def each(name: str, meaning: str, values: Sequence[float | None]) -> Family:
+        told = {
+            labels(model=worker.model, worker=worker.id): float(value)
+            for worker, value in zip(workers, values, strict=True)
+            if value is not None
+        }
+        kind = Kind.COUNTER if name.endswith("_total") else Kind.GAUGE
+        return Family(f"palimpsest_worker_{name}", kind, meaning, told)
+
+    return [
+        _gauge("palimpsest_workers", "Workers that are alive, by state.", alive),
+        each("free_bytes", "Memory of its device that is free.", [w.free_bytes for w in workers]),
+        each("total_bytes", "Memory that its device has.", [w.total_bytes for w in workers]),
+        each("budget_bytes", "What one edit may take.", [w.budget_bytes for w in workers]),
+        each("edits_total", "Edits that it ended.", [w.edits_done for w in workers]),
+        each("mean_edit_seconds", "How long they took lately.", [w.mean_edit_s for w in workers]),
+    ]
+
+
+def _of_memory(memories: Mapping[str, MemoryView]) -> list[Family]:
+    """The latest edit's peak: foretold, measured, and the one as a share of the other."""
+    predicted = {labels(model=m): float(v.predicted_peak_bytes) for m, v in memories.items()}
+    observed = {
+        labels(model=m): float(v.observed_peak_bytes)
+        for m, v in memories.items()
+        if v.observed_peak_bytes is not None
+    }
+    ratio = {named: seen / predicted[named] for named, seen in observed.items() if predicted[named]}
+    of_edit = "of the latest edit that succeeded."
+    return [
+        _gauge("palimpsest_edit_predicted_peak_bytes", f"Foretold peak {of_edit}", predicted),
+        _gauge("palimpsest_edit_observed_peak_bytes", f"Measured peak {of_edit}", observed),
+        _gauge("palimpsest_edit_peak_ratio", f"Measured by foretold peak {of_edit}", ratio),
+    ]
+
+
+def _gauge(name: str, meaning: str, samples: Mapping[Labels, float]) -> Family:
+    return Family(name, Kind.GAUGE, meaning, samples)

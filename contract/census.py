@@ -1,0 +1,39 @@
+"""How many edits stand where, and how long the first in line has waited."""
+
+from dataclasses import dataclass
+
+from redis import Redis
+
+from contract import names
+from contract.ids import EDIT_PREFIX
+from contract.lifecycle import EditStatus
+
+_MS_DIGITS = 12
+"""Hex digits at the head of an id: the time when it was made, in milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """The edits of one model."""
+
+    by_status: dict[EditStatus, int]
+    oldest_queued_s: float | None
+    """When the oldest edit that waits was made, in Unix seconds; None when none waits."""
+
+
+def take_census(redis: Redis, model: str) -> Census:
+    """Count without reading a single edit."""
+    statuses = list(EditStatus)
+    with redis.pipeline(transaction=False) as pipe:
+        for status in statuses:
+            pipe.zlexcount(names.index(model=model, status=status), f"[{EDIT_PREFIX}", "+")
+        queued = names.index(model=model, status=EditStatus.QUEUED)
+        pipe.zrangebylex(queued, f"[{EDIT_PREFIX}", "+", start=0, num=1)
+        *counts, oldest = pipe.execute()
+    made_s = _made_s(oldest[0].decode()) if oldest else None
+    return Census(dict(zip(statuses, counts, strict=True)), made_s)
+
+
+def _made_s(edit_id: str) -> float:
+    digits = edit_id.removeprefix(EDIT_PREFIX)[:_MS_DIGITS]
+    return int(digits, 16) / 1000

@@ -1,0 +1,98 @@
+"""The documents say what is."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+from app.exposition import Family, labels
+from app.metrics import Figures, families
+from app.readiness import Check
+from contract.census import Census
+from contract.lifecycle import EditStatus
+from contract.settings import PREFIX, Settings
+from contract.views import MemoryView, WorkerState, WorkerView
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "bench/README.md"]
+
+
+def _variable(name: str) -> str:
+    return "REDIS_URL" if name == "redis_url" else PREFIX + name.upper()
+
+
+def test_every_setting_is_documented_with_its_default_and_meaning() -> None:
+    documented = (ROOT / "docs/operators.md").read_text()
+
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default in (None, "") else f"`{field.default}`"
+        assert f"| `{_variable(name)}` | {default} | {field.description} |" in documented, name
+
+
+def test_no_setting_is_documented_that_is_not_there() -> None:
+    known = set(map(_variable, Settings.model_fields))
+    of_the_command_line = {"PALIMPSEST_URL", "PALIMPSEST_API_KEY"}
+
+    for document in DOCUMENTS:
+        named = set(re.findall(r"PALIMPSEST_[A-Z_]+[A-Z]", document.read_text()))
+        assert named <= known | of_the_command_line, document.name
+
+
+def _families() -> dict[str, Family]:
+    worker = WorkerView(
+        id="w",
+        model="m",
+        host="h",
+        pid=1,
+        device="cpu",
+        state=WorkerState.IDLE,
+        free_bytes=1,
+        total_bytes=1,
+        budget_bytes=1,
+        mean_edit_s=1.0,
+        started_at=datetime(2026, 1, 2, tzinfo=UTC),
+        heartbeat_at=datetime(2026, 1, 2, tzinfo=UTC),
+    )
+    figures = Figures(
+        censuses={"m": Census({EditStatus.QUEUED: 1}, 0.0)},
+        memories={"m": MemoryView(predicted_peak_bytes=1, observed_peak_bytes=1)},
+        workers=[worker],
+        checks=[Check(name="redis", ok=True, detail="")],
+        requests={labels(method="GET", status="200"): 1.0},
+        request_seconds={labels(method="GET", status="200"): 1.0},
+    )
+    return {family.name: family for family in families(figures, now_s=1.0)}
+
+
+def test_every_metric_is_documented_with_its_labels_and_meaning() -> None:
+    documented = (ROOT / "docs/operators.md").read_text()
+
+    for name, family in _families().items():
+        (named,) = family.samples
+        told = ", ".join(f"`{label}`" for label, _ in named)
+        assert f"| `{name}` | {told} | {family.meaning} |" in documented, name
+
+
+def test_the_alerts_ask_for_metrics_and_labels_that_are_there() -> None:
+    rules = yaml.safe_load((ROOT / "docker/alerts.yml").read_text())
+    known = _families()
+
+    for rule in rules["groups"][0]["rules"]:
+        asked = re.findall(r"(palimpsest_\w+)(?:\{(\w+))?", rule["expr"])
+        assert asked, rule["alert"]
+        for name, label in asked:
+            (named,) = known[name].samples
+            assert not label or label in dict(named), rule["alert"]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text())
+
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_the_architecture_fits_on_two_screens() -> None:
+    assert len((ROOT / "ARCHITECTURE.md").read_text().splitlines()) <= 100
