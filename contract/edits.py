@@ -90,11 +90,11 @@ class HParams(Frozen):
     """The field's hyper-parameters; null means the method's own default."""
 
     steps: Whole = Field(default=20, ge=1, le=300, description="Points on the integration path, m.")
-    quadrature: Quadrature = Field(
-        default=Quadrature.RIEMANN,
-        description="`riemann`, the field's, or `gauss_legendre`, which is mostly as exact with a "
-        "third of the points, not where P jumps; `easyedit` has points of its own and takes "
-        "`riemann` only.",
+    quadrature: Quadrature | None = Field(
+        default=None,
+        description="`riemann`, the field's, or `gauss_legendre`, which is far more exact with as "
+        "many points; null is `gauss_legendre` for `calibrated`, `riemann` for the others. "
+        "`easyedit` has points of its own and takes no other.",
     )
     adaptive_threshold: Share | None = Field(
         default=None,
@@ -211,10 +211,16 @@ class EditRequest(Frozen):
     )
     metadata: Metadata = Field(default_factory=dict, description="Yours; kept as it is.")
 
+    @property
+    def quadrature(self) -> Quadrature:
+        """The method's own where the request leaves it open."""
+        calibrated = self.method is Method.CALIBRATED
+        own = Quadrature.GAUSS_LEGENDRE if calibrated else Quadrature.RIEMANN
+        return self.hparams.quadrature or own
+
     @model_validator(mode="after")
     def _easyedit_has_points_of_its_own(self) -> "EditRequest":
-        riemann = self.hparams.quadrature is Quadrature.RIEMANN
-        if self.method is Method.EASYEDIT and not riemann:
+        if self.method is Method.EASYEDIT and self.quadrature is not Quadrature.RIEMANN:
             raise ValueError("method easyedit has points of its own: quadrature must be riemann")
         return self
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from contract.edits import EditRequest, Method, Operation, Quadrature
+from contract.edits import EditRequest, Method, Operation
 from contract.memory import FEWEST_NEW_TOKENS, SAMPLED, Nodes, SequenceShape, Workload, Write
 
 CountTokens = Callable[[str], int]
@@ -53,11 +53,8 @@ def _expected(request: EditRequest, count: CountTokens) -> list[int]:
 
 
 def _nodes(request: EditRequest) -> Nodes:
-    if request.method is Method.EASYEDIT:
-        return Nodes.ENDPOINTS
-    if request.hparams.quadrature is Quadrature.GAUSS_LEGENDRE:
-        return Nodes.GAUSS_LEGENDRE
-    return Nodes.RIEMANN
+    easyedit = request.method is Method.EASYEDIT
+    return Nodes.ENDPOINTS if easyedit else Nodes(request.quadrature.value)
 
 
 def _write(request: EditRequest) -> Write:

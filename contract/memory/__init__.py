@@ -6,6 +6,7 @@ from contract.memory.items import Estimate, Item, Stage
 from contract.memory.portions import (
     FEWEST_NEW_TOKENS,
     HEAD_CHUNK_WORDS,
+    KEPT_SAYINGS,
     KEPT_TEXTS,
     KEPT_TOKENS_PER_TEXT,
     PROMPTS_PER_BATCH,
@@ -31,6 +32,7 @@ __all__ = [
     "DTYPE_BYTES",
     "FEWEST_NEW_TOKENS",
     "HEAD_CHUNK_WORDS",
+    "KEPT_SAYINGS",
     "KEPT_TEXTS",
     "KEPT_TOKENS_PER_TEXT",
     "PROMPTS_PER_BATCH",

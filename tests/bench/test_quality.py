@@ -91,7 +91,7 @@ def stayed(*, n: int, moved: int) -> list[dict[str, Any]]:
 
 def test_a_sequence_holds_with_95_of_100_edits_and_95_of_100_facts() -> None:
     def sequence_holds(edits: list[dict[str, Any]], facts: list[dict[str, Any]]) -> bool:
-        found: bool = sequence.figures("sequence", edits + facts)["holds"]
+        found: bool = sequence.figures("sequence", edits + facts, whole=True)["holds"]
         return found
 
     assert sequence_holds(kept(n=100, lost=5), stayed(n=100, moved=5))
@@ -99,3 +99,9 @@ def test_a_sequence_holds_with_95_of_100_edits_and_95_of_100_facts() -> None:
     assert not sequence_holds(kept(n=100, lost=0), stayed(n=100, moved=6))
     assert not sequence_holds(kept(n=99, lost=0), stayed(n=100, moved=0))
     assert not sequence_holds(kept(n=100, lost=0), stayed(n=99, moved=0))
+
+
+def test_a_sequence_in_part_does_not_hold() -> None:
+    rows = kept(n=100, lost=0) + stayed(n=100, moved=0)
+
+    assert not sequence.figures("sequence-partial", rows, whole=False)["holds"]

@@ -214,7 +214,12 @@ class Editor:
 
     def workload(self, request: EditRequest) -> Workload:
         """What the request asks for, in exact token counts, as far as that is known beforehand."""
-        return workload_of(self.resident, request, references=self._references)
+        return workload_of(
+            self.resident,
+            request,
+            references=self._references,
+            said=references.said(self.resident, self.kept),
+        )
 
     def _make(
         self,
@@ -265,6 +270,7 @@ class Editor:
             own_ids=own.ids if own.text and not request.ground_truth else (),
             ending=own.ending,
             references=self._references,
+            said=references.said(self.resident, self.kept),
             layers_per_pass=allowance.layers,
             hold=allowance.hold,
         )

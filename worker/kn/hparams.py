@@ -6,14 +6,14 @@ from types import NoneType
 from typing import Any, Self
 
 from worker.kn.errors import BadRequestError
-from worker.kn.quadrature import Quadrature, Rule
+from worker.kn.quadrature import Rule
 
 MOST_STEPS = 300
 MOST_NEURONS = 100_000
 
 KINDS: dict[str, tuple[type, ...]] = {
     "steps": (int,),
-    "quadrature": (Rule,),
+    "quadrature": (Rule, NoneType),
     "adaptive_threshold": (float, int, NoneType),
     "adaptive_threshold_max": (float, int, NoneType),
     "p": (float, int),
@@ -30,7 +30,7 @@ class HParams:
     """
 
     steps: int = 20
-    quadrature: Rule = Rule.RIEMANN
+    quadrature: Rule | None = None
     adaptive_threshold: float | None = None
     adaptive_threshold_max: float | None = None
     p: float = 0.5
@@ -57,13 +57,8 @@ class HParams:
         if not right:
             raise BadRequestError(f"{name} is {getattr(self, name)}, not {what}")
 
-    @property
-    def points(self) -> Quadrature:
-        """The points on the integration path."""
-        return self.quadrature.points(self.steps)
-
     @classmethod
     def parse(cls, record: Mapping[str, Any]) -> Self:
         """Read the service's JSON; raises `ValueError` or `TypeError`."""
-        rule = Rule(record.get("quadrature", Rule.RIEMANN))
-        return cls(**{**record, "quadrature": rule})
+        rule = record.get("quadrature")
+        return cls(**{**record, "quadrature": None if rule is None else Rule(rule)})

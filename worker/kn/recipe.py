@@ -21,6 +21,7 @@ class Task:
 
     `own_ids` are the old answer's tokens where it is the model's own, which may be no word after a
     space; `ending` is the token with which the model ends it, where it is seen to end it.
+    `references` are texts to be left alone, and `said` what kept edits made the model say, as ids.
     """
 
     resident: Resident
@@ -31,6 +32,7 @@ class Task:
     references: Sequence[Sequence[int]]
     layers_per_pass: int
     hold: Callable[[Sequence[Held]], None] = lambda held: None  # told what is held; may raise
+    said: Sequence[Sequence[int]] = ()
 
     @property
     def old(self) -> list[Statement]:

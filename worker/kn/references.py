@@ -1,6 +1,6 @@
 """Reference text: what the model should go on saying, as activations of chosen neurons."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -9,8 +9,10 @@ from torch import Tensor
 
 from contract.memory import REFERENCE_TOKENS_PER_BATCH, SAMPLED_TEXTS, SAMPLED_TOKENS
 from worker.kn.errors import BadRequestError, PromptTooLongError
+from worker.kn.evaluation import Role
 from worker.kn.layout import Block
 from worker.kn.resident import Resident
+from worker.kn.result import EditResult
 from worker.kn.statement import alike
 
 SAMPLING_SEED = 20221
@@ -28,6 +30,17 @@ def encoded(resident: Resident, prompts: Sequence[str]) -> list[list[int]]:
     if longest > most:
         raise PromptTooLongError(longest, most=most)
     return texts
+
+
+def said(resident: Resident, edits: Iterable[EditResult]) -> list[list[int]]:
+    """What edits made the model say to their prompts, as ids."""
+    prompt_ids = resident.encoder.prompt_ids
+    return [
+        [*prompt_ids(question.prompt), *reply.ids][: resident.encoder.most_tokens]
+        for edit in edits
+        for question, reply in zip(edit.measurement.questions, edit.measurement.after, strict=True)
+        if question.role in (Role.PROMPT, Role.REFINE)
+    ]
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from worker.kn.errors import BadRequestError
 from worker.kn.hparams import HParams
-from worker.kn.quadrature import Rule
+from worker.kn.quadrature import Quadrature, Rule
 
 MOST_PROMPT_CHARS = 4000
 MOST_ANSWER_CHARS = 1000
@@ -74,10 +74,22 @@ class EditRequest:
             _check_text(name, text, most=most)
         self._check_meaning()
 
+    @property
+    def rule(self) -> Rule:
+        """How points lie on the integration path: `calibrated` takes Gauss-Legendre where the
+        request leaves it open, the others what their sources do."""
+        own = Rule.GAUSS_LEGENDRE if self.method is Method.CALIBRATED else Rule.RIEMANN
+        return self.hparams.quadrature or own
+
+    @property
+    def quadrature(self) -> Quadrature:
+        """The points on the integration path."""
+        return self.rule.points(self.hparams.steps)
+
     def _check_meaning(self) -> None:
         if not isinstance(self.hparams, HParams):
             raise BadRequestError(f"hparams is {self.hparams!r}, not HParams")
-        if self.method is Method.EASYEDIT and self.hparams.quadrature is not Rule.RIEMANN:
+        if self.method is Method.EASYEDIT and self.rule is not Rule.RIEMANN:
             raise BadRequestError("easyedit has points of its own: quadrature must be riemann")
         steering = {_words(prompt) for prompt in self.steering_prompts}
         for prompt in self.protect_prompts:

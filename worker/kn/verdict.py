@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from worker.kn.completeness import MUCH
 from worker.kn.evaluation import Reply
+from worker.kn.quadrature import Rule
 from worker.kn.recipe import Selection
 from worker.kn.request import EditRequest, Method, Operation
 from worker.kn.result import Warned
@@ -44,7 +45,8 @@ def _of_the_request(request: EditRequest, before: Reply) -> Iterator[Warned]:
 def _of_the_attribution(request: EditRequest, selection: Selection) -> Iterator[Warned]:
     if selection.incompleteness > MUCH:
         # EasyEdit has points of its own, of which there can only be more.
-        other = "" if request.method is Method.EASYEDIT else ", or quadrature gauss_legendre,"
+        coarse = request.rule is Rule.RIEMANN and request.method is not Method.EASYEDIT
+        other = ", or quadrature gauss_legendre," if coarse else ""
         yield Warned(
             "attribution_incomplete",
             f"attributions miss {selection.incompleteness:.2f} of what they should add up to: "

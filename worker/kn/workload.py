@@ -1,9 +1,18 @@
 """What a request asks of the resident model, in exact token counts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from contract.memory import FEWEST_NEW_TOKENS, Nodes, References, SequenceShape, Workload, Write
+from contract.memory import (
+    FEWEST_NEW_TOKENS,
+    KEPT_SAYINGS,
+    KEPT_TOKENS_PER_TEXT,
+    Nodes,
+    References,
+    SequenceShape,
+    Workload,
+    Write,
+)
 from worker.kn import evaluation
 from worker.kn.evaluation import Question
 from worker.kn.methods.calibrated import DEFAULT_MAX_NEURONS
@@ -14,7 +23,11 @@ from worker.kn.statement import Statement
 
 
 def workload_of(
-    resident: Resident, request: EditRequest, *, references: Sequence[Sequence[int]]
+    resident: Resident,
+    request: EditRequest,
+    *,
+    references: Sequence[Sequence[int]],
+    said: Sequence[Sequence[int]] = (),
 ) -> Workload:
     """The work, as far as it is known before the model is asked.
 
@@ -27,7 +40,9 @@ def workload_of(
     old = [statement(prompt, truth) for prompt in request.steering_prompts] if truth else new
     asked = tuple(_evaluated(resident, question) for question in evaluation.questions_of(request))
     differ = truth is None or old != new
-    return _workload(resident, request, references, old=old, new=new, differ=differ, asked=asked)
+    return _workload(
+        resident, request, references, said, old=old, new=new, differ=differ, asked=asked
+    )
 
 
 def settled_workload(task: Task, questions: Sequence[Question]) -> Workload:
@@ -37,6 +52,7 @@ def settled_workload(task: Task, questions: Sequence[Question]) -> Workload:
         task.resident,
         task.request,
         task.references,
+        task.said,
         old=old,
         new=new,
         differ=old != new,
@@ -52,6 +68,7 @@ def _workload(
     resident: Resident,
     request: EditRequest,
     references: Sequence[Sequence[int]],
+    said: Sequence[Sequence[int]],
     *,
     old: Sequence[Statement],
     new: Sequence[Statement],
@@ -75,15 +92,25 @@ def _workload(
         gated_unit=easyedit,
         write=_write_of(request),
         max_neurons=request.hparams.max_neurons or _most_neurons(resident, request),
-        references=References.of([len(text) for text in references]),
-        protected=tuple(len(resident.encoder.prompt_ids(p)) for p in request.protect_prompts),
+        references=References.of([len(text) for text in (*references, *said)]),
+        protected=(*_protected(resident, request), *_held(said)),
     )
+
+
+def _protected(resident: Resident, request: EditRequest) -> Iterator[int]:
+    return (len(resident.encoder.prompt_ids(prompt)) for prompt in request.protect_prompts)
+
+
+def _held(said: Sequence[Sequence[int]]) -> list[int]:
+    """Of what kept edits say so much is held as if it were protected, whichever it will be."""
+    lengths = sorted((min(len(text), KEPT_TOKENS_PER_TEXT) for text in said), reverse=True)
+    return lengths[:KEPT_SAYINGS]
 
 
 def _nodes(request: EditRequest) -> Nodes:
     """EasyEdit has points of its own."""
     easyedit = request.method is Method.EASYEDIT
-    return Nodes.ENDPOINTS if easyedit else Nodes(request.hparams.quadrature.value)
+    return Nodes.ENDPOINTS if easyedit else Nodes(request.rule.value)
 
 
 def _most_neurons(resident: Resident, request: EditRequest) -> int:

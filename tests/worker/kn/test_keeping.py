@@ -22,6 +22,7 @@ from worker.kn import (
     Resident,
 )
 from worker.kn.adapter import Adapter, LayerWrite
+from worker.kn.references import said
 from worker.kn.weights import edited
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
@@ -32,6 +33,7 @@ REQUEST = EditRequest(
     method=Method.EASYEDIT,
     hparams=HParams(steps=1, adaptive_threshold=0.5),
 )
+PROMPTS = ("The capital is", "Its capital is")
 
 
 def test_a_kept_edit_goes_on_answering() -> None:
@@ -44,6 +46,25 @@ def test_a_kept_edit_goes_on_answering() -> None:
     assert editor.kept == (result,)
     assert again.before[0].text == result.after[0].text
     assert again.before[0].text.startswith("Rome")
+
+
+def test_what_a_kept_edit_says_is_held_by_later_ones() -> None:
+    editor = _editor(torch.float32)
+    result = editor.edit(
+        replace(REQUEST, method=Method.CALIBRATED, refine_prompts=("Its capital is",))
+    )
+
+    with editor.applied(result):
+        texts = said(editor.resident, editor.kept)
+        work = editor.workload(REQUEST)
+
+    told = [editor.resident.tokenizer.decode(ids) for ids in texts]
+    assert len(told) == len(PROMPTS)
+    for text, prompt in zip(told, PROMPTS, strict=True):
+        assert text.startswith(prompt)
+        assert "Rome" in text
+    assert work.protected == tuple(len(ids) for ids in texts)
+    assert said(editor.resident, editor.kept) == []
 
 
 def test_the_kept_weights_are_those_that_were_measured() -> None:

@@ -21,7 +21,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from contract.memory import KEPT_TEXTS, KEPT_TOKENS_PER_TEXT, STATEMENTS_PER_PASS, Held
+from contract.memory import (
+    KEPT_SAYINGS,
+    KEPT_TEXTS,
+    KEPT_TOKENS_PER_TEXT,
+    STATEMENTS_PER_PASS,
+    Held,
+)
 from worker.kn.adapter import LayerWrite
 from worker.kn.layout import Block
 from worker.kn.methods.whitening import Direction
@@ -79,19 +85,21 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Texts of which the model must go on saying what it says: the protected ones at every step,
-    the references that feel the write most in turn."""
+    """Texts of which the model must go on saying what it says: the protected ones, and those that
+    feel the write most of what kept edits say, at every step; of the references those, in turn."""
 
     protected: list[Sequence[int]]
     references: list[Sequence[int]]
 
     @classmethod
     def of(cls, task: Task, order: Sequence[int]) -> "Kept":
-        """The references in `order`, the first of them first."""
+        """References and then sayings are numbered; `order` has the most felt first."""
         prompt_ids = task.resident.encoder.prompt_ids
+        n = len(task.references)
+        said = [task.said[i - n][:KEPT_TOKENS_PER_TEXT] for i in order if i >= n]
         return cls(
-            protected=[prompt_ids(prompt) for prompt in task.request.protect_prompts],
-            references=[task.references[i][:KEPT_TOKENS_PER_TEXT] for i in order],
+            protected=[*map(prompt_ids, task.request.protect_prompts), *said[:KEPT_SAYINGS]],
+            references=[task.references[i][:KEPT_TOKENS_PER_TEXT] for i in order if i < n],
         )
 
     def held(self, *, turns: int) -> list[Held]:

@@ -52,7 +52,7 @@ def directions_of(
     """The direction of every chosen layer, and the reference texts in the order in which they
     feel the write, most of all first."""
     traces = [record(task.resident, Batch.of([s], task.resident.device)).traces for s in statements]
-    reference = activations(task.resident, task.references, units)
+    reference = activations(task.resident, [*task.references, *task.said], units)
     protected = _protected(task, units)
     directions = [
         _direction(
