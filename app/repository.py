@@ -12,11 +12,12 @@ from app.contents import Content, StoredContent
 from app.full_model import base_model, full_model
 from app.service import Service
 from contract.checkpoints import CheckpointView
+from contract.ids import checkpoint_id_of
 from contract.store import COLUMNS_FILE, CheckpointStore
 from contract.views import ModelView
 
 BRANCH = "main"
-_EDITED = re.compile(r"palimpsest/(ckpt-[0-9a-f]{28})(-lora)?")
+_EDITED = re.compile(r"palimpsest/((?:ckpt|edit)-[0-9a-f]{28})(-lora)?")
 _BASE = "palimpsest/base"
 
 
@@ -50,13 +51,13 @@ class Repository:
 
 def find_repository(service: Service, repo_id: str) -> Repository:
     """`palimpsest/<checkpoint>` is an edited model, `palimpsest/<checkpoint>-lora` its adapter,
-    `palimpsest/base` the one base model, and the name of any model its base.
+    both by the edit's id too; `palimpsest/base` is the one base, a model's name the model's base.
 
     Raises `RepositoryNotFoundError`, and what `full_model` raises.
     """
     edited = _EDITED.fullmatch(repo_id)
     if edited is not None:
-        checkpoint = service.store.find(edited[1])
+        checkpoint = service.store.find(checkpoint_id_of(edited[1]))
         if checkpoint is None:
             raise RepositoryNotFoundError(repo_id)
         files_of = _adapter if edited[2] else full_model

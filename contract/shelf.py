@@ -32,7 +32,8 @@ class Shelf:
     @classmethod
     def at(cls, location: Path | str) -> "Shelf":
         """The shelf at a path or a URL (`s3://bucket/folder`)."""
-        fs, root = url_to_fs(str(location))
+        # Other processes write too: what was listed a while ago is no longer true.
+        fs, root = url_to_fs(str(location), use_listings_cache=False)
         return LocalShelf(fs, root) if isinstance(fs, LocalFileSystem) else cls(fs, root)
 
     def create(self, name: str, content: bytes) -> None:
@@ -74,7 +75,7 @@ class Shelf:
         """All that lies in a folder, however deep, by name."""
         found = self._fs.find(self._path(folder), detail=True)
         for path, info in sorted(found.items()):
-            yield Entry(path[len(self._fs._strip_protocol(self._root)) + 1 :], int(info["size"]))
+            yield Entry(path[len(self._root) + 1 :], int(info["size"]))
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from edited_base import write_base
 from redis import Redis
 
 from app.main import create_app
@@ -250,3 +251,11 @@ def checkpoint(
             created_at=NOW,
         )
     )
+
+
+@pytest.fixture(scope="session")
+def base_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base model of two shards."""
+    directory = tmp_path_factory.mktemp("base")
+    write_base(directory)
+    return directory

@@ -1,0 +1,105 @@
+"""`/hub`: which repositories there are, and how a client is told that something is not there."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+from edited_base import SHARD_1, WANTED, base_of, commit
+
+from contract.checkpoints import CheckpointView
+from contract.ledger import Ledger
+from contract.store import CheckpointStore
+from contract.views import ModelView
+
+
+@pytest.fixture
+def edited(
+    api: httpx.Client, store: CheckpointStore, checkpoint: CheckpointView, base_dir: Path
+) -> CheckpointView:
+    """A checkpoint whose full model can be made; `demo` is the model of its base."""
+    store.put_base(base_of(base_dir, "0" * 64))
+    return commit(store, checkpoint, digest="0" * 64)
+
+
+def sha_of(api: httpx.Client, repo_id: str) -> str:
+    response = api.get(f"/hub/api/models/{repo_id}")
+    assert response.status_code == 200, response.text
+    return str(response.json()["sha"])
+
+
+def missing(api: httpx.Client, path: str) -> tuple[int, str]:
+    response = api.get(f"/hub/{path}")
+    return response.status_code, response.headers.get("X-Error-Code", "")
+
+
+def test_a_file_comes_by_branch_and_by_commit(api: httpx.Client, edited: CheckpointView) -> None:
+    repo_id = f"palimpsest/{edited.id}"
+    commit_sha = sha_of(api, repo_id)
+
+    for revision in ("main", commit_sha):
+        response = api.get(f"/hub/{repo_id}/resolve/{revision}/{SHARD_1}")
+        assert response.content == WANTED
+        assert response.headers["X-Repo-Commit"] == commit_sha
+
+
+def test_a_repository_is_found_by_the_edit_s_id_too(
+    api: httpx.Client, checkpoint: CheckpointView
+) -> None:
+    by_edit = api.get(f"/hub/api/models/palimpsest/{checkpoint.edit_id}-lora").json()
+
+    assert by_edit["sha"] == sha_of(api, f"palimpsest/{checkpoint.id}-lora")
+    assert [file["rfilename"] for file in by_edit["siblings"]] == [
+        file.path for file in checkpoint.files
+    ]
+
+
+def test_the_adapter_s_repository_holds_no_columns(
+    api: httpx.Client, edited: CheckpointView
+) -> None:
+    assert api.get(f"/hub/api/models/palimpsest/{edited.id}-lora").json()["siblings"] == []
+
+
+def test_the_base_is_there_under_its_name_and_as_the_only_one(
+    api: httpx.Client, edited: CheckpointView
+) -> None:
+    tree = api.get("/hub/api/models/demo/tree/main").json()
+
+    assert [entry["path"] for entry in tree] == sorted(entry["path"] for entry in tree)
+    assert SHARD_1 in [entry["path"] for entry in tree]
+    assert sha_of(api, "palimpsest/base") == sha_of(api, "demo")
+    assert sha_of(api, "demo") != sha_of(api, f"palimpsest/{edited.id}")
+
+
+def test_which_base_is_meant_has_to_be_said_where_there_are_two(
+    api: httpx.Client, edited: CheckpointView, ledger: Ledger, model: ModelView
+) -> None:
+    ledger.presence.publish_model(model.model_copy(update={"name": "team/other"}))
+
+    assert missing(api, "api/models/palimpsest/base") == (404, "RepoNotFound")
+    assert sha_of(api, "team/other") == sha_of(api, "demo")
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("api/models/palimpsest/ckpt-" + "57" * 14, "RepoNotFound"),
+        ("api/models/palimpsest/%2e%2e", "RepoNotFound"),
+        ("palimpsest/nothing/resolve/main/config.json", "RepoNotFound"),
+        ("demo/resolve/v2/config.json", "RevisionNotFound"),
+        ("api/models/demo/revision/v2", "RevisionNotFound"),
+        ("api/models/demo/tree/v2", "RevisionNotFound"),
+        ("demo/resolve/main/nothing.json", "EntryNotFound"),
+        ("demo/resolve/main/..%2f..%2fetc%2fpasswd", "EntryNotFound"),
+        ("api/models/demo/tree/main/folder", "EntryNotFound"),
+    ],
+)
+def test_what_is_not_there_is_told_as_clients_understand_it(
+    api: httpx.Client, edited: CheckpointView, path: str, kind: str
+) -> None:
+    assert missing(api, path) == (404, kind)
+
+
+def test_nothing_can_be_written(api: httpx.Client, edited: CheckpointView) -> None:
+    for method in ("POST", "PUT", "DELETE"):
+        response = api.request(method, f"/hub/palimpsest/{edited.id}/resolve/main/config.json")
+        assert response.status_code == 405
