@@ -22,7 +22,7 @@ class Form(StrEnum):
     PLAIN = "requests, or CounterFact's flat form"
     ROME = "CounterFact's nested form"
     MEND = "ZsRE in MEND's form"
-    BY_KIND = "KnowEdit's form"
+    BY_KIND = "requests of KnowEdit or EasyEdit"
 
 
 def form_of(record: Record) -> Form:

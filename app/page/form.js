@@ -34,7 +34,7 @@ export function editForm({ models, posted, signal }) {
     estimated(form, estimate, typing.signal);
   });
   signal.addEventListener("abort", () => typing.abort());
-  form.addEventListener("submit", (event) => { event.preventDefault(); submit(form, refusal, posted); });
+  form.addEventListener("submit", (event) => { event.preventDefault(); submit(form, { estimate, refusal }, posted); });
   show(estimate, hint());
   return form;
 }
@@ -87,10 +87,10 @@ async function estimated(form, place, signal) {
   }
 }
 
-async function submit(form, place, posted) {
+async function submit(form, { estimate, refusal }, posted) {
   const button = form.querySelector("button[type=submit]");
   button.disabled = true;
-  show(place);
+  show(refusal);
   try {
     posted(await post("edits", requestOf(form), (form.sending ??= once())));
     form.reset();
@@ -98,7 +98,8 @@ async function submit(form, place, posted) {
     form.sending = undefined;
   } catch (error) {
     if (!(error instanceof Outage)) form.sending = undefined; // nothing was taken: the next try is another edit
-    show(place, problemView(error));
+    show(estimate); // the refusal says it, and more
+    show(refusal, problemView(error));
   } finally {
     button.disabled = false;
   }
@@ -109,6 +110,6 @@ export function problemView(error) {
   const admission = error.told?.admission;
   return h("div", { class: "problem" },
     h("p", {}, h("b", {}, error.code ? error.code.replaceAll("_", " ") : "not now"), `: ${error.message}`),
-    (error.errors ?? []).map((field) => h("p", { class: "soft" }, h("code", {}, field.pointer), ` ${field.detail}`)),
+    (error.errors ?? []).filter((field) => field.detail !== error.message).map((field) => h("p", { class: "soft" }, h("code", {}, field.pointer), ` ${field.detail}`)),
     admission && admissionView(admission));
 }

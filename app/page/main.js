@@ -22,6 +22,7 @@ function visit() {
   main.className = view.name;
   main.onkey = null;
   main.replaceChildren(h("p", { class: "soft wide" }, "Asking the service…"));
+  document.title = ["Palimpsest", ...(found ? [found[1]] : [])].join(" · ");
   outage.hidden = true;
   scrollTo(0, 0);
   view(main, { id: found?.[1], signal: leaving.signal, told }).catch((error) => { if (error.name !== "AbortError") told(null, error); });
@@ -80,5 +81,5 @@ document.addEventListener("keydown", (event) => {
   return undefined;
 });
 
-window.addEventListener("hashchange", visit);
+window.addEventListener("hashchange", () => { visit(); main.focus({ preventScroll: true }); });
 visit();

@@ -129,7 +129,8 @@ def test_what_is_wrong_with_a_field_is_told_where_it_is(
 
     page.click("button[type=submit]")
 
-    page.locator("[role=alert] code", has_text="#/target_new").wait_for()
+    page.locator("[role=alert] .problem", has_text="#/target_new").wait_for()
+    assert page.locator(".problem").count() == 1
 
 
 def test_an_edit_is_canceled_and_tried_again(
