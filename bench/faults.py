@@ -42,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             for _ in range(arguments.rounds if case.is_kill else 1):
                 rows.append(_inject(case, injection, site))
                 print(_line(rows[-1]), file=sys.stderr, flush=True)
-    return report("faults", rows, _figures(rows, whole=not arguments.only))
+    name = "faults-partial" if arguments.only else "faults"
+    return report(name, rows, _figures(rows, whole=not arguments.only))
 
 
 def _inject(case: Case, injection: Injection, site: House) -> dict[str, Any]:

@@ -57,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     whole = len(arguments.only) == len(PARTS)
     figures = {row["part"]: row for row in rows if "holds" in row}
     holds = whole and all(row["holds"] for row in figures.values())
-    return report("load", rows, {"bench": "load", **figures, "whole": whole, "holds": holds})
+    name = "load" if whole else "load-partial"
+    return report(name, rows, {"bench": "load", **figures, "whole": whole, "holds": holds})
 
 
 def posts(arguments: argparse.Namespace) -> list[dict[str, Any]]:
