@@ -137,10 +137,11 @@ def worker(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         edit_ids = [site.client.edits.create(CALIBRATED).id for _ in range(DEFAULT_EDITS)]
         edit_ids += [site.submit() for _ in range(arguments.edits - 2 * DEFAULT_EDITS)]
         edit_ids += [site.client.edits.create(CALIBRATED).id for _ in range(DEFAULT_EDITS)]
-        share = _share_in_engine(site, edit_ids[0], edit_ids[DEFAULT_EDITS])
-        for n in range(0, len(edit_ids), max(len(edit_ids) // 40, 1)):
+        quick = range(DEFAULT_EDITS, len(edit_ids) - DEFAULT_EDITS)
+        for n in quick[:: max(len(quick) // 40, 1)]:
             site.ended(edit_ids[n], within_s=600)
             rows.append({"part": "worker", "edits": n + 1, "worker_bytes": _resident_bytes(pid)})
+        share = _share_in_engine(site, edit_ids[-DEFAULT_EDITS], edit_ids[-1])
         views = [site.ended(edit_id, within_s=600) for edit_id in edit_ids]
         files = [site.store.find(checkpoint_id_of(i)) for i in (edit_ids[0], edit_ids[-1])]
         same = site.pid("worker") == pid
