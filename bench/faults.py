@@ -19,8 +19,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.fault_cases import CASES, Case, Injection
+from bench.fault_cases import CASES
 from bench.house import House, house, wait_until
+from bench.injection import Case, Injection
 from bench.report import report
 
 MOST_RECOVERY_S = 15.0
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 rows.append(_inject(case, injection, site))
                 print(_line(rows[-1]), file=sys.stderr, flush=True)
     name = "faults-partial" if arguments.only else "faults"
-    return report(name, rows, _figures(rows, whole=not arguments.only))
+    return report(name, rows, figures_of(rows, whole=not arguments.only))
 
 
 def _inject(case: Case, injection: Injection, site: House) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def _inject(case: Case, injection: Injection, site: House) -> dict[str, Any]:
     )
 
 
-def _figures(rows: Sequence[dict[str, Any]], *, whole: bool) -> dict[str, Any]:
+def figures_of(rows: Sequence[dict[str, Any]], *, whole: bool) -> dict[str, Any]:
     by_fault: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         by_fault[row["fault"]].append(row)
