@@ -6,7 +6,7 @@ CONFIGURATION_ERRORS = frozenset({2, 64, 78})  # argparse's, EX_USAGE, EX_CONFIG
 SETTLED_S = 10.0
 MOST_FAILED_STARTS = 3
 FIRST_PAUSE_S = 0.2
-LONGEST_PAUSE_S = 5.0
+LONGEST_PAUSE_S = 2.0  # a killed worker is to be back, model and all, within 15 s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

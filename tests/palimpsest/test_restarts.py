@@ -21,14 +21,14 @@ def test_the_pause_doubles_from_a_fifth_of_a_second_to_five() -> None:
         Restart(0.4, 2),
         Restart(0.8, 3),
         Restart(1.6, 4),
-        Restart(3.2, 5),
-        Restart(5.0, 6),
-        Restart(5.0, 7),
+        Restart(2.0, 5),
+        Restart(2.0, 6),
+        Restart(2.0, 7),
     ]
 
 
 def test_ten_seconds_of_life_reset_the_pause() -> None:
-    assert after(_ending(quick_deaths=6, lived_s=9.9)) == Restart(5.0, 7)
+    assert after(_ending(quick_deaths=6, lived_s=9.9)) == Restart(2.0, 7)
     assert after(_ending(quick_deaths=6, lived_s=10.0)) == Restart(0.2, 1)
 
 
