@@ -43,6 +43,7 @@ def engine_codes() -> Codes:
         kn.NothingToEraseError: ErrorCode.NOTHING_TO_ERASE,
         kn.PromptTooLongError: ErrorCode.PROMPT_TOO_LONG,
         kn.NoNeuronsError: ErrorCode.NO_NEURONS,
+        kn.OverBudgetError: ErrorCode.MEMORY_INFEASIBLE,
         kn.NoChangeError: ErrorCode.NO_CHANGE,
         kn.NonFiniteError: ErrorCode.NON_FINITE,
         kn.NotReproducedError: ErrorCode.NOT_REPRODUCED,

@@ -7,6 +7,8 @@ from contract.memory import Chosen, Held, ModelShape, Workload, estimate, fit
 from worker.kn.errors import OverBudgetError
 from worker.kn.neuron import Scored
 from worker.kn.recipe import Selection
+from worker.kn.statement import Statement
+from worker.kn.workload import shape_of
 
 HALVINGS = 24
 """Between two thresholds, as many as tell single precision apart."""
@@ -41,6 +43,10 @@ class Allowance:
                 raise self._refusal()
             self.layers = min(self.layers, found.layers)
         return self.layers
+
+    def attributing(self, statements: Sequence[Statement]) -> int:
+        """These are the statements that are attributed: the layers that ride per pass."""
+        return self.settle(replace(self.work, attributed=tuple(map(shape_of, statements))))
 
     def narrow(self, selection: Selection, *, threshold_max: float | None) -> Selection:
         """The neurons are found: if they are more than fit, those above the lowest threshold with

@@ -272,6 +272,7 @@ class Editor:
             references=self._references,
             said=references.said(self.resident, self.kept),
             layers_per_pass=allowance.layers,
+            attributing=allowance.attributing,
             hold=allowance.hold,
         )
 

@@ -77,14 +77,14 @@ def _workload(
 ) -> Workload:
     easyedit = request.method is Method.EASYEDIT
     both = request.method is Method.CALIBRATED and request.operation is Operation.EDIT
-    attributed = tuple(map(_shape, old))
+    attributed = tuple(map(shape_of, old))
     if easyedit:
         answer = request.ground_truth or request.target_new
         attributed = _one_by_one(resident, request.prompt, answer)
     return Workload(
         attributed=attributed,
-        attributed_new=tuple(map(_shape, new)) if both and differ else (),
-        written=tuple(map(_shape, new)),
+        attributed_new=tuple(map(shape_of, new)) if both and differ else (),
+        written=tuple(map(shape_of, new)),
         evaluated=asked,
         new_tokens=evaluation.new_tokens_for(resident, evaluation.questions_of(request)),
         steps=request.hparams.steps,
@@ -133,7 +133,8 @@ def _one_by_one(resident: Resident, prompt: str, answer: str) -> tuple[SequenceS
     return tuple(whole.one_by_one())
 
 
-def _shape(statement: Statement) -> SequenceShape:
+def shape_of(statement: Statement) -> SequenceShape:
+    """A statement as memory counts it."""
     answer_tokens = len(statement.answers)
     return SequenceShape(
         prompt_tokens=len(statement.ids) - answer_tokens + 1, answer_tokens=answer_tokens
@@ -142,6 +143,6 @@ def _shape(statement: Statement) -> SequenceShape:
 
 def _evaluated(resident: Resident, question: Question) -> SequenceShape:
     if question.expected:
-        return _shape(resident.encoder.statement(question.prompt, question.expected))
+        return shape_of(resident.encoder.statement(question.prompt, question.expected))
     ids = resident.encoder.prompt_ids(question.prompt)
     return SequenceShape(prompt_tokens=len(ids), answer_tokens=FEWEST_NEW_TOKENS)
