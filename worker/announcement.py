@@ -94,6 +94,7 @@ def worker_view(
     *,
     budget_bytes: int,
     now_s: float,
+    capacity_bytes: int | None = None,
 ) -> WorkerView:
     """The worker as it is now."""
     held = activity.current
@@ -108,6 +109,7 @@ def worker_view(
         free_bytes=reading.free_bytes,
         total_bytes=reading.total_bytes,
         budget_bytes=budget_bytes,
+        capacity_bytes=capacity_bytes,
         mean_edit_s=activity.mean_edit_s,
         edits_done=activity.edits_done,
         started_at=identity.started_at,

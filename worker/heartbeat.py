@@ -14,7 +14,7 @@ from contract.attempts import AttemptLostError, Attempts
 from contract.presence import Presence
 from worker.activity import Activity, Holding
 from worker.announcement import Identity, worker_view
-from worker.device_memory import DeviceMemory, budget_bytes
+from worker.device_memory import DeviceMemory, budget_bytes, capacity_bytes
 from worker.logs import EventLog
 
 BEATS_PER_LEASE = 4
@@ -47,6 +47,7 @@ class Heartbeat:
         presence: Presence,
         memory: DeviceMemory,
         memory_cap_bytes: int | None,
+        weights_bytes: int = 0,
         lease_s: float,
         longest_s: float,
         give_up: Callable[[], None] = exit_at_once,
@@ -59,6 +60,7 @@ class Heartbeat:
         self._presence = presence
         self._memory = memory
         self._memory_cap_bytes = memory_cap_bytes
+        self._weights_bytes = weights_bytes
         self._lease_s = lease_s
         self._longest_s = longest_s
         self._give_up = give_up
@@ -125,6 +127,9 @@ class Heartbeat:
             self._activity,
             reading,
             budget_bytes=self._budget_bytes,
+            capacity_bytes=capacity_bytes(
+                reading, weights_bytes=self._weights_bytes, cap_bytes=self._memory_cap_bytes
+            ),
             now_s=self._clock(),
         )
         self._presence.publish_worker(view, ttl_s=ttl_s)

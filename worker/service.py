@@ -177,6 +177,7 @@ def _heartbeat(
         presence=Presence(lines.brisk),
         memory=resources.memory,
         memory_cap_bytes=settings.memory_budget_bytes,
+        weights_bytes=resources.editor.shape.weights_bytes,
         lease_s=settings.lease_s,
         longest_s=_longest_s(settings),
     )

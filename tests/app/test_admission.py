@@ -173,3 +173,16 @@ def test_with_a_tokenizer_the_estimate_is_smaller_than_the_upper_bound(
 
 def _bytes_of_items(admission: dict[str, Any]) -> int:
     return sum(item["bytes"] for item in admission["items"])
+
+
+def test_an_edit_that_fits_the_card_and_not_now_is_taken_and_waits(
+    api: httpx.Client, ledger: Ledger, model: ModelView, worker: WorkerView, fact: Fact
+) -> None:
+    told = {"budget_bytes": 10, "capacity_bytes": 7_000_000_000}
+    ledger.presence.publish_model(model)
+    ledger.presence.publish_worker(worker.model_copy(update=told), ttl_s=60)
+
+    response = api.post("/edits", json=fact)
+
+    assert response.status_code == 202
+    assert response.json()["admission"]["decision"] == "defer"
