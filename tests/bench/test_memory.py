@@ -4,10 +4,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
 
-from bench.memory import error_of, figures_of, percentile, traced_figures
+from bench.memory import card_figures, error_of, figures_of, percentile, traced_figures
+from bench.on_card import on_card
 from bench.tracing import Collecting, Writing, grid, traced
-from contract.memory.known import KNOWN
+from contract.memory.known import KNOWN, LLAMA_2_7B
 
 MIB = 1024**2
 FOUR_LAYERS = {"num_hidden_layers": 4}
@@ -94,3 +96,21 @@ def test_figures_are_of_absolute_errors() -> None:
 
 def row(*, observed: int, predicted: int) -> dict[str, Any]:
     return {"kind": "collecting", "observed_bytes": observed, "predicted_bytes": predicted}
+
+
+def test_what_is_measured_on_a_card_is_measured_on_the_cpu_too() -> None:
+    tiny = LLAMA_2_7B | {
+        "num_hidden_layers": 3,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 4,
+        "vocab_size": 140,
+    }
+
+    rows = list(on_card("cpu", config=tiny, dtype=torch.float32, cards_bytes=(10**6, 10**9)))
+
+    assert [row["out_of_memory"] for row in rows] == [False] * 6
+    assert "refused" in rows[2]
+    assert card_figures(rows)["holds"] is True
+    assert card_figures([{"out_of_memory": True}])["holds"] is False
