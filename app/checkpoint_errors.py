@@ -39,7 +39,8 @@ class CheckpointInUseError(CheckpointError):
     code = ErrorCode.CHECKPOINT_IN_USE
 
     def __init__(self, checkpoint_id: str, *, by: Sequence[str]) -> None:
-        detail = f"{checkpoint_id} is what {len(by)} others are built on: take them away first"
+        others = f"{len(by)} others are built on, or will be"
+        detail = f"{checkpoint_id} is what {others}: take them away first"
         super().__init__(detail, members={"used_by": list(by)})
 
 

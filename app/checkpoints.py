@@ -40,6 +40,8 @@ def page_of(store: CheckpointStore, *, before: str | None, limit: int) -> Checkp
     )
 
 
-def dependents_of(checkpoint: CheckpointView, store: CheckpointStore) -> list[str]:
-    """The checkpoints that are built on it, newest first."""
-    return [other.id for other in store.checkpoints() if checkpoint.id in other.built_on]
+def dependents_of(checkpoint_id: str, service: Service) -> list[str]:
+    """The checkpoints that are built on it, and those that jobs will build on it, newest first."""
+    # The ledger first: what is published in between is found in the store.
+    built = service.ledger.building() | {c.id: c.built_on for c in service.store.checkpoints()}
+    return sorted((other for other, on in built.items() if checkpoint_id in on), reverse=True)

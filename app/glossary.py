@@ -160,7 +160,7 @@ CODES: dict[ErrorCode, str] = {
     ErrorCode.EDIT_NOT_FOUND: "There is no such edit.",
     ErrorCode.EDIT_GONE: "It ended so long ago that it is not kept any more.",
     ErrorCode.CHECKPOINT_NOT_FOUND: "There is no such checkpoint.",
-    ErrorCode.CHECKPOINT_IN_USE: "Another checkpoint is built on it.",
+    ErrorCode.CHECKPOINT_IN_USE: "Another checkpoint is built on it, or is about to be.",
     ErrorCode.EDIT_NOT_PUBLISHED: "The edit has no checkpoint.",
     ErrorCode.FILE_NOT_FOUND: "The checkpoint has no such file.",
     ErrorCode.FULL_MODEL_UNAVAILABLE: "The base is kept in a form that cannot be overlaid.",

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from app.errors import RangeNotSatisfiableError
 
-_ONE_RANGE = re.compile(r"([0-9]{0,18})-([0-9]{0,18})")
+# Some ask for all up to 2^63 - 1, or further; `int` reads 4300 digits at most.
+_ONE_RANGE = re.compile(r"([0-9]{0,4000})-([0-9]{0,4000})")
 
 
 class Span(NamedTuple):

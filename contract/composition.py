@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from contract.edits import Frozen, Name, PadRank
-from contract.ids import EDIT_ID
+from contract.ids import EDIT_ID, checkpoint_id_of
 from contract.lifecycle import Outcome
 from contract.views import Answer, Metrics, NeuronView
 
@@ -30,6 +30,11 @@ class ComposeRequest(Frozen):
         strict=True, default=None, ge=1, le=604_800, description="Seconds until it is given up."
     )
     metadata: dict[str, Any] = Field(default_factory=dict, description="Yours; kept as it is.")
+
+    @property
+    def built_on(self) -> frozenset[str]:
+        """The checkpoints that have to be there when the edits are put together."""
+        return frozenset(map(checkpoint_id_of, self.edits))
 
     @field_validator("edits")
     @classmethod

@@ -212,6 +212,11 @@ class EditRequest(Frozen):
     metadata: Metadata = Field(default_factory=dict, description="Yours; kept as it is.")
 
     @property
+    def built_on(self) -> frozenset[str]:
+        """The checkpoints that have to be there when the edit is made."""
+        return frozenset({self.base} if self.base else ())
+
+    @property
     def quadrature(self) -> Quadrature:
         """The method's own where the request leaves it open."""
         calibrated = self.method is Method.CALIBRATED

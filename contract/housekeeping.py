@@ -1,7 +1,7 @@
 """Keeping the checkpoint store in bounds: by age, by number, and free of what nobody names."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -21,13 +21,16 @@ class Policy:
     def keeps_all(self) -> bool:
         return self.max_age_s is None and self.max_count is None
 
-    def expired(self, checkpoints: Iterable[CheckpointView], *, now_s: float) -> list[str]:
+    def expired(
+        self, checkpoints: Iterable[CheckpointView], *, now_s: float, awaited: Collection[str] = ()
+    ) -> list[str]:
         """The ids of those to take away, of checkpoints given newest first.
 
-        One that others are built on stays as long as they do; they are newer than it.
+        One that others are built on stays as long as they do; they are newer than it. So does one
+        that is awaited: something is about to be built on it.
         """
         gone: list[str] = []
-        needed: set[str] = set()
+        needed = set(awaited)
         for place, checkpoint in enumerate(checkpoints):
             if checkpoint.id not in needed and self._outlived(checkpoint, place, now_s):
                 gone.append(checkpoint.id)
@@ -60,6 +63,8 @@ class Housekeeping:
 
     store: CheckpointStore
     policy: Policy
+    building: Callable[[], Mapping[str, frozenset[str]]]
+    """What jobs that have not ended are built on, by the checkpoint that each is to make."""
     grace_s: float
     clock: Callable[[], float] = time.time
 
@@ -74,7 +79,9 @@ class Housekeeping:
     def _expire(self) -> list[str]:
         if self.policy.keeps_all:
             return []
-        expired = self.policy.expired(self.store.checkpoints(), now_s=self.clock())
+        # Asked before the store is: what is published in between is built on it all the same.
+        awaited = frozenset[str]().union(*self.building().values())
+        expired = self.policy.expired(self.store.checkpoints(), now_s=self.clock(), awaited=awaited)
         for checkpoint_id in expired:
             self.store.remove(checkpoint_id)
         return expired

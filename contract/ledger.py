@@ -9,14 +9,14 @@ from redis import Redis
 
 from contract import names, scripts
 from contract.checkpoints import CompositionView
-from contract.ids import EDIT_PREFIX
+from contract.ids import EDIT_PREFIX, checkpoint_id_of
 from contract.ledger_errors import SchemaMismatchError
-from contract.lifecycle import EditStatus
+from contract.lifecycle import UNFINISHED, EditStatus
 from contract.origin import Origin
 from contract.places import Places
 from contract.presence import Presence
 from contract.queue import EditQueue
-from contract.record import EditRecord, Request, rfc3339
+from contract.record import EditRecord, Request, request_of, rfc3339
 from contract.submission import Submission, Submissions
 from contract.views import Admission, EditEvent, EditPage, EditView
 
@@ -114,6 +114,20 @@ class Ledger:
     def record(self, edit_id: str) -> EditRecord | None:
         raw = self.redis.hgetall(names.edit(edit_id))
         return EditRecord.from_redis(raw) if raw else None
+
+    def building(self) -> dict[str, frozenset[str]]:
+        """The checkpoints that jobs are to make which have not ended, and what each is built on;
+        those that are built on none are left out."""
+        with self.redis.pipeline() as pipe:
+            for status in UNFINISHED:
+                pipe.zrange(names.index(status=status.value), 0, -1)
+            ids = [raw.decode() for found in pipe.execute() for raw in found]
+        with self.redis.pipeline(transaction=False) as pipe:
+            for job_id in ids:
+                pipe.hget(names.edit(job_id), "request")
+            asked = zip(ids, pipe.execute(), strict=True)
+        built = {checkpoint_id_of(i): request_of(i, raw).built_on for i, raw in asked if raw}
+        return {checkpoint_id: on for checkpoint_id, on in built.items() if on}
 
     def is_gone(self, edit_id: str) -> bool:
         """Whether there was such an edit, which has been forgotten since."""

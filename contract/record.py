@@ -25,6 +25,12 @@ def rfc3339(at_s: float) -> str:
     )
 
 
+def request_of(job_id: str, raw: str | bytes) -> Request:
+    """What a job is to do; one that makes a checkpoint of several edits has the checkpoint's id."""
+    kind = ComposeRequest if job_id.startswith(CHECKPOINT_PREFIX) else EditRequest
+    return kind.model_validate_json(raw)
+
+
 def first_record(
     edit_id: str,
     request: Request,
@@ -113,14 +119,8 @@ class EditRecord:
         return bool(self.fields.get("hung"))
 
     @property
-    def is_composition(self) -> bool:
-        """Whether it makes a checkpoint of several edits; its id is then the checkpoint's."""
-        return self.id.startswith(CHECKPOINT_PREFIX)
-
-    @property
     def request(self) -> Request:
-        kind = ComposeRequest if self.is_composition else EditRequest
-        return kind.model_validate_json(self.fields["request"])
+        return request_of(self.id, self.fields["request"])
 
     def view(self, *, queue: QueueView | None, queued_reason: QueuedReason | None) -> EditView:
         """The edit as users see it."""

@@ -117,7 +117,7 @@ class EditNotPublishedError(ConflictError):
 
 
 class CheckpointInUseError(ConflictError):
-    """Another checkpoint is built on it."""
+    """Another checkpoint is built on it, or is about to be."""
 
 
 class FullModelUnavailableError(ConflictError):

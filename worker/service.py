@@ -125,7 +125,7 @@ def serve(
         retention=Retention(lines.patient, keep_s=settings.retention_s),
         restoration=Restoration(redis=lines.patient, store=store, keep_s=settings.retention_s),
         announce=announce,
-        housekeeping=_housekeeping(settings, store),
+        housekeeping=_housekeeping(settings, store, ledger),
     )
     worker = _leased_worker(resources, lines, sweep)
     _forget_the_dead(lines.patient, ledger.presence, identity)
@@ -143,11 +143,16 @@ def _open_ledger(settings: Settings, lines: Lines) -> Ledger:
     return ledger
 
 
-def _housekeeping(settings: Settings, store: CheckpointStore) -> Housekeeping:
+def _housekeeping(settings: Settings, store: CheckpointStore, ledger: Ledger) -> Housekeeping:
     policy = Policy(
         max_age_s=settings.checkpoint_max_age_s, max_count=settings.checkpoint_max_count
     )
-    return Housekeeping(store=store, policy=policy, grace_s=2 * _longest_s(settings))
+    return Housekeeping(
+        store=store,
+        policy=policy,
+        building=ledger.building,
+        grace_s=2 * _longest_s(settings),
+    )
 
 
 def _open_store(settings: Settings) -> CheckpointStore:

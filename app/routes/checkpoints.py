@@ -103,12 +103,14 @@ async def get_checkpoint(
     summary="Take a checkpoint away",
     status_code=204,
     response_class=Response,
-    responses=problems(ErrorCode.CHECKPOINT_NOT_FOUND, ErrorCode.CHECKPOINT_IN_USE),
+    responses=problems(
+        ErrorCode.CHECKPOINT_NOT_FOUND, ErrorCode.CHECKPOINT_IN_USE, ErrorCode.LEDGER_UNAVAILABLE
+    ),
 )
 def delete_checkpoint(checkpoint_id: str, service: ServiceDependency) -> None:
-    """Refused while another checkpoint is built on it."""
-    checkpoint = found_checkpoint(service, checkpoint_id)
-    dependents = dependents_of(checkpoint, service.store)
+    """Refused while another checkpoint is built on it, or a job that has not ended is to be."""
+    found_checkpoint(service, checkpoint_id)
+    dependents = dependents_of(checkpoint_id, service)
     if dependents:
         raise CheckpointInUseError(checkpoint_id, by=dependents)
     service.store.remove(checkpoint_id)

@@ -9,14 +9,16 @@ import pytest
 from contract.attempts import Attempts
 from contract.checkpoints import CheckpointView, Part
 from contract.composition import ComposeRequest, Composition, Retest
+from contract.failures import ErrorCode
 from contract.ids import checkpoint_id_of
 from contract.ledger import Ledger
 from contract.lifecycle import Outcome
 from contract.store import CheckpointStore
-from contract.views import EditResult, Metrics, ModelView
+from contract.views import EditFailure, EditResult, Metrics, ModelView
 
 Publish = Callable[..., str]
 UNKNOWN = "edit-" + "0" * 28
+FAILURE = EditFailure(code=ErrorCode.NO_NEURONS, message="none", retryable=False)
 
 
 @pytest.fixture
@@ -243,6 +245,31 @@ def test_a_checkpoint_that_others_are_built_on_stays(
     assert refused.json()["used_by"] == [above]
     assert api.delete(f"/checkpoints/{above}").status_code == 204
     assert api.delete(f"/checkpoints/{below}").status_code == 204
+
+
+@pytest.mark.parametrize("how", ["edit", "composition"])
+def test_a_checkpoint_stays_as_long_as_a_job_that_is_built_on_it_has_not_ended(
+    api: httpx.Client, publish: Publish, attempts: Attempts, fact: dict[str, Any], how: str
+) -> None:
+    first = publish()
+    below = checkpoint_id_of(first)
+    asked = (
+        post(api, first)
+        if how == "composition"
+        else api.post("/edits", json=fact | {"base": below})
+    )
+    job_id = asked.json()["id"]
+
+    queued = api.delete(f"/checkpoints/{below}")
+    attempt = attempts.claim(job_id, worker_id="worker-1")
+    running = api.delete(f"/checkpoints/{below}")
+    assert attempt is not None
+    attempts.fail(attempt, FAILURE)
+    ended = api.delete(f"/checkpoints/{below}")
+
+    assert [r.status_code for r in (queued, running, ended)] == [409, 409, 204]
+    assert queued.json()["code"] == "checkpoint_in_use"
+    assert queued.json()["used_by"] == [checkpoint_id_of(job_id)]
 
 
 def test_an_edit_result_and_a_composition_are_told_apart(result: EditResult) -> None:

@@ -70,8 +70,16 @@ def test_a_chain_stays_whole(checkpoint: CheckpointView) -> None:
     assert Policy(max_count=1).expired(chain, now_s=NOW_S) == []
 
 
-def housekeeping(store: CheckpointStore, policy: Policy = KEEP_ALL) -> Housekeeping:
-    return Housekeeping(store=store, policy=policy, grace_s=3600, clock=lambda: NOW_S)
+def housekeeping(
+    store: CheckpointStore, policy: Policy = KEEP_ALL, *, building: tuple[str, ...] = ()
+) -> Housekeeping:
+    return Housekeeping(
+        store=store,
+        policy=policy,
+        building=lambda: {"ckpt-to-come": frozenset(building)},
+        grace_s=3600,
+        clock=lambda: NOW_S,
+    )
 
 
 def age(tmp_path: Path, *, s: float) -> None:
@@ -142,6 +150,18 @@ def test_an_expired_checkpoint_goes_and_its_files_with_it(
     assert (days(list(kept.removed)), kept.n_swept) == ([8], 1)
     assert days(store.ids()) == [9]
     assert [store.read(file) for c in store.checkpoints() for file in c.files] == [b"of day 9"]
+
+
+def test_a_checkpoint_that_a_job_is_to_be_built_on_does_not_expire(
+    store: CheckpointStore, checkpoint: CheckpointView
+) -> None:
+    for day in (7, 8, 9):
+        store.commit(made(checkpoint, day))
+
+    kept = housekeeping(store, Policy(max_count=1), building=(f"ckpt-{7:028x}",))()
+
+    assert days(list(kept.removed)) == [8]
+    assert days(store.ids()) == [9, 7]
 
 
 def test_a_checkpoint_that_went_does_not_come_back(

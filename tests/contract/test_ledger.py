@@ -12,6 +12,7 @@ from rq.serializers import JSONSerializer
 
 from contract import names
 from contract.attempts import Attempts
+from contract.composition import ComposeRequest
 from contract.connection import connect
 from contract.edits import EditRequest
 from contract.ids import checkpoint_id_of
@@ -312,3 +313,21 @@ def test_events_go_on_after_the_one_that_was_seen(
     assert (started.type, started.data) == ("started", {"attempt": 1, "worker": "w"})
     assert ledger.events(edit_id, after=started.id) == []
     assert len(ledger.events(edit_id, limit=1)) == 1
+
+
+def test_jobs_that_have_not_ended_tell_what_they_are_built_on(
+    ledger: Ledger, attempts: Attempts, request_: EditRequest, edit_id: str
+) -> None:
+    base = "ckpt-" + "1" * 28
+    chained = ledger.submit(
+        request_.model_copy(update={"base": base}), model="demo", admission=None
+    )
+    composed = ledger.submit(ComposeRequest(edits=(edit_id,)), model="demo", admission=None)
+    attempts.claim(composed.edit_id, worker_id="w")
+
+    before = ledger.building()
+    ledger.cancel(chained.edit_id)
+
+    running = {composed.edit_id: frozenset({checkpoint_id_of(edit_id)})}
+    assert before == running | {checkpoint_id_of(chained.edit_id): frozenset({base})}
+    assert ledger.building() == running
