@@ -152,11 +152,13 @@ class CheckpointStore:
         return frozenset(file.sha256 for file in (*files, *filter(None, tokenizers)))
 
     def _check_budget(self, file: CheckpointFile) -> None:
+        """What is there already takes nothing more."""
         if self._budget_bytes is None:
             return
-        blob = _blob(file.sha256)
-        others = (entry for entry in self.shelf.entries(BLOBS) if entry.name != blob)
-        if sum(entry.size_bytes for entry in others) + file.size_bytes > self._budget_bytes:
+        taken = {entry.name: entry.size_bytes for entry in self.shelf.entries(BLOBS)}
+        if _blob(file.sha256) in taken:
+            return
+        if sum(taken.values()) + file.size_bytes > self._budget_bytes:
             raise BudgetExceededError(self._budget_bytes)
 
     def put_base(self, base: BaseView) -> None:

@@ -184,3 +184,13 @@ def test_a_budget_is_kept_and_what_is_there_may_be_written_again(tmp_path: Path)
     store.put("b", b"1234")
 
     assert sum(entry.size_bytes for entry in store.shelf.entries("blobs")) == 10
+
+
+def test_what_is_there_may_be_written_again_past_a_budget_that_was_lowered(tmp_path: Path) -> None:
+    CheckpointStore(tmp_path).put("a", b"123456")
+    CheckpointStore(tmp_path).put("b", b"123")
+    store = CheckpointStore(tmp_path, budget_bytes=1)
+
+    assert store.read(store.put("a", b"123456")) == b"123456"
+    with pytest.raises(BudgetExceededError):
+        store.put("c", b"1")
