@@ -38,7 +38,7 @@ class Adapter:
     """The writes of an edit, on the CPU in the adapter's dtype, all of one rank.
 
     The edited model *is* what PEFT's default merge on the CPU makes of base and adapter:
-    W + B·A, summed in float32 (or the base's dtype if wider) and rounded once.
+    W + B·A, multiplied and summed in float32 (or the base's dtype if wider) and rounded once.
     """
 
     writes: tuple[LayerWrite, ...]
@@ -58,15 +58,16 @@ class Adapter:
             raise NonFiniteError("the edit")
         return adapter
 
-    def delta(self, write: LayerWrite) -> Tensor:
-        """The change of a write's columns, (d_model, len(units)), in float32 on the CPU.
+    def delta(self, write: LayerWrite, dtype: torch.dtype = torch.float32) -> Tensor:
+        """The change of a write's columns, (d_model, len(units)), multiplied in `dtype` on the CPU.
 
         A sum of several products depends on their order, which a matrix product chooses by its
         shape: from rank 2 on, the product is taken in the shape that PEFT takes it in.
         """
+        B = write.B.to(dtype)
         if self.rank == 1:
-            return write.B.float() @ write.A.float()
-        return (write.B.float() @ write.spread(self.d_ff).float())[:, list(write.units)]
+            return B @ write.A.to(dtype)
+        return (B @ write.spread(self.d_ff).to(dtype))[:, list(write.units)]
 
     @property
     def rank(self) -> int:

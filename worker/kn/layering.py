@@ -10,7 +10,7 @@ from worker.kn.errors import AlreadyKeptError, NotKeptError
 from worker.kn.neuron import Neuron
 from worker.kn.resident import Resident
 from worker.kn.result import EditResult
-from worker.kn.weights import columns_of, edited_columns, merged, set_columns
+from worker.kn.weights import columns_of, edited_columns, merged, set_columns, wide_of
 
 
 class Layers:
@@ -71,7 +71,7 @@ class Layers:
     def _built(self, write: LayerWrite, edits: Sequence[EditResult]) -> Tensor:
         """The columns that a write changes, as `edits` make them of the pristine ones."""
         columns = torch.stack([self._pristine[Neuron(write.layer, u)] for u in write.units], dim=1)
-        for units, delta in _changes(edits, write.layer):
+        for units, delta in _changes(edits, write.layer, wide_of(columns.dtype)):
             place = {unit: i for i, unit in enumerate(units)}
             ours = [i for i, unit in enumerate(write.units) if unit in place]
             if ours:
@@ -80,9 +80,11 @@ class Layers:
         return columns
 
 
-def _changes(edits: Sequence[EditResult], layer: int) -> Iterator[tuple[tuple[int, ...], Tensor]]:
+def _changes(
+    edits: Sequence[EditResult], layer: int, dtype: torch.dtype
+) -> Iterator[tuple[tuple[int, ...], Tensor]]:
     """The units that each edit writes in a layer, and by how much."""
     for edit in edits:
         for write in edit.adapter.writes:
             if write.layer == layer:
-                yield write.units, edit.adapter.delta(write)
+                yield write.units, edit.adapter.delta(write, dtype)

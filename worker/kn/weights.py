@@ -32,7 +32,8 @@ def edited(resident: Resident, adapter: Adapter) -> Iterator[None]:
 def edited_columns(resident: Resident, adapter: Adapter) -> dict[int, Tensor]:
     """What the adapter makes of the columns that it writes, by layer; raises as `edited` does."""
     before = {write.layer: columns_of(resident, write) for write in adapter.writes}
-    after = {w.layer: merged(before[w.layer], adapter.delta(w)) for w in adapter.writes}
+    wide = wide_of(resident.dtype)
+    after = {w.layer: merged(before[w.layer], adapter.delta(w, wide)) for w in adapter.writes}
     if all(torch.equal(before[layer], after[layer]) for layer in before):
         raise NoChangeError
     if not all(torch.isfinite(columns).all() for columns in after.values()):
@@ -42,8 +43,13 @@ def edited_columns(resident: Resident, adapter: Adapter) -> dict[int, Tensor]:
 
 def merged(columns: Tensor, delta: Tensor) -> Tensor:
     """The columns as PEFT's default merge on the CPU makes them: one sum, rounded once."""
-    wide = columns.cpu().to(torch.promote_types(columns.dtype, torch.float32))
+    wide = columns.cpu().to(wide_of(columns.dtype))
     return (wide + delta).to(columns.dtype).to(columns.device)
+
+
+def wide_of(dtype: torch.dtype) -> torch.dtype:
+    """In what PEFT multiplies and sums on the CPU for weights of `dtype`."""
+    return torch.promote_types(dtype, torch.float32)
 
 
 def columns_of(resident: Resident, write: LayerWrite) -> Tensor:

@@ -14,7 +14,7 @@ from worker.kn.errors import NoChangeError, NonFiniteError
 from worker.kn.resident import Resident
 from worker.kn.weights import edited
 
-DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
