@@ -6,7 +6,7 @@ The clients, the waiting one and the asynchronous one, differ in how they send, 
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -102,11 +102,18 @@ def list_events(edit_id: str) -> Ask[EventList]:
     return Ask(Call("GET", f"/edits/{_part(edit_id)}/events", headers=headers), EventList)
 
 
-def compose(
-    edits: Sequence[str], key: str | None, *, model: str | None, require_held: bool
-) -> Ask[SeenCheckpoint]:
-    told = {"edits": tuple(edits), "model": model, "require_held": require_held}
-    request = ComposeRequest.model_validate({name: value for name, value in told.items() if value})
+class Composing(TypedDict, total=False):
+    """What a composition may say beside its edits, see `ComposeRequest`."""
+
+    model: str | None
+    require_held: bool
+    pad_rank: int | None
+    deadline_s: int | None
+    metadata: dict[str, Any]
+
+
+def compose(edits: Sequence[str], key: str | None, others: Composing) -> Ask[SeenCheckpoint]:
+    request = ComposeRequest.model_validate({"edits": tuple(edits), **others})
     return Ask(_post("/checkpoints", request, key), SeenCheckpoint)
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 from pydantic import BaseModel
@@ -187,12 +187,11 @@ class Checkpoints:
         self,
         edits: Sequence[str],
         *,
-        model: str | None = None,
-        require_held: bool = False,
         idempotency_key: str | None = None,
+        **others: Unpack[asks.Composing],
     ) -> CheckpointView | CompositionView:
         """Put finished edits into one checkpoint; to undo one of them, compose the others."""
-        ask = asks.compose(edits, idempotency_key, model=model, require_held=require_held)
+        ask = asks.compose(edits, idempotency_key, others)
         return _answer(self._caller, ask).root
 
     def wait(

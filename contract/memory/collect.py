@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from contract.memory.items import Item, Stage
 from contract.memory.layers import kept_row_bytes, passing_bytes
 from contract.memory.portions import HEAD_CHUNK_WORDS, STATEMENTS_PER_PASS
-from contract.memory.shape import FLOAT32_BYTES, ModelShape
+from contract.memory.shape import FLOAT32_BYTES, INT64_BYTES, ModelShape
 from contract.memory.work import SequenceShape, Workload, alike
 
 
@@ -140,10 +140,12 @@ def _riding(shape: ModelShape, ride: RowPass) -> tuple[Item, ...]:
     angles = 2 * ride.top * shape.d_head * b
     hidden = ride.top * prefix if ride.padded else 0
     streams = ride.led * shape.d_model * b
+    answers = ride.top * (INT64_BYTES + 2 * max(b, FLOAT32_BYTES))  # with P and its factor
+    beside = streams + angles + hidden + answers
     return (
         Item(
             name="rows",
-            n_bytes=ride.below * kept_row_bytes(shape, prefix) + streams + angles + hidden,
+            n_bytes=ride.below * kept_row_bytes(shape, prefix) + beside,
             depends_on="prompts, answer tokens, steps, layers per pass, prompt tokens",
         ),
         Item(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 FLOAT32_BYTES = 4
+INT64_BYTES = 8
 DTYPE_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 
 

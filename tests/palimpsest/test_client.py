@@ -260,13 +260,13 @@ EDITS = tuple(f"edit-{n:028x}" for n in (1, 2))
 
 
 def test_edits_are_composed_and_the_end_is_awaited(client: Client, service: Any) -> None:
-    made = client.checkpoints.compose(EDITS, require_held=True)
+    made = client.checkpoints.compose(EDITS, require_held=True, pad_rank=8)
 
     ended = client.checkpoints.wait(made.id)
 
     sent = next(request for request in service.requests if request.method == "POST")
     assert sent.content == (
-        b'{"edits":["%s","%s"],"require_held":true}' % tuple(map(str.encode, EDITS))
+        b'{"edits":["%s","%s"],"require_held":true,"pad_rank":8}' % tuple(map(str.encode, EDITS))
     )
     assert "Idempotency-Key" in sent.headers
     assert (made.status, ended.status) == (EditStatus.QUEUED, EditStatus.FAILED)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from contract.memory import Nodes
-from worker.kn import HParams
+from worker.kn import EditRequest, HParams, Method
 from worker.kn.quadrature import Quadrature, Rule, endpoints, gauss_legendre, riemann
 
 
@@ -42,9 +42,20 @@ def test_gauss_points_integrate_a_polynomial_of_degree_five_exactly(steps: int) 
     )
 
 
+def nodes_of(method: Method, rule: Rule | None = None) -> tuple[float, ...]:
+    hparams = HParams(steps=1, quadrature=rule)
+    request = EditRequest(prompt="a", target_new="b", method=method, hparams=hparams)
+    return request.quadrature.nodes
+
+
 def test_a_request_names_the_rule() -> None:
-    assert HParams(steps=2).points.nodes == (0.5, 1.0)
-    assert HParams(steps=1, quadrature=Rule.GAUSS_LEGENDRE).points.nodes == (0.5,)
+    assert nodes_of(Method.CALIBRATED, Rule.RIEMANN) == (1.0,)
+    assert nodes_of(Method.PAPER, Rule.GAUSS_LEGENDRE) == (0.5,)
+
+
+def test_a_request_may_leave_the_rule_to_its_method() -> None:
+    assert nodes_of(Method.CALIBRATED) == (0.5,)
+    assert nodes_of(Method.PAPER) == (1.0,)
 
 
 def test_ends_that_are_no_points_are_added_without_weight() -> None:
