@@ -54,8 +54,8 @@ class RowPass:
 
     @property
     def led(self) -> int:
-        """Rows of the blocks after which others enter: their results stay until the end."""
-        return sum(self.rows(block) for block in range(1, min(self.layers, self.n_layer)))
+        """Unchanged rows: those of each block after which others enter stay until the end."""
+        return self.S * self.J * self.layers
 
 
 def collect_stages(shape: ModelShape, work: Workload, layers: int) -> Iterator[Stage]:

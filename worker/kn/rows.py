@@ -129,9 +129,8 @@ def ascend(
                 )
             if layer in entries:
                 rows = rows.to(entries[layer].device)
-                first, others = rows.split([J, rows.shape[1] - J], dim=1)
-                led.append(first)
-                rows = torch.cat([first, others, entries[layer]], dim=1)
+                led.append(rows[:, :J].clone())  # a view would keep the rows of the whole block
+                rows = torch.cat([led[-1], rows[:, J:], entries[layer]], dim=1)
     return Ascent(resident.final_norm(rows), tuple(led))
 
 
