@@ -131,6 +131,8 @@ TERMS: dict[str, str] = {
     "state": "What it is doing.",
     "free_bytes": "Memory of its device that is free.",
     "total_bytes": "Memory that its device has.",
+    "memory_state": "`tight` while others leave edits less than half the room.",
+    "memory_state_since": "When the memory came to be so.",
     "mean_edit_s": "How long its edits took lately, in seconds.",
     "edits_done": "How many it has ended.",
     "heartbeat_at": "When it was last heard of.",

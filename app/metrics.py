@@ -11,7 +11,7 @@ from app.readiness import Check
 from app.service import Service
 from contract.census import Census, take_census
 from contract.lifecycle import EditStatus
-from contract.views import MemoryView, WorkerView
+from contract.views import MemoryState, MemoryView, WorkerView
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,14 @@ def _of_workers(workers: Sequence[WorkerView]) -> list[Family]:
         each("free_bytes", "Memory of its device that is free.", [w.free_bytes for w in workers]),
         each("total_bytes", "Memory that its device has.", [w.total_bytes for w in workers]),
         each("budget_bytes", "What one edit may take.", [w.budget_bytes for w in workers]),
+        each(
+            "others_bytes", "Memory that other processes take.", [w.others_bytes for w in workers]
+        ),
+        each(
+            "memory_tight",
+            "Whether others leave edits less than half the room.",
+            [float(w.memory_state is MemoryState.TIGHT) for w in workers],
+        ),
         each("edits_total", "Edits that it ended.", [w.edits_done for w in workers]),
         each("mean_edit_seconds", "How long they took lately.", [w.mean_edit_s for w in workers]),
     ]

@@ -13,7 +13,7 @@ from contract.edits import Frozen
 from contract.lifecycle import EditStatus, Phase, QueuedReason, leads_to
 from contract.queue import EditQueue
 from contract.record import EditRecord, Result, rfc3339
-from contract.views import Admission, EditFailure, Progress
+from contract.views import Admission, EditFailure, MemoryOutlook, Progress
 
 Clock = Callable[[], float]
 AT_WORK = (EditStatus.RUNNING,)
@@ -85,6 +85,10 @@ class Attempts:
         """Record what was decided with exact token counts and the memory that is free now."""
         told = {"decision": admission.decision, "applied": admission.applied.model_dump()}
         self._write(attempt, AT_WORK, None, "admission", told, {"admission": admission})
+
+    def tell_memory(self, attempt: Attempt, outlook: MemoryOutlook) -> None:
+        """Tell that the memory became tight, or is so no more."""
+        self._write(attempt, AT_WORK, None, "memory", outlook, {})
 
     def succeed(self, attempt: Attempt, result: Result, *, checkpoint_id: str) -> None:
         """End the edit: published and verified."""

@@ -259,6 +259,23 @@ class WorkerState(StrEnum):
     TAINTED = "tainted"
 
 
+class MemoryState(StrEnum):
+    """Whether others leave edits room: tight below half of what one could take in an empty memory,
+    at ease again above six tenths."""
+
+    AT_EASE = "at_ease"
+    TIGHT = "tight"
+
+
+class MemoryOutlook(Frozen):
+    """How a worker finds its memory, as an event tells it."""
+
+    state: MemoryState
+    free_bytes: Bytes
+    others_bytes: Bytes
+    budget_bytes: Bytes
+
+
 class WorkerView(Frozen):
     """A live worker."""
 
@@ -275,6 +292,11 @@ class WorkerView(Frozen):
     capacity_bytes: Bytes | None = Field(
         default=None, description="What one could take if nothing else were in the memory."
     )
+    others_bytes: Bytes = Field(
+        default=0, description="What is neither free nor held by this worker's process."
+    )
+    memory_state: MemoryState = MemoryState.AT_EASE
+    memory_state_since: datetime | None = None
     mean_edit_s: float | None = None
     edits_done: int = 0
     started_at: datetime

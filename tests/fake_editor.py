@@ -111,6 +111,7 @@ class FakeEditor:
         *,
         layers_per_pass: int | None = None,
         budget_bytes: int | None = None,
+        room_bytes: Callable[[], int] | None = None,
         base: FakeAdapter | None = None,
         pad_rank: int | None = None,
         watch: Callable[[str, int, int], None] | None = None,
@@ -169,10 +170,11 @@ class FakeMemory:
     """So many bytes are free."""
 
     free_bytes: int = GIB
+    own_bytes: int = 0
     released: int = 0
 
     def read(self) -> MemoryReading:
-        return MemoryReading(free_bytes=self.free_bytes, total_bytes=2 * GIB)
+        return MemoryReading(self.free_bytes, total_bytes=2 * GIB, own_bytes=self.own_bytes)
 
     def release(self) -> None:
         self.released += 1

@@ -76,6 +76,7 @@ def edit_within(
                 parsed,
                 layers_per_pass=admission.applied.layers_per_pass,
                 budget_bytes=admission.budget_bytes,
+                room_bytes=resources.room_bytes,
                 **given,
             )
             return made, admission
@@ -107,7 +108,7 @@ def as_applied(admission: Admission, result: EditResult) -> Admission:
         return admission
     reasons = []
     if applied.layers_per_pass < admission.applied.layers_per_pass:
-        reasons.append("the answers that the model gave left room for fewer layers a pass")
+        reasons.append("on the way there was room for fewer layers a pass")
     if applied.adaptive_threshold is not None:
         reasons.append(
             f"more neurons were found than fit: the threshold was raised to "

@@ -13,7 +13,7 @@ from contract.checkpoints import BaseFile, BaseView, CheckpointFile
 from contract.memory import ModelShape
 from contract.views import ModelView, ShapeView, WorkerView
 from worker.activity import Activity
-from worker.device_memory import MemoryReading
+from worker.monitor import Outlook
 
 
 class ServedModel(Protocol):
@@ -90,14 +90,13 @@ def base_view(
 def worker_view(
     identity: Identity,
     activity: Activity,
-    reading: MemoryReading,
+    outlook: Outlook,
     *,
-    budget_bytes: int,
     now_s: float,
-    capacity_bytes: int | None = None,
 ) -> WorkerView:
     """The worker as it is now."""
     held = activity.current
+    reading = outlook.reading
     return WorkerView(
         id=identity.worker_id,
         model=identity.model,
@@ -108,8 +107,11 @@ def worker_view(
         edit_id=held.attempt.edit_id if held else None,
         free_bytes=reading.free_bytes,
         total_bytes=reading.total_bytes,
-        budget_bytes=budget_bytes,
-        capacity_bytes=capacity_bytes,
+        budget_bytes=outlook.budget_bytes,
+        capacity_bytes=outlook.capacity_bytes,
+        others_bytes=reading.others_bytes,
+        memory_state=outlook.state,
+        memory_state_since=outlook.since,
         mean_edit_s=activity.mean_edit_s,
         edits_done=activity.edits_done,
         started_at=identity.started_at,

@@ -2,7 +2,7 @@
 
 import gc
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -13,10 +13,16 @@ _KIB = 1024
 
 @dataclass(frozen=True, slots=True)
 class MemoryReading:
-    """The bytes that are free for tensors, and the bytes there are."""
+    """The bytes that are free for tensors, those there are, and those that this process holds."""
 
     free_bytes: int
     total_bytes: int
+    own_bytes: int = 0
+
+    @property
+    def others_bytes(self) -> int:
+        """What is neither free nor this process's own."""
+        return max(self.total_bytes - self.free_bytes - self.own_bytes, 0)
 
 
 class DeviceMemory(Protocol):
@@ -56,9 +62,9 @@ class CudaMemory:
         import torch  # here, so that a worker's other parts load without it
 
         free_bytes, total_bytes = torch.cuda.mem_get_info(self._device)
-        reserved = torch.cuda.memory_reserved(self._device)
-        unused = reserved - torch.cuda.memory_allocated(self._device)
-        return MemoryReading(free_bytes + unused, total_bytes)
+        allocated = torch.cuda.memory_allocated(self._device)
+        unused = torch.cuda.memory_reserved(self._device) - allocated
+        return MemoryReading(free_bytes + unused, total_bytes, allocated)
 
     def release(self) -> None:
         import torch
@@ -72,6 +78,7 @@ class HostMemory:
 
     def __init__(self, root: Path = Path("/")) -> None:
         self._meminfo = root / "proc/meminfo"
+        self._status = root / "proc/self/status"
         self._groups = (
             GroupFiles(root / "sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
             GroupFiles(
@@ -87,9 +94,10 @@ class HostMemory:
         host = MemoryReading(
             free_bytes=meminfo_bytes(meminfo, "MemAvailable"),
             total_bytes=meminfo_bytes(meminfo, "MemTotal"),
+            own_bytes=meminfo_bytes(self._status.read_text(), "RssAnon"),
         )
         groups = [reading for files in self._groups if (reading := files.read()) is not None]
-        return smallest(host, *groups)
+        return replace(smallest(host, *groups), own_bytes=host.own_bytes)
 
     def release(self) -> None:
         gc.collect()
@@ -118,7 +126,7 @@ class GroupFiles:
 
 
 def meminfo_bytes(meminfo: str, name: str) -> int:
-    """One figure of `/proc/meminfo`."""
+    """One figure of `/proc/meminfo`, or of `/proc/self/status`."""
     for line in meminfo.splitlines():
         if line.startswith(name + ":"):
             return int(line.split()[1]) * _KIB

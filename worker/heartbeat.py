@@ -5,6 +5,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -12,10 +13,11 @@ from redis.exceptions import RedisError
 
 from contract.attempts import AttemptLostError, Attempts
 from contract.presence import Presence
+from contract.views import MemoryOutlook
 from worker.activity import Activity, Holding
 from worker.announcement import Identity, worker_view
-from worker.device_memory import DeviceMemory, budget_bytes, capacity_bytes
 from worker.logs import EventLog
+from worker.monitor import Monitor, Outlook
 
 BEATS_PER_LEASE = 4
 TAINTED_TTL_S = 600.0
@@ -45,9 +47,7 @@ class Heartbeat:
         *,
         attempts: Attempts,
         presence: Presence,
-        memory: DeviceMemory,
-        memory_cap_bytes: int | None,
-        weights_bytes: int = 0,
+        monitor: Monitor,
         lease_s: float,
         longest_s: float,
         give_up: Callable[[], None] = exit_at_once,
@@ -58,15 +58,12 @@ class Heartbeat:
         self._activity = activity
         self._attempts = attempts
         self._presence = presence
-        self._memory = memory
-        self._memory_cap_bytes = memory_cap_bytes
-        self._weights_bytes = weights_bytes
+        self._monitor = monitor
         self._lease_s = lease_s
         self._longest_s = longest_s
         self._give_up = give_up
         self._clock = clock
         self._monotonic = monotonic
-        self._budget_bytes: int | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -117,22 +114,25 @@ class Heartbeat:
             log.warning("lease_lost", edit_id=held.attempt.edit_id, attempt=held.attempt.number)
 
     def _publish(self, *, ttl_s: float) -> None:
-        idle = self._activity.current is None
-        reading = self._memory.read()
-        # What an edit takes now is free again for the next one: the budget is that of rest.
-        if idle or self._budget_bytes is None:
-            self._budget_bytes = budget_bytes(reading, cap_bytes=self._memory_cap_bytes)
-        view = worker_view(
-            self._identity,
-            self._activity,
-            reading,
-            budget_bytes=self._budget_bytes,
-            capacity_bytes=capacity_bytes(
-                reading, weights_bytes=self._weights_bytes, cap_bytes=self._memory_cap_bytes
-            ),
-            now_s=self._clock(),
-        )
+        outlook = self._monitor.look()
+        view = worker_view(self._identity, self._activity, outlook, now_s=self._clock())
         self._presence.publish_worker(view, ttl_s=ttl_s)
+        if outlook.changed:
+            self._tell_memory(outlook)
+
+    def _tell_memory(self, outlook: Outlook) -> None:
+        """A change of the memory's state is an event of the edit in work, and of the log."""
+        told = MemoryOutlook(
+            state=outlook.state,
+            free_bytes=outlook.reading.free_bytes,
+            others_bytes=outlook.reading.others_bytes,
+            budget_bytes=outlook.budget_bytes,
+        )
+        log.warning("memory_changed", **told.model_dump(mode="json"))
+        held = self._activity.current
+        if held is not None:
+            with suppress(AttemptLostError):  # whoever has the edit now looks for itself
+                self._attempts.tell_memory(held.attempt, told)
 
     def _check_hung(self) -> None:
         held = self._activity.current

@@ -12,7 +12,7 @@ PROGRESS_EVERY_S = 0.2
 CHECK_EVERY_S = 0.2
 
 UNITS = {
-    Phase.COLLECT: "passes",
+    Phase.COLLECT: "layers",
     Phase.SELECT: "steps",
     Phase.WRITE: "steps",
     Phase.EVALUATE: "steps",

@@ -54,6 +54,7 @@ class Editor(Protocol):
         *,
         layers_per_pass: int | None = ...,
         budget_bytes: int | None = ...,
+        room_bytes: Callable[[], int] | None = ...,
         base: Any = ...,
         pad_rank: int | None = ...,
         watch: Watch = ...,
@@ -100,3 +101,5 @@ class Resources:
     weights: Weights
     watchdog: Callable[[], AbstractContextManager[None]] = nullcontext
     clock: Callable[[], float] = time.time
+    room_bytes: Callable[[], int] | None = None
+    """What the edit in work may take, as others leave it now."""

@@ -31,6 +31,7 @@ from worker.handback import defer, hand_back
 from worker.heartbeat import BEATS_PER_LEASE, Heartbeat
 from worker.leased_worker import LeasedWorker
 from worker.logs import EventLog
+from worker.monitor import Monitor
 from worker.patience import wait
 from worker.resources import Editor, Resources
 from worker.sweeping import Sweep
@@ -91,6 +92,11 @@ def serve(
     announce()
     activity = Activity()
     identity = Identity.of_this_process(model=model, device=editor.device, now_s=time.time())
+    monitor = Monitor(
+        memory,
+        weights_bytes=editor.shape.weights_bytes,
+        cap_bytes=settings.memory_budget_bytes,
+    )
     resources = Resources(
         worker_id=identity.worker_id,
         model=model,
@@ -115,6 +121,7 @@ def serve(
         drop_connections=lines.patient.connection_pool.disconnect,
         weights=Weights.of(editor.fingerprint),
         watchdog=partial(last_resort, _longest_s(settings) + LAST_RESORT_S),
+        room_bytes=monitor.room_bytes,
     )
     sweep = Sweep(
         model=model,
@@ -130,7 +137,7 @@ def serve(
     worker = _leased_worker(resources, lines, sweep)
     _forget_the_dead(lines.patient, ledger.presence, identity)
     worker.listen_to_signals()
-    with _heartbeat(settings, lines, identity, resources):
+    with _heartbeat(settings, lines, identity, resources, monitor):
         log.info("worker_started", worker_id=identity.worker_id, model=model)
         worker.work(logging_level="WARNING")
         log.info("worker_stopped", worker_id=identity.worker_id, draining=activity.draining)
@@ -173,16 +180,18 @@ def _leased_worker(resources: Resources, lines: Lines, sweep: Sweep) -> LeasedWo
 
 
 def _heartbeat(
-    settings: Settings, lines: Lines, identity: Identity, resources: Resources
+    settings: Settings,
+    lines: Lines,
+    identity: Identity,
+    resources: Resources,
+    monitor: Monitor,
 ) -> Heartbeat:
     return Heartbeat(
         identity,
         resources.activity,
         attempts=Attempts(lines.brisk, lease_s=settings.lease_s),
         presence=Presence(lines.brisk),
-        memory=resources.memory,
-        memory_cap_bytes=settings.memory_budget_bytes,
-        weights_bytes=resources.editor.shape.weights_bytes,
+        monitor=monitor,
         lease_s=settings.lease_s,
         longest_s=_longest_s(settings),
     )

@@ -72,6 +72,7 @@ def test_workers_and_checks_are_told(api: httpx.Client, served: ModelView) -> No
 
     assert told['palimpsest_workers{model="demo",state="idle"}'] == 1
     assert told['palimpsest_worker_budget_bytes{model="demo",worker="worker-1"}'] == 1e9
+    assert told['palimpsest_worker_memory_tight{model="demo",worker="worker-1"}'] == 0
     assert told['palimpsest_ready{check="redis"}'] == 1
 
 

@@ -3,17 +3,34 @@ breaks where its requests ask for it."""
 
 import os
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 
-from fake_editor import FakeMemory
+from fake_editor import GIB, FakeMemory
 from faulty_editor import FaultyEditor
 
 from contract.settings import Settings
 from worker import logs
+from worker.device_memory import MemoryReading
 from worker.failures import SERVICE_CODES
 from worker.service import serve
+
+
+@dataclass
+class SharedMemory(FakeMemory):
+    """What others leave free stands in a file, once there is one."""
+
+    file: Path = Path("free_bytes")
+
+    def read(self) -> MemoryReading:
+        if self.file.exists():
+            self.free_bytes = int(self.file.read_text())
+        return super().read()
+
 
 if __name__ == "__main__":
     settings = Settings.from_environment(os.environ)
     logs.configure(settings.log_level)
     editor = FaultyEditor(pause_s=float(sys.argv[1]), content=f"{os.getpid()}".encode())
-    sys.exit(serve(settings, editor, model="demo", memory=FakeMemory(), codes=SERVICE_CODES))
+    memory = SharedMemory(free_bytes=2 * GIB, file=settings.data_dir.parent / "free_bytes")
+    sys.exit(serve(settings, editor, model="demo", memory=memory, codes=SERVICE_CODES))

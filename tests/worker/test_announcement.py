@@ -2,9 +2,11 @@ from datetime import UTC, datetime
 
 from fake_editor import FakeEditor
 
+from contract.views import MemoryState
 from worker.activity import Activity
 from worker.announcement import Identity, model_view, worker_view
 from worker.device_memory import MemoryReading
+from worker.monitor import Outlook
 
 
 def test_no_two_workers_have_the_same_name() -> None:
@@ -27,7 +29,17 @@ def test_a_model_is_told_with_its_sizes() -> None:
 def test_an_idle_worker_names_no_edit() -> None:
     identity = Identity.of_this_process(model="demo", device="cpu", now_s=0.0)
 
-    view = worker_view(identity, Activity(), MemoryReading(5, 9), budget_bytes=4, now_s=60.0)
+    outlook = Outlook(
+        reading=MemoryReading(5, 9, 1),
+        state=MemoryState.TIGHT,
+        since=datetime(1970, 1, 1, tzinfo=UTC),
+        budget_bytes=4,
+        capacity_bytes=8,
+        changed=False,
+    )
 
+    view = worker_view(identity, Activity(), outlook, now_s=60.0)
+
+    assert (view.memory_state, view.others_bytes, view.capacity_bytes) == ("tight", 3, 8)
     assert (view.edit_id, view.free_bytes, view.total_bytes, view.budget_bytes) == (None, 5, 9, 4)
     assert view.heartbeat_at == datetime(1970, 1, 1, 0, 1, tzinfo=UTC)

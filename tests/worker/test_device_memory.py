@@ -17,6 +17,9 @@ MEMINFO = """MemTotal:       16000 kB
 MemFree:         1000 kB
 MemAvailable:    8000 kB
 """
+STATUS = """VmRSS:	    5000 kB
+RssAnon:	    2000 kB
+"""
 STAT = """anon 5000
 inactive_file 1000
 active_file 500
@@ -25,7 +28,7 @@ active_file 500
 
 def machine(root: Path, **files: str) -> Path:
     """A directory that looks like the root of a machine."""
-    for name, text in ({"proc/meminfo": MEMINFO} | files).items():
+    for name, text in ({"proc/meminfo": MEMINFO, "proc/self/status": STATUS} | files).items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -66,7 +69,7 @@ def test_a_group_without_a_limit_says_nothing(limit: str) -> None:
 def test_a_machine_without_groups_has_what_is_available(tmp_path: Path) -> None:
     memory = HostMemory(machine(tmp_path))
 
-    assert memory.read() == MemoryReading(free_bytes=8_192_000, total_bytes=16_384_000)
+    assert memory.read() == MemoryReading(8_192_000, 16_384_000, own_bytes=2_048_000)
 
 
 def test_a_container_has_what_its_group_leaves(tmp_path: Path) -> None:
@@ -78,7 +81,7 @@ def test_a_container_has_what_its_group_leaves(tmp_path: Path) -> None:
 
     memory = HostMemory(machine(tmp_path, **group))
 
-    assert memory.read() == MemoryReading(free_bytes=4000, total_bytes=10000)
+    assert memory.read() == MemoryReading(4000, 10000, own_bytes=2_048_000)
 
 
 def test_an_older_container_has_what_its_group_leaves(tmp_path: Path) -> None:
@@ -90,7 +93,7 @@ def test_an_older_container_has_what_its_group_leaves(tmp_path: Path) -> None:
 
     memory = HostMemory(machine(tmp_path, **group))
 
-    assert memory.read() == MemoryReading(free_bytes=5000, total_bytes=10000)
+    assert memory.read() == MemoryReading(5000, 10000, own_bytes=2_048_000)
 
 
 def test_a_group_larger_than_the_machine_does_not_add_memory(tmp_path: Path) -> None:
@@ -102,7 +105,7 @@ def test_a_group_larger_than_the_machine_does_not_add_memory(tmp_path: Path) -> 
 
     memory = HostMemory(machine(tmp_path, **group))
 
-    assert memory.read() == MemoryReading(free_bytes=8_192_000, total_bytes=16_384_000)
+    assert memory.read() == MemoryReading(8_192_000, 16_384_000, own_bytes=2_048_000)
 
 
 def test_this_machine_can_be_read() -> None:

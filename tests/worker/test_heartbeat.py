@@ -11,12 +11,14 @@ from redis import Redis
 from contract import names
 from contract.attempts import Attempt, Attempts
 from contract.connection import connect
+from contract.ledger import Ledger
 from contract.presence import Presence
-from contract.views import WorkerState
+from contract.views import MemoryState, WorkerState
 from worker.activity import Activity
 from worker.announcement import Identity
 from worker.device_memory import MemoryReading
 from worker.heartbeat import Heartbeat
+from worker.monitor import Monitor
 
 IDENTITY = Identity(
     worker_id="here-1-aa",
@@ -30,11 +32,11 @@ WAIT_S = 10.0
 
 
 def heartbeat(redis: Redis, activity: Activity, **changes: Any) -> Heartbeat:
+    memory = changes.pop("memory", FakeMemory())
     usual: dict[str, Any] = {
         "attempts": Attempts(redis, lease_s=0.2),
         "presence": Presence(redis),
-        "memory": FakeMemory(free_bytes=1000),
-        "memory_cap_bytes": None,
+        "monitor": Monitor(memory, weights_bytes=0, cap_bytes=None),
         "lease_s": 0.2,
         "longest_s": 3660,
     }
@@ -50,24 +52,25 @@ def attempt(redis: Redis, submit: Callable[..., str]) -> Attempt:
 
 @dataclass
 class BreakingMemory(FakeMemory):
-    """A device that faults after the first reading."""
+    """A device that faults after the first two readings: at rest, and at the first beat."""
 
     readings: int = 0
 
     def read(self) -> MemoryReading:
         self.readings += 1
-        if self.readings > 1:
+        if self.readings > 2:
             raise RuntimeError("device fault")
         return super().read()
 
 
 def test_a_beat_tells_how_the_worker_is(redis: Redis) -> None:
-    heartbeat(redis, Activity()).beat()
+    heartbeat(redis, Activity(), memory=FakeMemory(free_bytes=1000, own_bytes=24)).beat()
 
     (worker,) = Presence(redis).workers()
     assert (worker.id, worker.model, worker.state) == ("here-1-aa", "demo", WorkerState.IDLE)
     assert (worker.free_bytes, worker.total_bytes) == (1000, 2 * GIB)
     assert worker.budget_bytes == 900
+    assert worker.others_bytes == 2 * GIB - 1000 - 24
 
 
 def test_a_beat_during_an_edit_names_it_and_renews_its_lease(
@@ -90,11 +93,31 @@ def test_the_budget_told_during_an_edit_is_that_of_rest(redis: Redis, attempt: A
     beating.beat()
 
     with activity.holding(attempt):
-        memory.free_bytes = 10
+        memory.free_bytes, memory.own_bytes = 10, 990
         beating.beat()
 
     (worker,) = Presence(redis).workers()
     assert (worker.free_bytes, worker.budget_bytes) == (10, 900)
+
+
+def test_a_memory_that_gets_tight_is_told_by_the_worker_and_by_its_edit(
+    redis: Redis, attempt: Attempt, ledger: Ledger
+) -> None:
+    activity, memory = Activity(), FakeMemory(free_bytes=2 * GIB)
+    beating = heartbeat(redis, activity, memory=memory)
+
+    with activity.holding(attempt):
+        for free_bytes in (2 * GIB, GIB // 2, GIB // 2, 2 * GIB):
+            memory.free_bytes = free_bytes
+            beating.beat()
+
+    (worker,) = Presence(redis).workers()
+    told = [event.data for event in ledger.events(attempt.edit_id) if event.type == "memory"]
+    assert worker.memory_state is MemoryState.AT_EASE
+    assert [(data["state"], data["others_bytes"]) for data in told] == [
+        ("tight", 3 * GIB // 2),
+        ("at_ease", 0),
+    ]
 
 
 def test_a_beat_takes_back_a_lease_that_ran_out_unnoticed(redis: Redis, attempt: Attempt) -> None:

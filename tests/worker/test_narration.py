@@ -51,8 +51,8 @@ def test_progress_is_told_five_times_a_second_at_most(
 
     assert told(ledger, attempt.edit_id) == [
         ("phase", {"phase": "collect"}),
-        ("progress", {"done": 1, "total": 3, "unit": "passes"}),
-        ("progress", {"done": 3, "total": 3, "unit": "passes"}),
+        ("progress", {"done": 1, "total": 3, "unit": "layers"}),
+        ("progress", {"done": 3, "total": 3, "unit": "layers"}),
     ]
 
 

@@ -1,9 +1,9 @@
 """What an edit may take, decided again whenever more of it is known."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from contract.memory import Chosen, Held, ModelShape, Workload, estimate, fit
+from contract.memory import Chosen, Estimate, Held, ModelShape, Workload, estimate, fit
 from worker.kn.errors import OverBudgetError
 from worker.kn.neuron import Scored
 from worker.kn.recipe import Selection
@@ -18,30 +18,52 @@ HALVINGS = 24
 class Allowance:
     """The work as far as it is known, and the layers that ride per pass.
 
-    `budget_bytes` may be None: then all is allowed. Each step raises `OverBudgetError` when what
-    has become known does not fit, before any of it is allocated.
+    `promised_bytes` may be None: then all is allowed. `room_bytes` tells what others leave of it
+    now. Each step raises `OverBudgetError` when what has become known does not fit, before any of
+    it is allocated.
     """
 
     shape: ModelShape
     work: Workload
     layers: int
-    budget_bytes: int | None
+    promised_bytes: int | None
     on_host: bool
+    room_bytes: Callable[[], int] | None = None
     raised_threshold: float | None = None
+    ridden: int = 0  # the most layers that rode in a pass
+    collected: bool = False
+
+    @property
+    def budget_bytes(self) -> int | None:
+        """What was promised, or what is left of it."""
+        if self.promised_bytes is None or self.room_bytes is None:
+            return self.promised_bytes
+        return min(self.promised_bytes, self.room_bytes())
 
     @property
     def predicted_bytes(self) -> int:
         """The peak, as far as it is known; what is not is taken to be the most."""
-        return self._bytes_of(self.work)
+        return self._estimate(self.work).peak_bytes
 
     def settle(self, work: Workload) -> int:
         """The answers are known: the layers that ride per pass, no more than were allowed."""
         self.work = work
-        if self.budget_bytes is not None:
-            found = fit(self.shape, work, budget_bytes=self.budget_bytes, on_host=self.on_host)
+        budget = self.budget_bytes
+        if budget is not None:
+            found = fit(self.shape, work, budget_bytes=budget, on_host=self.on_host)
             if found is None:
-                raise self._refusal()
+                raise self._refusal(budget)
             self.layers = min(self.layers, found.layers)
+        return self.layers
+
+    def riding(self) -> int:
+        """The layers that ride in the next pass: fewer when others have taken memory meanwhile, and
+        at least one, since what was begun may still come to its end."""
+        budget = self.budget_bytes
+        if budget is not None and budget != self.promised_bytes:
+            found = fit(self.shape, self.work, budget_bytes=budget, on_host=self.on_host)
+            self.layers = min(self.layers, found.layers if found else 1)
+        self.ridden = max(self.ridden, self.layers)
         return self.layers
 
     def attributing(self, statements: Sequence[Statement]) -> int:
@@ -50,20 +72,19 @@ class Allowance:
 
     def narrow(self, selection: Selection, *, threshold_max: float | None) -> Selection:
         """The neurons are found: if they are more than fit, those above the lowest threshold with
-        which they do, not beyond `threshold_max`."""
+        which they do, not beyond `threshold_max`. What the passes took is free by then."""
+        self.collected = True
         narrowed = self._narrowed(selection, threshold_max or selection.threshold)
         if narrowed.threshold > selection.threshold:
             self.raised_threshold = narrowed.threshold
         self.work = _with(self.work, narrowed)
-        if not self._fits(self.work):
-            raise self._refusal()
+        self._check_fits()
         return replace(narrowed, above=None)  # which holds the scores of all neurons
 
     def hold(self, held: Sequence[Held]) -> None:
         """It is known which texts the write has to leave alone."""
         self.work = replace(self.work, held=tuple(held))
-        if not self._fits(self.work):
-            raise self._refusal()
+        self._check_fits()
 
     def _narrowed(self, selection: Selection, most: float) -> Selection:
         low, high, above = selection.threshold, most, selection.above
@@ -81,19 +102,28 @@ class Allowance:
 
     def _fits(self, work: Workload) -> bool:
         """Whether what is known fits; of texts still to be held the shortest are counted."""
-        if self.budget_bytes is None:
+        budget = self.budget_bytes
+        if budget is None:
             return True
         known = work.references if work.held is not None else work.references.at_least
-        return self._bytes_of(replace(work, references=known)) <= self.budget_bytes
+        return self._ahead_bytes(replace(work, references=known)) <= budget
 
-    def _bytes_of(self, work: Workload) -> int:
-        return estimate(
-            self.shape, work, layers_per_pass=self.layers, on_host=self.on_host
-        ).peak_bytes
+    def _check_fits(self) -> None:
+        if not self._fits(self.work):
+            raise self._refusal(self.budget_bytes)
 
-    def _refusal(self) -> OverBudgetError:
-        assert self.budget_bytes is not None, "all is allowed without a budget"
-        return OverBudgetError(predicted=self.predicted_bytes, budget=self.budget_bytes)
+    def _ahead_bytes(self, work: Workload) -> int:
+        """The peak of the stages that are still to come."""
+        over = "collect" if self.collected else None
+        return max(s.n_bytes for s in self._estimate(work).stages if s.name != over)
+
+    def _estimate(self, work: Workload) -> Estimate:
+        layers = self.ridden or self.layers
+        return estimate(self.shape, work, layers_per_pass=layers, on_host=self.on_host)
+
+    def _refusal(self, budget: int | None) -> OverBudgetError:
+        assert budget is not None, "all is allowed without a budget"
+        return OverBudgetError(predicted=self._ahead_bytes(self.work), budget=budget)
 
 
 def _with(work: Workload, selection: Selection) -> Workload:

@@ -38,6 +38,17 @@ class Path:
     unit: Unit = Unit.HIDDEN
     layers_per_pass: int
     statements_per_pass: int = STATEMENTS_PER_PASS
+    riding: Callable[[], int] | None = None  # asked before each pass: fewer may ride in it
+
+    def blocks(self, n_layer: int) -> Iterator[range]:
+        """The layers of each pass, one after another."""
+        first = 0
+        while first < n_layer:
+            size = self.layers_per_pass
+            if self.riding is not None:
+                size = min(size, self.riding())
+            yield range(first, min(first + size, n_layer))
+            first += size
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +81,15 @@ def attribute(
     statement."""
     path = replace(path, quadrature=path.quadrature.with_ends)
     groups = list(alike(statements, lambda s: len(s.answers), most=path.statements_per_pass))
-    passes = list(_layer_blocks(len(resident.blocks), path.layers_per_pass))
+    n_layer = len(resident.blocks)
     found: dict[int, Attribution] = {}
     for n_group, indexes in enumerate(groups):
         batch = Batch.of([statements[i] for i in indexes], resident.device)
         recording = record(resident, batch)
         layers: list[Tensor] = []
         lost: list[Tensor] = []
-        for n_pass, block in enumerate(passes):
-            told(n_group * len(passes) + n_pass, len(groups) * len(passes))
+        for block in path.blocks(n_layer):
+            told(n_group * n_layer + block.start, len(groups) * n_layer)
             for score, change in _attribute_layers(resident, recording, path, block):
                 layers.append(score.to("cpu"))
                 lost.append(change.to("cpu"))
@@ -86,13 +97,8 @@ def attribute(
         changes = torch.stack(lost, dim=2)  # (S, J, n_layer)
         for i, index in enumerate(indexes):
             found[index] = Attribution(scores[i], changes[i])
-    told(len(groups) * len(passes), len(groups) * len(passes))
+    told(len(groups) * n_layer, len(groups) * n_layer)
     return [found[i] for i in range(len(statements))]
-
-
-def _layer_blocks(n_layer: int, size: int) -> Iterator[range]:
-    for first in range(0, n_layer, size):
-        yield range(first, min(first + size, n_layer))
 
 
 def _attribute_layers(

@@ -114,6 +114,7 @@ class Editor:
         *,
         layers_per_pass: int | None = None,
         budget_bytes: int | None = None,
+        room_bytes: Callable[[], int] | None = None,
         base: Adapter | None = None,
         pad_rank: int | None = None,
         watch: Watch = lambda phase, done, total: None,
@@ -124,6 +125,7 @@ class Editor:
         With a `budget_bytes` above the weights, fewer layers ride per pass than told where that
         fits, and the threshold is raised as far as `adaptive_threshold_max` where more neurons are
         found than fit; raises `OverBudgetError` before anything is allocated that does not.
+        `room_bytes` tells what of the budget others leave, and is asked before each pass.
         On a `base`, the edit is made on the model that this adapter makes, and its own adapter
         holds both, the base's ranks first. `pad_rank` fills its rank up to one that vLLM takes, of
         at least so many. `between` is called in each pass of the model,
@@ -142,6 +144,7 @@ class Editor:
                 layers,
                 budget_bytes,
                 on_host=self.resident.device.type == "cpu",
+                room_bytes=room_bytes,
             )
             made = self._make(request, allowance, Stopwatch(watch), base=base, pad_rank=pad_rank)
         return made(peak.n_bytes if peak else None)
@@ -272,6 +275,7 @@ class Editor:
             references=self._references,
             said=references.said(self.resident, self.kept),
             layers_per_pass=allowance.layers,
+            riding=allowance.riding,
             attributing=allowance.attributing,
             hold=allowance.hold,
         )

@@ -31,6 +31,7 @@ class Task:
     ending: int | None
     references: Sequence[Sequence[int]]
     layers_per_pass: int
+    riding: Callable[[], int] | None = None  # asked before each pass: layers that ride in it
     attributing: Callable[[Sequence[Statement]], int] | None = None  # layers that may ride
     hold: Callable[[Sequence[Held]], None] = lambda held: None  # told what is held; may raise
     said: Sequence[Sequence[int]] = ()

@@ -78,7 +78,11 @@ def _scores(
 ) -> tuple[Tensor, float]:
     """The largest attribution over the tokens of any answer, each token's relative to its largest
     neuron and averaged over the prompts, (n_layer, d_ff); and how far it is from whole."""
-    path = Path(quadrature=task.request.quadrature, layers_per_pass=task.layers_per_pass)
+    path = Path(
+        quadrature=task.request.quadrature,
+        layers_per_pass=task.layers_per_pass,
+        riding=task.riding,
+    )
     attributed = [attribute(task.resident, answer, path, told=told) for answer in answers]
     means = [_mean_over_prompts([a.scores for a in answer]) for answer in attributed]
     return torch.cat(means).amax(0), worst_incompleteness(chain(*attributed))

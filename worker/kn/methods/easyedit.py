@@ -33,7 +33,12 @@ class EasyEdit:
         steps, _ = argmax_walk(task.resident, task.request.prompt, task.ground_truth)
         # Only now are the prompts known: a token appended as text may come back as several.
         layers = task.attributing(steps) if task.attributing else task.layers_per_pass
-        path = Path(quadrature=endpoints(hparams.steps), unit=Unit.GATE, layers_per_pass=layers)
+        path = Path(
+            quadrature=endpoints(hparams.steps),
+            unit=Unit.GATE,
+            layers_per_pass=layers,
+            riding=task.riding,
+        )
         attributed = attribute(task.resident, steps, path, told=told)
         scores = torch.cat([a.scores for a in attributed]).mean(0)
 

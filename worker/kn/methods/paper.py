@@ -26,7 +26,11 @@ class Paper:
     def select(self, task: Task, *, told: Told) -> Selection:
         hparams = task.request.hparams
         threshold = hparams.adaptive_threshold or DEFAULT_THRESHOLD
-        path = Path(quadrature=task.request.quadrature, layers_per_pass=task.layers_per_pass)
+        path = Path(
+            quadrature=task.request.quadrature,
+            layers_per_pass=task.layers_per_pass,
+            riding=task.riding,
+        )
         attributed = attribute(task.resident, task.old, path, told=told)
         scores = [attribution.scores.mean(0) for attribution in attributed]
         mean = torch.stack(scores).mean(0)
