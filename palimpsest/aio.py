@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
@@ -18,6 +19,7 @@ from palimpsest.asks import Ask, Check, Readiness
 from palimpsest.async_calls import AsyncCaller
 from palimpsest.async_download import download
 from palimpsest.errors import ConflictError, ServiceError, UnavailableError
+from palimpsest.feed import Feed
 from palimpsest.patience import PAUSE_S, Patience, headers_of, is_loopback
 from palimpsest.retries import BRIEF, NEVER, Retries
 
@@ -161,8 +163,18 @@ class AsyncEdits:
             patience.check()
             await self._sleep(PAUSE_S)
 
-    async def events(self, edit_id: str) -> tuple[EditEvent, ...]:
-        """What happened to an edit so far, oldest first."""
+    async def events(self, edit_id: str, *, after: str | None = None) -> AsyncIterator[EditEvent]:
+        """Each event as it happens, past ones first, up to the final one; a feed that breaks off
+        is taken up again. `after` is the `id` of an event: only what came after it."""
+        feed = Feed(edit_id, after=after)
+        async with aclosing(self._caller.lines(feed)) as lines:
+            async for line in lines:
+                event = feed.hear(line)
+                if event is not None:
+                    yield event
+
+    async def history(self, edit_id: str) -> tuple[EditEvent, ...]:
+        """What happened to an edit so far, oldest first, at most 1000 events."""
         return (await _answer(self._caller, asks.list_events(edit_id))).items
 
 

@@ -21,6 +21,9 @@ from palimpsest.calls import Call
 from palimpsest.errors import UnexpectedAnswerError
 
 View = TypeVar("View", bound=BaseModel)
+EVENT_STREAM = "text/event-stream"
+FEED_PAUSE_S = 10
+"""The longest that a feed of events says nothing."""
 
 
 class SeenCheckpoint(RootModel[CheckpointView | CompositionView]):
@@ -100,6 +103,13 @@ def list_edits(
 def list_events(edit_id: str) -> Ask[EventList]:
     headers = {"Accept": "application/json"}
     return Ask(Call("GET", f"/edits/{_part(edit_id)}/events", headers=headers), EventList)
+
+
+def event_feed(edit_id: str, *, after: str | None) -> Call:
+    resumed = {"Last-Event-ID": after} if after else {}
+    headers = {"Accept": EVENT_STREAM, **resumed}
+    path = f"/edits/{_part(edit_id)}/events"
+    return Call("GET", path, headers=headers, extra_timeout_s=FEED_PAUSE_S)
 
 
 class Composing(TypedDict, total=False):

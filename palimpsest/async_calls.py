@@ -2,11 +2,12 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 
 import httpx
 
-from palimpsest.calls import Call, Outcome, arguments, pause_after
+from palimpsest.calls import Call, Listener, Outcome, arguments, pause_after
 from palimpsest.retries import Retries
 
 Receive = Callable[[httpx.Response], Awaitable[object]]
@@ -47,6 +48,29 @@ class AsyncCaller:
             policy = retries or self._retries
             pause_s = pause_after(outcome, policy, failures=failures, jitter=self._jitter())
             await self._sleep(pause_s)
+
+    async def lines(self, listener: Listener) -> AsyncGenerator[str, None]:
+        """The lines of a feed, asked for again where it breaks off; see `Caller.lines`."""
+        failures, call = 0, listener.call()
+        while call is not None:
+            request = self._http.build_request(**arguments(call, timeout_s=self._timeout_s))
+            outcome: Outcome
+            try:
+                async with aclosing(await self._http.send(request, stream=True)) as outcome:
+                    if outcome.is_success:
+                        listener.opened(outcome)
+                        async for line in outcome.aiter_lines():
+                            failures = 0
+                            yield line
+                    else:
+                        await outcome.aread()
+            except httpx.RequestError as error:
+                outcome = error
+            failures += 1
+            if (call := listener.call()) is not None:
+                await self._sleep(
+                    pause_after(outcome, self._retries, failures=failures, jitter=self._jitter())
+                )
 
     async def _try(self, call: Call, receive: Receive) -> Outcome:
         request = self._http.build_request(**arguments(call, timeout_s=self._timeout_s))

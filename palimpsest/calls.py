@@ -2,9 +2,10 @@
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import httpx
 
@@ -29,6 +30,18 @@ class Call(NamedTuple):
 
 
 Outcome = httpx.Response | httpx.RequestError
+FEED_RETRY_S = 1.0
+"""Until a feed that ended before its time is asked for again, as the service wants it."""
+
+
+class Listener(Protocol):
+    """What takes in a feed, line by line: `palimpsest.feed.Feed`."""
+
+    def call(self) -> Call | None:
+        """What to ask for next, None when nothing is left to hear."""
+
+    def opened(self, response: httpx.Response) -> None:
+        """A good answer has begun; raises `UnexpectedAnswerError` when it is no feed."""
 
 
 class Caller:
@@ -67,6 +80,31 @@ class Caller:
             pause_s = pause_after(outcome, policy, failures=failures, jitter=self._jitter())
             self._sleep(pause_s)
 
+    def lines(self, listener: Listener) -> Iterator[str]:
+        """The lines of a feed, asked for again where it breaks off; raises the exception that
+        another answer stands for, and `UnreachableError` when it breaks off again and again
+        without a line in between."""
+        failures, call = 0, listener.call()
+        while call is not None:
+            request = self._http.build_request(**arguments(call, timeout_s=self._timeout_s))
+            outcome: Outcome
+            try:
+                with closing(self._http.send(request, stream=True)) as outcome:
+                    if outcome.is_success:
+                        listener.opened(outcome)
+                        for line in outcome.iter_lines():
+                            failures = 0
+                            yield line
+                    else:
+                        outcome.read()
+            except httpx.RequestError as error:
+                outcome = error
+            failures += 1
+            if (call := listener.call()) is not None:
+                self._sleep(
+                    pause_after(outcome, self._retries, failures=failures, jitter=self._jitter())
+                )
+
     def _try(self, call: Call, receive: Receive) -> Outcome:
         request = self._http.build_request(**arguments(call, timeout_s=self._timeout_s))
         try:
@@ -94,7 +132,9 @@ def arguments(call: Call, *, timeout_s: float) -> dict[str, Any]:
 
 def pause_after(outcome: Outcome, policy: Retries, *, failures: int, jitter: float) -> float:
     """Seconds until a call that had this outcome is sent again; raises the exception that the
-    outcome stands for when it is not."""
+    outcome stands for when it is not. A good answer is that of a feed that ended too early."""
+    if isinstance(outcome, httpx.Response) and outcome.is_success:
+        return FEED_RETRY_S
     asked_s = _asked_s(outcome)
     pause_s = policy.pause_s(failures, retry_after_s=asked_s, jitter=jitter)
     if pause_s is not None and _is_passing(outcome):

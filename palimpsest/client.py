@@ -18,6 +18,7 @@ from palimpsest.asks import Ask, Check, Readiness
 from palimpsest.calls import Caller
 from palimpsest.download import download
 from palimpsest.errors import ConflictError, ServiceError, UnavailableError
+from palimpsest.feed import Feed
 from palimpsest.patience import PAUSE_S, Patience, headers_of, is_loopback
 from palimpsest.retries import BRIEF, NEVER, Retries
 
@@ -162,8 +163,17 @@ class Edits:
             patience.check()
             self._sleep(PAUSE_S)
 
-    def events(self, edit_id: str) -> tuple[EditEvent, ...]:
-        """What happened to an edit so far, oldest first."""
+    def events(self, edit_id: str, *, after: str | None = None) -> Iterator[EditEvent]:
+        """Each event as it happens, past ones first, up to the final one; a feed that breaks off
+        is taken up again. `after` is the `id` of an event: only what came after it."""
+        feed = Feed(edit_id, after=after)
+        for line in self._caller.lines(feed):
+            event = feed.hear(line)
+            if event is not None:
+                yield event
+
+    def history(self, edit_id: str) -> tuple[EditEvent, ...]:
+        """What happened to an edit so far, oldest first, at most 1000 events."""
         return _answer(self._caller, asks.list_events(edit_id)).items
 
 

@@ -38,7 +38,7 @@ def _followed(client: Client, edit_id: str) -> Iterator[EditEvent | EditView]:
     """Each event once, and the edit about every second; the final edit comes last."""
     shown: set[str] = set()
     for edit in client.edits.follow(edit_id, every_s=1):
-        for happened in client.edits.events(edit_id):
+        for happened in client.edits.history(edit_id):
             if happened.id not in shown:
                 shown.add(happened.id)
                 yield happened

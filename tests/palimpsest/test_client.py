@@ -196,7 +196,7 @@ def test_filters_are_sent_when_they_are_given(client: Client, service: Any) -> N
 def test_events_are_read(client: Client) -> None:
     client.edits.create(REQUEST)
 
-    assert [event.type for event in client.edits.events("edit-1")] == ["queued"]
+    assert [event.type for event in client.edits.history("edit-1")] == ["queued"]
 
 
 def test_a_checkpoint_is_downloaded_whole(client: Client, service: Any, tmp_path: Path) -> None:

@@ -1,0 +1,47 @@
+"""The events of an edit as they happen, over connections that may break."""
+
+import httpx
+from pydantic import ValidationError
+
+from contract.lifecycle import FINAL
+from contract.views import EditEvent
+from palimpsest.asks import EVENT_STREAM, event_feed
+from palimpsest.calls import Call
+from palimpsest.errors import UnexpectedAnswerError
+
+DATA = "data:"
+
+
+class Feed:
+    """How far an edit was listened to: where to go on, and whether anything can still come."""
+
+    def __init__(self, edit_id: str, *, after: str | None = None) -> None:
+        self._edit_id = edit_id
+        self._heard = after
+        self._is_over = False
+
+    def call(self) -> Call | None:
+        """What to ask for now, past all that was heard; None once the last event was."""
+        return None if self._is_over else event_feed(self._edit_id, after=self._heard)
+
+    def opened(self, response: httpx.Response) -> None:
+        """204 says that nothing follows what was heard."""
+        self._is_over = response.status_code == httpx.codes.NO_CONTENT
+        kind = response.headers.get("Content-Type", "")
+        if not self._is_over and not kind.startswith(EVENT_STREAM):
+            raise _unexpected(response.url.path, kind)
+
+    def hear(self, line: str) -> EditEvent | None:
+        """The event that a line tells; each stands whole in its one `data` line."""
+        if not line.startswith(DATA):
+            return None
+        try:
+            event = EditEvent.model_validate_json(line.removeprefix(DATA), extra="ignore")
+        except ValidationError as error:
+            raise _unexpected(f"/edits/{self._edit_id}/events", line) from error
+        self._heard, self._is_over = event.id, event.type in FINAL
+        return event
+
+
+def _unexpected(path: str, seen: str) -> UnexpectedAnswerError:
+    return UnexpectedAnswerError(path, status=httpx.codes.OK, body=seen[:200])
