@@ -21,6 +21,7 @@ log = EventLog("app.edits")
 
 REFUSALS = (
     ErrorCode.INVALID_REQUEST,
+    ErrorCode.STORE_CORRUPT,
     ErrorCode.MODEL_UNKNOWN,
     ErrorCode.MEMORY_INFEASIBLE,
     ErrorCode.PROMPT_TOO_LONG,

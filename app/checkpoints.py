@@ -16,6 +16,12 @@ def found_checkpoint(service: Service, checkpoint_id: str) -> CheckpointView:
     return checkpoint
 
 
+def check_published(service: Service, checkpoint_id: str) -> None:
+    """Raises `CheckpointNotFoundError`; a manifest that cannot be read is there all the same."""
+    if checkpoint_id not in service.store.ids():
+        raise CheckpointNotFoundError(checkpoint_id)
+
+
 def seen_checkpoint(service: Service, checkpoint_id: str) -> CheckpointView | CompositionView:
     """A checkpoint, or a composition on its way to one; raises `CheckpointNotFoundError`."""
     checkpoint = service.store.find(checkpoint_id)
@@ -33,9 +39,8 @@ def seen_checkpoint(service: Service, checkpoint_id: str) -> CheckpointView | Co
 def page_of(store: CheckpointStore, *, before: str | None, limit: int) -> CheckpointPage:
     """Checkpoints, newest first, that are older than the id `before`."""
     ids = [i for i in store.ids() if before is None or i < before]
-    found = map(store.find, ids[:limit])
     return CheckpointPage(
-        items=tuple(checkpoint for checkpoint in found if checkpoint is not None),
+        items=tuple(store.readable(ids[:limit])),
         next_cursor=ids[limit - 1] if len(ids) > limit else None,
     )
 
@@ -43,5 +48,6 @@ def page_of(store: CheckpointStore, *, before: str | None, limit: int) -> Checkp
 def dependents_of(checkpoint_id: str, service: Service) -> list[str]:
     """The checkpoints that are built on it, and those that jobs will build on it, newest first."""
     # The ledger first: what is published in between is found in the store.
-    built = service.ledger.building() | {c.id: c.built_on for c in service.store.checkpoints()}
+    building, store = service.ledger.building(), service.store
+    built = building | {c.id: c.built_on for c in store.readable(store.ids())}
     return sorted((other for other, on in built.items() if checkpoint_id in on), reverse=True)

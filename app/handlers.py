@@ -17,6 +17,7 @@ from contract.ledger_errors import (
     QueueFullError,
     SchemaMismatchError,
 )
+from contract.store import UnreadableManifestError
 
 log = EventLog("app.failure")
 
@@ -37,6 +38,7 @@ def register(app: FastAPI) -> None:
         QueueFullError: queue_full,
         SchemaMismatchError: ledger_unavailable,
         RedisError: ledger_unavailable,
+        UnreadableManifestError: store_corrupt,
         Exception: unexpected,
     }
     for kind, handler in handlers.items():
@@ -87,6 +89,11 @@ async def ledger_unavailable(request: Request, error: Exception) -> Response:
     log.warning("ledger_unavailable", error=type(error).__name__, message=str(error))
     detail = "the ledger does not answer as it should; try again"
     return problem_response(request, ErrorCode.LEDGER_UNAVAILABLE, detail)
+
+
+async def store_corrupt(request: Request, error: UnreadableManifestError) -> Response:
+    log.warning("store_corrupt", message=str(error))
+    return problem_response(request, ErrorCode.STORE_CORRUPT, str(error))
 
 
 async def unexpected(request: Request, error: Exception) -> Response:

@@ -40,7 +40,7 @@ class Restoration:
         read: then it stays due."""
         oldest_s = self.clock() - self.keep_s
         n_restored = 0
-        for checkpoint in self.store.checkpoints():
+        for checkpoint in self.store.readable(self.store.ids()):
             if checkpoint.created_at.timestamp() < oldest_s:
                 break  # they come newest first; what is older was forgotten
             n_restored += self._restored(checkpoint)

@@ -1,11 +1,14 @@
 """The checkpoint store: files found by their content, and manifests that commit them."""
 
+import errno
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
+
+from pydantic import ValidationError
 
 from contract.checkpoints import BaseView, CheckpointFile, CheckpointView
 from contract.ids import is_checkpoint_id
@@ -26,6 +29,7 @@ class StoreError(Exception):
     StoreError
     ├── CorruptFileError
     ├── WithheldError
+    ├── UnreadableManifestError, an OSError too
     └── BudgetExceededError
     """
 
@@ -43,6 +47,17 @@ class WithheldError(StoreError):
 
     def __init__(self, checkpoint_id: str) -> None:
         super().__init__(f"{checkpoint_id} is withheld")
+
+
+class UnreadableManifestError(StoreError, OSError):
+    """A manifest is there and says nothing: what was published cannot be told until it is mended,
+    from a backup for instance, or taken away."""
+
+    def __init__(self, checkpoint_id: str) -> None:
+        super().__init__(errno.EIO, f"the manifest of {checkpoint_id} cannot be read")
+
+    def __str__(self) -> str:
+        return str(self.strerror)
 
 
 class BudgetExceededError(StoreError):
@@ -120,14 +135,18 @@ class CheckpointStore:
         return self.find(checkpoint_id)
 
     def find(self, checkpoint_id: str) -> CheckpointView | None:
-        """A committed checkpoint; None for an unknown, malformed or withheld id."""
+        """A committed checkpoint; None for an unknown, malformed or withheld id; raises
+        `UnreadableManifestError`."""
         if not is_checkpoint_id(checkpoint_id):
             return None
         try:
             content = self.shelf.read(_manifest(checkpoint_id))
         except FileNotFoundError:
             return None
-        return CheckpointView.model_validate_json(content) if content else None
+        try:
+            return CheckpointView.model_validate_json(content) if content else None
+        except ValidationError as error:
+            raise UnreadableManifestError(checkpoint_id) from error
 
     def remove(self, checkpoint_id: str) -> None:
         """Take a checkpoint away for good; its files go when the store is swept."""
@@ -140,12 +159,22 @@ class CheckpointStore:
         return sorted(filter(is_checkpoint_id, names), reverse=True)
 
     def checkpoints(self) -> Iterator[CheckpointView]:
-        """All that is committed, the newest first."""
+        """All that is committed, the newest first; raises `UnreadableManifestError`."""
         found = map(self.find, self.ids())
         return (checkpoint for checkpoint in found if checkpoint is not None)
 
+    def readable(self, ids: Iterable[str]) -> Iterator[CheckpointView]:
+        """Those of some checkpoints that are committed and whose manifests can be read."""
+        for checkpoint_id in ids:
+            try:
+                checkpoint = self.find(checkpoint_id)
+            except UnreadableManifestError:
+                continue  # who asks for this one by its id is told
+            if checkpoint is not None:
+                yield checkpoint
+
     def named(self) -> frozenset[str]:
-        """The digests of all files that a manifest names."""
+        """The digests of all files that a manifest names; raises `UnreadableManifestError`."""
         bases = map(self.shelf.read, [entry.name for entry in self.shelf.entries(BASES)])
         tokenizers = (BaseView.model_validate_json(base).tokenizer for base in bases)
         files = (file for checkpoint in self.checkpoints() for file in checkpoint.files)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from rq.timeouts import JobTimeoutException
 
 from contract.failures import RETRYABLE, ErrorCode
-from contract.store import BudgetExceededError, CorruptFileError
+from contract.store import BudgetExceededError, CorruptFileError, UnreadableManifestError
 from contract.views import EditFailure
 from worker.lineage import CheckpointGoneError, OtherBaseError
 from worker.time_limit import DeadlineExceededError
@@ -16,6 +16,7 @@ Codes = Mapping[type[Exception], ErrorCode]
 
 SERVICE_CODES: Codes = {
     CorruptFileError: ErrorCode.STORE_CORRUPT,
+    UnreadableManifestError: ErrorCode.STORE_CORRUPT,
     BudgetExceededError: ErrorCode.STORE_FULL,
     CheckpointGoneError: ErrorCode.CHECKPOINT_NOT_FOUND,
     OtherBaseError: ErrorCode.BASE_DIFFERS,

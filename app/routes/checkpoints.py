@@ -7,7 +7,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.acceptance import accept_composition
 from app.checkpoint_errors import CheckpointInUseError
-from app.checkpoints import dependents_of, found_checkpoint, page_of, seen_checkpoint
+from app.checkpoints import check_published, dependents_of, page_of, seen_checkpoint
 from app.cursors import checkpoint_before, cursor_after
 from app.json_body import JsonRoute
 from app.logs import EventLog
@@ -33,6 +33,7 @@ router = APIRouter(tags=["checkpoints"], route_class=JsonRoute)
     responses=problems(
         ErrorCode.INVALID_REQUEST,
         ErrorCode.EDIT_NOT_PUBLISHED,
+        ErrorCode.STORE_CORRUPT,
         ErrorCode.IDEMPOTENCY_MISMATCH,
         ErrorCode.QUEUE_FULL,
         ErrorCode.NO_WORKER,
@@ -77,7 +78,10 @@ def list_checkpoints(
     operation_id="get_checkpoint",
     summary="Look at a checkpoint",
     responses=problems(
-        ErrorCode.INVALID_REQUEST, ErrorCode.CHECKPOINT_NOT_FOUND, ErrorCode.LEDGER_UNAVAILABLE
+        ErrorCode.INVALID_REQUEST,
+        ErrorCode.CHECKPOINT_NOT_FOUND,
+        ErrorCode.STORE_CORRUPT,
+        ErrorCode.LEDGER_UNAVAILABLE,
     ),
 )
 async def get_checkpoint(
@@ -109,7 +113,7 @@ async def get_checkpoint(
 )
 def delete_checkpoint(checkpoint_id: str, service: ServiceDependency) -> None:
     """Refused while another checkpoint is built on it, or a job that has not ended is to be."""
-    found_checkpoint(service, checkpoint_id)
+    check_published(service, checkpoint_id)
     dependents = dependents_of(checkpoint_id, service)
     if dependents:
         raise CheckpointInUseError(checkpoint_id, by=dependents)

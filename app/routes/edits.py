@@ -56,6 +56,7 @@ def create_edit(
     summary="Foretell an edit's memory",
     responses=problems(
         ErrorCode.INVALID_REQUEST,
+        ErrorCode.STORE_CORRUPT,
         ErrorCode.MODEL_UNKNOWN,
         ErrorCode.PROMPT_TOO_LONG,
         ErrorCode.NO_WORKER,

@@ -197,3 +197,19 @@ def test_a_file_of_another_size_is_not_served(
 
     store.shelf.remove(blob)
     assert (response.status_code, response.json()["code"]) == (500, "store_corrupt")
+
+
+def test_a_damaged_manifest_is_told_is_not_listed_and_can_be_taken_away(
+    api: httpx.Client, checkpoint: CheckpointView, store: CheckpointStore
+) -> None:
+    damaged = f"ckpt-{'f' * 28}"
+    store.shelf.replace(f"manifests/{damaged}.json", checkpoint.model_dump_json().encode()[:50])
+
+    shown = api.get(f"/checkpoints/{damaged}")
+    listed = [item["id"] for item in api.get("/checkpoints").json()["items"]]
+    removed = api.delete(f"/checkpoints/{damaged}")
+
+    assert (shown.status_code, shown.json()["code"]) == (500, "store_corrupt")
+    assert listed and damaged not in listed
+    assert removed.status_code == 204
+    assert api.get(f"/checkpoints/{damaged}").status_code == 404

@@ -8,7 +8,7 @@ import pytest
 
 from contract.checkpoints import BaseView, CheckpointView, Part
 from contract.housekeeping import Housekeeping, Kept, Policy
-from contract.store import BudgetExceededError, CheckpointStore
+from contract.store import BudgetExceededError, CheckpointStore, UnreadableManifestError
 
 NOW_S = datetime(2030, 1, 10, tzinfo=UTC).timestamp()
 DAY_S = 86_400.0
@@ -102,6 +102,20 @@ def test_files_of_a_checkpoint_stay_and_others_go(
     assert store.read(named) == b"named"
     with pytest.raises(FileNotFoundError):
         store.open(unnamed.sha256)
+
+
+def test_nothing_goes_while_a_manifest_cannot_be_read(
+    store: CheckpointStore, checkpoint: CheckpointView, tmp_path: Path
+) -> None:
+    file = store.put("a", b"abc")
+    store.commit(checkpoint.model_copy(update={"files": (file,)}))
+    store.shelf.replace(f"manifests/{checkpoint.id}.json", b"torn")
+    age(tmp_path, s=3601)
+
+    with pytest.raises(UnreadableManifestError):
+        housekeeping(store, Policy(max_count=0))()
+
+    assert store.read(file) == b"abc"
 
 
 def test_a_file_of_a_checkpoint_that_is_not_committed_yet_stays(

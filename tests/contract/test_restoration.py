@@ -114,6 +114,20 @@ def test_what_redis_still_knows_is_left_alone(
     assert (redis.hgetall(names.edit(published)), redis.xlen(names.events(published))) == before
 
 
+def test_a_damaged_manifest_hides_no_other(
+    restoration: Restoration,
+    store: CheckpointStore,
+    redis: Redis,
+    ledger: Ledger,
+    published: str,
+) -> None:
+    store.shelf.replace(f"manifests/ckpt-{'f' * 28}.json", b"torn")
+    redis.flushdb()
+
+    assert restoration() == 1
+    assert ledger.find(published) is not None
+
+
 def test_what_was_forgotten_for_its_age_stays_forgotten(
     redis: Redis, ledger: Ledger, restoration: Restoration, published: str, clock: Any
 ) -> None:

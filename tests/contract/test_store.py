@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from contract.checkpoints import BaseView, CheckpointFile, CheckpointView
-from contract.store import CheckpointStore, CorruptFileError
+from contract.store import CheckpointStore, CorruptFileError, UnreadableManifestError
 
 ABC_SHA256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
@@ -158,6 +158,23 @@ def test_checkpoints_are_listed_newest_first(
 
     assert store.ids() == [newer.id, older.id]
     assert list(store.checkpoints()) == [newer, older]
+
+
+def test_a_damaged_manifest_is_told_and_hides_no_other(
+    store: CheckpointStore, checkpoint: CheckpointView
+) -> None:
+    damaged = checkpoint.model_copy(update={"id": f"ckpt-{'f' * 28}"})
+    for committed in (checkpoint, damaged):
+        store.commit(committed)
+    store.shelf.replace(f"manifests/{damaged.id}.json", damaged.model_dump_json().encode()[:-9])
+
+    for ask in (store.find, store.withhold):
+        with pytest.raises(UnreadableManifestError, match=damaged.id):
+            ask(damaged.id)
+    assert list(store.readable(store.ids())) == [checkpoint]
+
+    store.remove(damaged.id)
+    assert list(store.checkpoints()) == [checkpoint]
 
 
 def test_an_empty_store_lists_nothing(store: CheckpointStore) -> None:

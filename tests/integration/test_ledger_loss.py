@@ -48,3 +48,14 @@ def test_a_worker_that_finds_an_empty_redis_lists_what_the_store_has(house: Hous
     wait_until(lambda: bool(house.ledger.page().items), within_s=PROMISE_S)
 
     assert [edit.id for edit in house.ledger.page().items] == [edit_id]
+
+
+def test_a_damaged_manifest_keeps_no_worker_from_its_work(house: House) -> None:
+    damaged = house.data_dir / "store/manifests" / f"ckpt-{'f' * 28}.json"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b'{"id": ')
+
+    worker = house.start()
+
+    assert house.wait_for_end(house.submit()).status is EditStatus.SUCCEEDED
+    assert {"ledger_restored", "house_not_kept"} <= set(worker.events())
