@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
+
+from contract.tally import Buckets
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -12,16 +15,17 @@ Labels = tuple[tuple[str, str], ...]
 class Kind(StrEnum):
     GAUGE = "gauge"
     COUNTER = "counter"
+    HISTOGRAM = "histogram"
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A metric with its values by label."""
+    """A metric with its values by label; those of a histogram are buckets."""
 
     name: str
     kind: Kind
     meaning: str
-    samples: Mapping[Labels, float]
+    samples: Mapping[Labels, float | Buckets]
 
 
 def exposition(families: Iterable[Family]) -> str:
@@ -36,8 +40,26 @@ def _lines(family: Family) -> Iterable[str]:
     yield f"# HELP {family.name} {family.meaning}"
     yield f"# TYPE {family.name} {family.kind}"
     for named, value in family.samples.items():
-        told = ",".join(f'{name}="{_escaped(text)}"' for name, text in named)
-        yield f"{family.name}{{{told}}} {value!r}" if told else f"{family.name} {value!r}"
+        if isinstance(value, Buckets):
+            yield from _histogram(family.name, named, value)
+        else:
+            yield _line(family.name, named, value)
+
+
+def _histogram(name: str, named: Labels, buckets: Buckets) -> Iterable[str]:
+    for bound, n_edits in buckets.up_to.items():
+        yield _line(f"{name}_bucket", (*named, ("le", _bound(bound))), n_edits)
+    yield _line(f"{name}_sum", named, buckets.total)
+    yield _line(f"{name}_count", named, buckets.up_to[inf])
+
+
+def _bound(bound: float) -> str:
+    return "+Inf" if bound == inf else f"{bound:.15g}"
+
+
+def _line(name: str, named: Labels, value: float) -> str:
+    told = ",".join(f'{label}="{_escaped(text)}"' for label, text in named)
+    return f"{name}{{{told}}} {value!r}" if told else f"{name} {value!r}"
 
 
 def _escaped(text: str) -> str:

@@ -10,8 +10,8 @@ from app.exposition import Family, Kind, Labels, labels
 from app.readiness import Check
 from app.service import Service
 from contract.census import Census, take_census
-from contract.lifecycle import EditStatus
-from contract.views import MemoryState, MemoryView, WorkerView
+from contract.tally import Buckets, Edited, Quantity, Taken, read_latest, read_tally, values_of
+from contract.views import MemoryState, WorkerView
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,8 @@ class Figures:
     """Everything that is told, as it was read."""
 
     censuses: Mapping[str, Census]
-    memories: Mapping[str, MemoryView]
-    """Of the latest edit that succeeded, by model."""
+    tally: Mapping[Quantity, Mapping[Edited, Buckets]]
+    latest: Sequence[Taken]
     workers: Sequence[WorkerView]
     checks: Sequence[Check]
     requests: Mapping[Labels, float]
@@ -31,14 +31,10 @@ def read(service: Service) -> Figures:
     """Raises `RedisError` while Redis does not answer: Prometheus then sees the API as down."""
     ledger = service.ledger
     models = [model.name for model in ledger.presence.models()]
-    memories = {}
-    for model in models:
-        page = ledger.page(model=model, status=EditStatus.SUCCEEDED, limit=1)
-        if page.items and page.items[0].memory is not None:
-            memories[model] = page.items[0].memory
     return Figures(
         censuses={model: take_census(ledger.redis, model) for model in models},
-        memories=memories,
+        tally=read_tally(ledger.redis),
+        latest=read_latest(ledger.redis),
         workers=ledger.presence.workers(),
         checks=service.readiness.checks(),
         requests=service.traffic.requests,
@@ -51,7 +47,8 @@ def families(figures: Figures, *, now_s: float) -> list[Family]:
     return [
         *_of_edits(figures.censuses, now_s),
         *_of_workers(figures.workers),
-        *_of_memory(figures.memories),
+        *_of_tally(figures.tally),
+        *_of_latest(figures.latest),
         _gauge(
             "palimpsest_ready",
             "Whether what the service needs is well, by check.",
@@ -123,20 +120,39 @@ def _of_workers(workers: Sequence[WorkerView]) -> list[Family]:
     ]
 
 
-def _of_memory(memories: Mapping[str, MemoryView]) -> list[Family]:
-    """The latest edit's peak: foretold, measured, and the one as a share of the other."""
-    predicted = {labels(model=m): float(v.predicted_peak_bytes) for m, v in memories.items()}
-    observed = {
-        labels(model=m): float(v.observed_peak_bytes)
-        for m, v in memories.items()
-        if v.observed_peak_bytes is not None
+def _of_tally(tally: Mapping[Quantity, Mapping[Edited, Buckets]]) -> list[Family]:
+    """All edits that ended with a result, by method."""
+    meanings = {
+        Quantity.PREDICTED_BYTES: "Foretold peaks of edits, above the weights.",
+        Quantity.OBSERVED_BYTES: "Measured peaks of edits, above the weights.",
+        Quantity.RATIO: "Measured by foretold peaks of edits.",
     }
-    ratio = {named: seen / predicted[named] for named, seen in observed.items() if predicted[named]}
-    of_edit = "of the latest edit that succeeded."
     return [
-        _gauge("palimpsest_edit_predicted_peak_bytes", f"Foretold peak {of_edit}", predicted),
-        _gauge("palimpsest_edit_observed_peak_bytes", f"Measured peak {of_edit}", observed),
-        _gauge("palimpsest_edit_peak_ratio", f"Measured by foretold peak {of_edit}", ratio),
+        Family(
+            f"palimpsest_memory_{quantity}",
+            Kind.HISTOGRAM,
+            meaning,
+            {labels(**edited._asdict()): found for edited, found in tally[quantity].items()},
+        )
+        for quantity, meaning in meanings.items()
+    ]
+
+
+def _of_latest(latest: Sequence[Taken]) -> list[Family]:
+    """Edit by edit: foretold, measured, and the one as a share of the other."""
+
+    def each(quantity: Quantity, what: str) -> Family:
+        told = {
+            labels(**taken.edited._asdict(), edit=taken.edit_id): found
+            for taken in latest
+            if (found := values_of(taken.memory).get(quantity)) is not None
+        }
+        return _gauge(f"palimpsest_edit_{quantity}", f"{what} peak of each latest edit.", told)
+
+    return [
+        each(Quantity.PREDICTED_BYTES, "Foretold"),
+        each(Quantity.OBSERVED_BYTES, "Measured"),
+        each(Quantity.RATIO, "Measured by foretold"),
     ]
 
 

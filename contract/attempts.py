@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,12 @@ from contract.edits import Frozen
 from contract.lifecycle import EditStatus, Phase, QueuedReason, leads_to
 from contract.queue import EditQueue
 from contract.record import EditRecord, Result, rfc3339
-from contract.views import Admission, EditFailure, MemoryOutlook, Progress
+from contract.tally import Edited, increments, method_of
+from contract.views import Admission, EditFailure, EditResult, MemoryOutlook, Progress
 
 Clock = Callable[[], float]
 AT_WORK = (EditStatus.RUNNING,)
+NOTHING: Mapping[str, float] = {}
 
 
 class AttemptLostError(Exception):
@@ -94,16 +96,16 @@ class Attempts:
         """End the edit: published and verified."""
         told = {"outcome": result.outcome, "checkpoint_id": checkpoint_id}
         fields = {"result": result, "checkpoint_id": checkpoint_id} | self._ending()
-        target = EditStatus.SUCCEEDED
-        self._write(attempt, leads_to(target), target, "succeeded", told, fields)
+        target, tally = EditStatus.SUCCEEDED, self._tally_of(attempt, result)
+        self._write(attempt, leads_to(target), target, "succeeded", told, fields, tally)
 
     def fail(self, attempt: Attempt, failure: EditFailure, *, result: Result | None = None) -> None:
         """End the edit: it failed; `result` keeps what was found before."""
         fields: dict[str, Frozen | str] = {"error": failure} | self._ending()
         if result is not None:
             fields["result"] = result
-        target = EditStatus.FAILED
-        self._write(attempt, leads_to(target), target, "failed", failure, fields)
+        target, tally = EditStatus.FAILED, self._tally_of(attempt, result)
+        self._write(attempt, leads_to(target), target, "failed", failure, fields, tally)
 
     def cancel(self, attempt: Attempt) -> None:
         """End the edit as it was asked to end."""
@@ -189,6 +191,15 @@ class Attempts:
     def _ending(self) -> dict[str, Frozen | str]:
         return {"finished_at": rfc3339(self._clock()), "phase": "", "progress": ""}
 
+    def _tally_of(self, attempt: Attempt, result: Result | None) -> dict[str, float]:
+        """What the edit adds to the tally of memory; nothing where none was measured."""
+        if not isinstance(result, EditResult):
+            return {}
+        model, request = self._redis.hmget(names.edit(attempt.edit_id), "model", "request")
+        if model is None:
+            return {}
+        return increments(Edited(model.decode(), method_of(request)), result.memory)
+
     def _write(
         self,
         attempt: Attempt,
@@ -197,11 +208,13 @@ class Attempts:
         event: str,
         told: Frozen | dict[str, Any],
         fields: dict[str, Any],
+        tally: Mapping[str, float] = NOTHING,
     ) -> None:
         data = told.model_dump_json() if isinstance(told, Frozen) else json.dumps(told)
+        grown = [part for name, amount in tally.items() for part in (name, repr(amount))]
         flat = [part for name, value in fields.items() for part in (name, _text(value))]
         found = self._change(
-            [names.edit(attempt.edit_id), names.events(attempt.edit_id)],
+            [names.edit(attempt.edit_id), names.events(attempt.edit_id), names.TALLY],
             [
                 names.EDITS,
                 attempt.edit_id,
@@ -211,6 +224,8 @@ class Attempts:
                 event,
                 rfc3339(self._clock()),
                 data,
+                len(tally),
+                *grown,
                 *flat,
             ],
         ).decode()

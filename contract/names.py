@@ -11,6 +11,8 @@ WORKERS = PREFIX + "workers"
 MODELS = PREFIX + "models"
 # Sorted sets: ended edits as "<time> <id>", all of one score; edits that have a deadline, by it.
 FINISHED = EDITS + ":finished"
+# Hash: how much memory ended edits took, a count for each bucket.
+TALLY = EDITS + ":tally"
 RESTORED = PREFIX + "restored"
 RESTORING = RESTORED + ":turn"
 DEADLINES = EDITS + ":deadlines"

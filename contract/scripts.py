@@ -41,8 +41,9 @@ end
 return {'made', before}
 """
 
-# KEYS edit, events. ARGV index prefix, id, attempt ('' for any), allowed states (',a,b,'),
-# target state ('' to stay), event type ('' for none), event time, event data, field, value, …
+# KEYS edit, events, tally. ARGV index prefix, id, attempt ('' for any), allowed states (',a,b,'),
+# target state ('' to stay), event type ('' for none), event time, event data, how many fields of
+# the tally grow, then field, by how much, …, then field, value, …
 # Returns 'ok', 'missing', 'fenced', or the state that stood in the way.
 CHANGE = (
     _MOVE
@@ -52,7 +53,9 @@ if not status then return 'missing' end
 if ARGV[3] ~= '' and attempt ~= ARGV[3] then return 'fenced' end
 if not string.find(ARGV[4], ',' .. status .. ',', 1, true) then return status end
 if ARGV[5] ~= '' then move(ARGV[2], model, status, ARGV[5], ARGV[7]) end
-for i = 9, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+local fields = 10 + 2 * tonumber(ARGV[9])
+for i = 10, fields - 1, 2 do redis.call('HINCRBYFLOAT', KEYS[3], ARGV[i], ARGV[i + 1]) end
+for i = fields, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
 if ARGV[6] ~= '' then
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', 1000, '*',
              'type', ARGV[6], 'at', ARGV[7], 'data', ARGV[8])

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from app.readiness import Check
 from contract.census import Census
 from contract.lifecycle import EditStatus
 from contract.settings import PREFIX, Settings
+from contract.tally import Buckets, Edited, Quantity, Taken
 from contract.views import MemoryView, WorkerState, WorkerView
 
 ROOT = Path(__file__).parents[1]
@@ -55,9 +57,11 @@ def _families() -> dict[str, Family]:
         started_at=datetime(2026, 1, 2, tzinfo=UTC),
         heartbeat_at=datetime(2026, 1, 2, tzinfo=UTC),
     )
+    edited = Edited("m", "paper")
     figures = Figures(
         censuses={"m": Census({EditStatus.QUEUED: 1}, 0.0)},
-        memories={"m": MemoryView(predicted_peak_bytes=1, observed_peak_bytes=1)},
+        tally={quantity: {edited: Buckets({inf: 1}, 1.0)} for quantity in Quantity},
+        latest=[Taken("edit-1", edited, MemoryView(predicted_peak_bytes=1, observed_peak_bytes=1))],
         workers=[worker],
         checks=[Check(name="redis", ok=True, detail="")],
         requests={labels(method="GET", status="200"): 1.0},

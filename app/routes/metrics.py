@@ -27,6 +27,6 @@ router = APIRouter(tags=["health"])
     },
 )
 def metrics(service: ServiceDependency) -> Response:
-    """Edits by state, workers with their memory, the latest edit's peak, and requests answered."""
+    """Edits by state, workers with their memory, what edits took of it, and requests answered."""
     told = exposition(families(read(service), now_s=time.time()))
     return Response(told, media_type=MEDIA_TYPE)

@@ -55,16 +55,35 @@ def test_edits_are_counted_by_where_they_stand(
     assert waiting != done
 
 
-def test_the_latest_edit_tells_its_memory(
+def test_an_edit_tells_its_memory(
     api: httpx.Client, served: ModelView, fact: dict[str, Any], finish: Callable[[str], None]
 ) -> None:
-    finish(api.post("/edits", json=fact).json()["id"])
+    edit_id = api.post("/edits", json=fact).json()["id"]
+    finish(edit_id)
 
     told = samples(api.get("/metrics").text)
 
-    assert told['palimpsest_edit_predicted_peak_bytes{model="demo"}'] == 2000
-    assert told['palimpsest_edit_observed_peak_bytes{model="demo"}'] == 1500
-    assert told['palimpsest_edit_peak_ratio{model="demo"}'] == 0.75
+    of_edit = f'{{model="demo",method="calibrated",edit="{edit_id}"}}'
+    assert told[f"palimpsest_edit_predicted_bytes{of_edit}"] == 2000
+    assert told[f"palimpsest_edit_observed_bytes{of_edit}"] == 1500
+    assert told[f"palimpsest_edit_ratio{of_edit}"] == 0.75
+
+
+def test_all_edits_are_counted_by_what_they_took(
+    api: httpx.Client, served: ModelView, fact: dict[str, Any], finish: Callable[[str], None]
+) -> None:
+    for _ in range(3):
+        finish(api.post("/edits", json=fact).json()["id"])
+
+    told = samples(api.get("/metrics").text)
+
+    by_method = 'model="demo",method="calibrated"'
+    assert told[f'palimpsest_memory_ratio_bucket{{{by_method},le="0.5"}}'] == 0
+    assert told[f'palimpsest_memory_ratio_bucket{{{by_method},le="0.75"}}'] == 3
+    assert told[f'palimpsest_memory_ratio_bucket{{{by_method},le="+Inf"}}'] == 3
+    assert told[f"palimpsest_memory_ratio_count{{{by_method}}}"] == 3
+    assert told[f"palimpsest_memory_observed_bytes_sum{{{by_method}}}"] == 4500
+    assert told[f'palimpsest_memory_predicted_bytes_bucket{{{by_method},le="1048576"}}'] == 3
 
 
 def test_workers_and_checks_are_told(api: httpx.Client, served: ModelView) -> None:
@@ -89,7 +108,7 @@ def test_every_family_has_its_help_and_type_once(api: httpx.Client, served: Mode
     text = api.get("/metrics").text
 
     helped = re.findall(r"^# HELP (\S+) \S", text, re.M)
-    typed = re.findall(r"^# TYPE (\S+) (?:gauge|counter)$", text, re.M)
+    typed = re.findall(r"^# TYPE (\S+) (?:gauge|counter|histogram)$", text, re.M)
     assert helped == typed
     assert len(set(helped)) == len(helped)
     assert api.get("/metrics").headers["Content-Type"].startswith("text/plain; version=0.0.4")
