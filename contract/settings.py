@@ -51,6 +51,9 @@ class Settings(BaseModel):
     memory_wait_s: float = Field(
         default=3600.0, gt=0, description="How long an edit may wait for memory to become free."
     )
+    probes: bool = Field(
+        default=True, description="Measure a few edits at a worker's start, and calibrate by them."
+    )
     reference_file: Path | None = Field(
         default=None, description="Reference prompts, one a line; sampled from the model if unset."
     )

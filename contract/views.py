@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from contract.calibration import Calibration, MemoryProbe
 from contract.edits import EditRequest, Frozen
 from contract.failures import ErrorCode
 from contract.lifecycle import EditStatus, Outcome, Phase, QueuedReason
@@ -297,6 +298,11 @@ class WorkerView(Frozen):
     )
     memory_state: MemoryState = MemoryState.AT_EASE
     memory_state_since: datetime | None = None
+    probes: tuple[MemoryProbe, ...] = Field(default=(), description="Edits measured at its start.")
+    probe_error: str | None = Field(default=None, description="Why they were not measured.")
+    calibration: Calibration | None = Field(
+        default=None, description="What they found; budgets are told as the formula counts."
+    )
     mean_edit_s: float | None = None
     edits_done: int = 0
     started_at: datetime

@@ -107,6 +107,7 @@ class House:
             "REDIS_URL": self.redis_url,
             "PALIMPSEST_DATA_DIR": str(self.data_dir / "store"),
             "PALIMPSEST_LEASE_S": str(lease_s),
+            "PALIMPSEST_PROBES": "0",
             "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}",
         }
 

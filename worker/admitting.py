@@ -50,9 +50,9 @@ def admit(
     admission = decide(
         editor.shape,
         editor.workload(parsed),
-        budget_bytes=budget_bytes(reading, cap_bytes=cap_bytes),
-        rest_bytes=capacity_bytes(
-            reading, weights_bytes=editor.shape.weights_bytes, cap_bytes=cap_bytes
+        budget_bytes=resources.foretellable(budget_bytes(reading, cap_bytes=cap_bytes)),
+        rest_bytes=resources.foretellable(
+            capacity_bytes(reading, weights_bytes=editor.shape.weights_bytes, cap_bytes=cap_bytes)
         ),
         on_host=editor.device.startswith("cpu"),
         threshold=request.hparams.adaptive_threshold,

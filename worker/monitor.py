@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from contract.calibration import Calibration, Probing
 from contract.views import MemoryState
 from worker.device_memory import DeviceMemory, MemoryReading, budget_bytes, capacity_bytes
 
@@ -25,6 +26,7 @@ class Outlook:
     """What one edit may take, counting as free what the edit in work holds."""
     capacity_bytes: int
     """What one could take if nothing but the weights were in the memory."""
+    probing: Probing
     changed: bool
     """Whether the state is another than at the look before."""
 
@@ -49,13 +51,22 @@ class Monitor:
         self._resting_bytes = memory.read().own_bytes
         self._state = MemoryState.AT_EASE
         self._since = self._now()
+        self._probing = Probing()
+
+    def calibrate(self, probing: Probing) -> None:
+        """From now on, budgets are told in bytes as the formula counts them."""
+        self._probing = probing
+
+    def foretellable(self, n_bytes: int) -> int:
+        """The most that may be foretold of an edit that is to fit in `n_bytes`."""
+        return (self._probing.calibration or Calibration()).foretellable(n_bytes)
 
     def look(self) -> Outlook:
         """Measure now."""
         reading = self._memory.read()
         room = self._room_bytes(reading)
-        capacity = capacity_bytes(
-            reading, weights_bytes=self._weights_bytes, cap_bytes=self._cap_bytes
+        capacity = self.foretellable(
+            capacity_bytes(reading, weights_bytes=self._weights_bytes, cap_bytes=self._cap_bytes)
         )
         state = state_after(self._state, room_bytes=room, capacity_bytes=capacity)
         changed = state is not self._state
@@ -67,6 +78,7 @@ class Monitor:
             since=self._since,
             budget_bytes=room,
             capacity_bytes=capacity,
+            probing=self._probing,
             changed=changed,
         )
 
@@ -77,7 +89,7 @@ class Monitor:
     def _room_bytes(self, reading: MemoryReading) -> int:
         held = max(reading.own_bytes - self._resting_bytes, 0)
         at_rest = MemoryReading(reading.free_bytes + held, reading.total_bytes)
-        return budget_bytes(at_rest, cap_bytes=self._cap_bytes)
+        return self.foretellable(budget_bytes(at_rest, cap_bytes=self._cap_bytes))
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)

@@ -103,3 +103,5 @@ class Resources:
     clock: Callable[[], float] = time.time
     room_bytes: Callable[[], int] | None = None
     """What the edit in work may take, as others leave it now."""
+    foretellable: Callable[[int], int] = int
+    """The most that may be foretold of an edit that is to fit in so many bytes."""

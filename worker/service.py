@@ -12,6 +12,7 @@ from rq.worker_registration import clean_worker_registry
 
 from contract import names
 from contract.attempts import Attempt, Attempts
+from contract.calibration import Probing
 from contract.connection import connect
 from contract.housekeeping import Housekeeping, Policy
 from contract.ledger import Ledger
@@ -33,6 +34,7 @@ from worker.leased_worker import LeasedWorker
 from worker.logs import EventLog
 from worker.monitor import Monitor
 from worker.patience import wait
+from worker.probing import probe
 from worker.resources import Editor, Resources
 from worker.sweeping import Sweep
 from worker.tasks import run_edit
@@ -42,6 +44,8 @@ PATIENT_RETRIES = 120
 PATIENT_TIMEOUT_S = 15.0
 """Longer than the blocking dequeue, which RQ insists upon."""
 BRISK_RETRIES = 1
+PROBES_LIMIT_S = 30
+"""What all probes may take: a large model on the CPU goes without."""
 LAST_RESORT_S = 10.0
 """What the heartbeat is given to end a hung process in good order."""
 
@@ -122,6 +126,7 @@ def serve(
         weights=Weights.of(editor.fingerprint),
         watchdog=partial(last_resort, _longest_s(settings) + LAST_RESORT_S),
         room_bytes=monitor.room_bytes,
+        foretellable=monitor.foretellable,
     )
     sweep = Sweep(
         model=model,
@@ -139,9 +144,24 @@ def serve(
     worker.listen_to_signals()
     with _heartbeat(settings, lines, identity, resources, monitor):
         log.info("worker_started", worker_id=identity.worker_id, model=model)
+        if settings.probes:
+            monitor.calibrate(_probed(resources, monitor))
         worker.work(logging_level="WARNING")
         log.info("worker_stopped", worker_id=identity.worker_id, draining=activity.draining)
     return 0 if activity.draining else 1
+
+
+def _probed(resources: Resources, monitor: Monitor) -> Probing:
+    """After the first beat: the API need not wait, edits do."""
+    found = probe(
+        resources.editor,
+        budget_bytes=monitor.room_bytes,
+        limit=partial(time_limit, PROBES_LIMIT_S, None),
+        codes=resources.codes,
+    )
+    resources.memory.release()
+    resources.weights.check()
+    return found
 
 
 def _open_ledger(settings: Settings, lines: Lines) -> Ledger:

@@ -27,6 +27,17 @@ def leave_free(house: House, n_bytes: int) -> None:
     file.with_suffix(".new").rename(file)
 
 
+def test_a_worker_tells_what_its_probes_found(house: House) -> None:
+    house.start(PALIMPSEST_PROBES="1")
+
+    wait_until(lambda: bool(house.ledger.presence.workers()[0].probes))
+
+    (worker,) = house.ledger.presence.workers()
+    assert [probe.ratio for probe in worker.probes] == [0.5, 0.5, 0.5]
+    assert worker.calibration.factor == 1.0
+    assert worker.probe_error is None
+
+
 def test_memory_that_others_take_during_an_edit_is_told_by_worker_and_edit(house: House) -> None:
     def worker() -> WorkerView:
         return house.ledger.presence.workers()[0]

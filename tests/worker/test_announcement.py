@@ -2,6 +2,7 @@ from datetime import UTC, datetime
 
 from fake_editor import FakeEditor
 
+from contract.calibration import Probing
 from contract.views import MemoryState
 from worker.activity import Activity
 from worker.announcement import Identity, model_view, worker_view
@@ -35,11 +36,13 @@ def test_an_idle_worker_names_no_edit() -> None:
         since=datetime(1970, 1, 1, tzinfo=UTC),
         budget_bytes=4,
         capacity_bytes=8,
+        probing=Probing(error="timeout: too slow"),
         changed=False,
     )
 
     view = worker_view(identity, Activity(), outlook, now_s=60.0)
 
     assert (view.memory_state, view.others_bytes, view.capacity_bytes) == ("tight", 3, 8)
+    assert (view.probes, view.probe_error) == ((), "timeout: too slow")
     assert (view.edit_id, view.free_bytes, view.total_bytes, view.budget_bytes) == (None, 5, 9, 4)
     assert view.heartbeat_at == datetime(1970, 1, 1, 0, 1, tzinfo=UTC)
