@@ -1,11 +1,27 @@
 """One way to open a connection to Redis."""
 
-from redis import Redis
-from redis.backoff import ExponentialWithJitterBackoff
+from typing import Any
+
+from redis import ConnectionPool, Redis
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.connection import AbstractConnection
 from redis.exceptions import BusyLoadingError, ConnectionError, TimeoutError
 from redis.retry import Retry
 
 RETRIED = (ConnectionError, TimeoutError, BusyLoadingError)
+LOOKS = Retry(NoBackoff(), retries=3, supported_errors=(ConnectionError,))
+
+
+class LendingPool(ConnectionPool):  # type: ignore[misc]  # redis is not followed by mypy
+    """Connections, of which one that is closed while it is lent is no failure.
+
+    redis-py tries a handshake and a command again, but not the look that it takes at a connection
+    in between; a server that closes it just then would be an error of the command.
+    """
+
+    def get_connection(self, *args: Any, **options: Any) -> AbstractConnection:
+        lend = super().get_connection
+        return LOOKS.call_with_retry(lambda: lend(*args, **options), _pass, is_retryable=_is_open)
 
 
 def connect(url: str, *, retries: int, timeout_s: float) -> "Redis":
@@ -13,7 +29,7 @@ def connect(url: str, *, retries: int, timeout_s: float) -> "Redis":
 
     The worker outlives a restart of Redis with many retries; the API answers 503 after few.
     """
-    return Redis.from_url(
+    pool = LendingPool.from_url(
         url,
         socket_timeout=timeout_s,
         socket_connect_timeout=timeout_s,
@@ -21,3 +37,13 @@ def connect(url: str, *, retries: int, timeout_s: float) -> "Redis":
         retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), retries),
         retry_on_error=list(RETRIED),
     )
+    return Redis.from_pool(pool)
+
+
+def _pass(error: Exception) -> None:
+    """The pool has the connection back already."""
+
+
+def _is_open(error: Exception) -> bool:
+    """Whether the server was there: one that cannot be reached was tried often enough."""
+    return not isinstance(error.__context__, OSError)
