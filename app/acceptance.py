@@ -6,7 +6,7 @@ from app.ancestry import check_base, model_of_edits
 from app.authentication import caller
 from app.edit_response import edit_response, missing
 from app.errors import MemoryInfeasibleError, NoWorkerError
-from app.intake import admission_of, model_for
+from app.intake import admission_of, foretold_of, model_for
 from app.logs import EventLog
 from app.service import Service
 from app.tracing import request_id
@@ -15,7 +15,7 @@ from contract.edits import EditRequest
 from contract.failures import ErrorCode
 from contract.origin import Origin
 from contract.submission import Submission
-from contract.views import Admission, Decision, ModelView
+from contract.views import Admission, Decision, Foretold, ModelView
 
 log = EventLog("app.edits")
 
@@ -77,7 +77,13 @@ def _origin(idempotency_key: str | None, *, retry_of: str | None = None) -> Orig
     )
 
 
-def considered(service: Service, request: EditRequest) -> tuple[ModelView, Admission]:
+def foretold(service: Service, request: EditRequest) -> Foretold:
+    """The decision on such an edit, and what EasyEdit's own KN would take for it."""
+    model, admission = _considered(service, request)
+    return _beside_easyedit(service, request, model, admission)
+
+
+def _considered(service: Service, request: EditRequest) -> tuple[ModelView, Admission]:
     """The model that is meant, and whether the edit fits its workers' memory."""
     survey = service.ledger.presence.survey()
     model = model_for(request.model, survey.models)
@@ -85,11 +91,17 @@ def considered(service: Service, request: EditRequest) -> tuple[ModelView, Admis
     return model, admission_of(request, model, workers=survey.workers, counter=counter)
 
 
+def _beside_easyedit(
+    service: Service, request: EditRequest, model: ModelView, admission: Admission
+) -> Foretold:
+    return foretold_of(request, model, admission, counter=service.tokens.of(model))
+
+
 def _submit(service: Service, request: EditRequest, origin: Origin) -> Submission:
-    model, admission = considered(service, request)
+    model, admission = _considered(service, request)
     check_base(request, model, service.store)
     if admission.decision is Decision.REJECT:
-        raise MemoryInfeasibleError(admission)
+        raise MemoryInfeasibleError(_beside_easyedit(service, request, model, admission))
     _at_work(model)
     return service.ledger.submit(
         request.model_copy(update={"model": model.name}),

@@ -7,7 +7,7 @@ from typing import Any
 from contract.edits import Frozen
 from contract.failures import ErrorCode
 from contract.lifecycle import EditStatus
-from contract.views import Admission
+from contract.views import Foretold
 
 STATUS: dict[ErrorCode, HTTPStatus] = {
     ErrorCode.UNAUTHORIZED: HTTPStatus.UNAUTHORIZED,
@@ -147,7 +147,7 @@ class MemoryInfeasibleError(ApiError):
 
     code = ErrorCode.MEMORY_INFEASIBLE
 
-    def __init__(self, admission: Admission) -> None:
+    def __init__(self, admission: Foretold) -> None:
         self.admission = admission
         detail = "; ".join(admission.reasons) or "the edit does not fit the memory"
         super().__init__(detail, members={"admission": admission.model_dump(mode="json")})

@@ -82,6 +82,7 @@ TERMS: dict[str, str] = {
     "layers_per_pass": "Layers whose attributions are computed together.",
     "Applied.adaptive_threshold": "The threshold that was applied; null for the method's own.",
     "LargestFit.steps": "Points on the integration path that would fit.",
+    "easyedit": "What EasyEdit's own KN would take for the same fact.",
     "reasons": "Why it was decided so, for people.",
     # checkpoints
     "schema_version": "Of the manifest.",

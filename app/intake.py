@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 from app.errors import ModelUnknownError, NoWorkerError, PromptTooLongError
 from app.tokens import TokenCounter, count_one
-from contract.admission import decide
+from contract.admission import beside_easyedit, decide
 from contract.cards import default_threshold
 from contract.edits import EditRequest
 from contract.memory import ModelShape, Workload
-from contract.views import Admission, Decision, ModelView, WorkerView
-from contract.workload import CountTokens, workload_of
+from contract.views import Admission, Decision, Foretold, ModelView, WorkerView
+from contract.workload import CountTokens, fact_of, workload_of
 
 
 class Measured(NamedTuple):
@@ -58,6 +58,13 @@ def admission_of(
     return admission.model_copy(update={"reasons": (*admission.reasons, reason)})
 
 
+def foretold_of(
+    request: EditRequest, model: ModelView, admission: Admission, *, counter: TokenCounter
+) -> Foretold:
+    """The admission, beside what EasyEdit's own KN would take for the request's fact."""
+    return beside_easyedit(admission, _shape(model), fact_of(request, counter.count))
+
+
 def _decided(
     request: EditRequest, model: ModelView, serving: Sequence[WorkerView], work: Workload
 ) -> Admission:
@@ -66,7 +73,7 @@ def _decided(
     on_host = roomiest is None or roomiest.device.startswith("cpu")
     card_bytes = None if on_host or roomiest is None else roomiest.total_bytes
     return decide(
-        ModelShape(**model.shape.model_dump()),
+        _shape(model),
         work,
         budget_bytes=None if roomiest is None else roomiest.budget_bytes,
         rest_bytes=max(capacities, default=None),
@@ -74,6 +81,10 @@ def _decided(
         threshold=default_threshold(request, card_bytes=card_bytes) if card_bytes else None,
         threshold_max=request.hparams.adaptive_threshold_max,
     )
+
+
+def _shape(model: ModelView) -> ModelShape:
+    return ModelShape(**model.shape.model_dump())
 
 
 def _check_length(request: EditRequest, count: CountTokens, *, most: int) -> None:

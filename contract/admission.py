@@ -7,13 +7,24 @@ from contract.memory import (
     Chosen,
     Estimate,
     Fit,
+    Item,
     ModelShape,
+    SequenceShape,
     Workload,
     estimate,
     fit,
     least_of,
 )
-from contract.views import Admission, Applied, Decision, LargestFit, MemoryItem
+from contract.memory.easyedit import easyedit_items
+from contract.views import (
+    Admission,
+    Applied,
+    Decision,
+    EasyEditCost,
+    Foretold,
+    LargestFit,
+    MemoryItem,
+)
 
 
 def decide(
@@ -49,6 +60,13 @@ def decide(
             layers_per_pass=found.layers, adaptive_threshold=threshold, max_neurons=found.neurons
         ),
     )
+
+
+def beside_easyedit(admission: Admission, shape: ModelShape, fact: SequenceShape) -> Foretold:
+    """The admission with what EasyEdit's own KN would take for the fact, so that users see both."""
+    items = _told(easyedit_items(shape, fact))
+    cost = EasyEditCost(peak_bytes=sum(item.bytes for item in items), items=items)
+    return Foretold(**dict(admission), easyedit=cost)
 
 
 def _not_now(
@@ -136,15 +154,17 @@ def _admission(
     *,
     applied: Applied | None = None,
 ) -> Admission:
-    items = tuple(
-        MemoryItem(name=item.name, bytes=item.n_bytes, depends_on=item.depends_on)
-        for item in fitting.binding.items
-    )
     return Admission(
         decision=decision,
         predicted_peak_bytes=fitting.peak_bytes,
         budget_bytes=budget_bytes,
-        items=items,
+        items=_told(fitting.binding.items),
         applied=applied or Applied(layers_per_pass=fitting.layers_per_pass),
         reasons=tuple(reasons),
+    )
+
+
+def _told(items: Sequence[Item]) -> tuple[MemoryItem, ...]:
+    return tuple(
+        MemoryItem(name=item.name, bytes=item.n_bytes, depends_on=item.depends_on) for item in items
     )

@@ -76,6 +76,19 @@ class Admission(Frozen):
     )
 
 
+class EasyEditCost(Frozen):
+    """What EasyEdit's own KN would take for the same fact."""
+
+    peak_bytes: Bytes = Field(description="In all, its weights in float32 included.")
+    items: tuple[MemoryItem, ...] = Field(description="The weights, and the graphs it keeps.")
+
+
+class Foretold(Admission):
+    """An admission, beside what EasyEdit's own KN would take."""
+
+    easyedit: EasyEditCost
+
+
 class QueueView(Frozen):
     """Place in the model's queue; 0 is next, or running."""
 

@@ -46,6 +46,13 @@ def workload_of(request: EditRequest, count: CountTokens) -> Workload:
     )
 
 
+def fact_of(request: EditRequest, count: CountTokens) -> SequenceShape:
+    """The fact as EasyEdit takes it: its prompt with the old answer, one that is not told being as
+    long as the new one."""
+    answer = request.ground_truth or request.target_new
+    return _sequence(request.prompt, count(answer), count)
+
+
 def _expected(request: EditRequest, count: CountTokens) -> list[int]:
     """Tokens of every answer that the request tells."""
     told = [p.ground_truth for p in (*request.locality, *request.portability)]

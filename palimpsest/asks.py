@@ -16,7 +16,7 @@ from contract.checkpoints import CheckpointPage, CheckpointView, CompositionView
 from contract.composition import ComposeRequest
 from contract.edits import EditRequest
 from contract.lifecycle import EditStatus
-from contract.views import Admission, EditPage, EditView, EventList, ModelList, WorkerList
+from contract.views import EditPage, EditView, EventList, Foretold, ModelList, WorkerList
 from palimpsest.calls import Call
 from palimpsest.errors import UnexpectedAnswerError
 
@@ -75,9 +75,9 @@ def create_edit(request: EditRequest | Mapping[str, Any], key: str | None) -> As
     return Ask(_post("/edits", request, key), EditView)
 
 
-def estimate_edit(request: EditRequest | Mapping[str, Any]) -> Ask[Admission]:
+def estimate_edit(request: EditRequest | Mapping[str, Any]) -> Ask[Foretold]:
     request = EditRequest.model_validate(request)
-    return Ask(_post("/edits:estimate", request, None), Admission)
+    return Ask(_post("/edits:estimate", request, None), Foretold)
 
 
 def get_edit(edit_id: str, *, wait_s: int = 0) -> Ask[EditView]:

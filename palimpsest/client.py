@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from contract.checkpoints import CheckpointPage, CheckpointView, CompositionView
 from contract.edits import EditRequest
 from contract.lifecycle import EditStatus
-from contract.views import Admission, EditEvent, EditPage, EditView, ModelView, WorkerView
+from contract.views import EditEvent, EditPage, EditView, Foretold, ModelView, WorkerView
 from palimpsest import asks
 from palimpsest.asks import Ask, Check, Readiness
 from palimpsest.calls import Caller
@@ -108,7 +108,7 @@ class Edits:
         """
         return _answer(self._caller, asks.create_edit(request, idempotency_key))
 
-    def estimate(self, request: EditRequest | Mapping[str, Any]) -> Admission:
+    def estimate(self, request: EditRequest | Mapping[str, Any]) -> Foretold:
         """Whether an edit would fit and what it would take; makes none."""
         return _answer(self._caller, asks.estimate_edit(request))
 

@@ -29,7 +29,8 @@ export function admissionView(admission, observed = null) {
       h("span", { class: "figure" }, h("b", {}, admission.applied.layers_per_pass), " layers a pass")),
     bar(`predicted ${bytes(predicted)} of ${bytes(budget)}`,
       items.map((item, i) => ({ name: `${item.name}: ${bytes(item.bytes)}`, share: item.bytes / whole, class: `part p${i % 6}` })), marks),
-    admission.reasons.map((reason) => h("p", { class: "soft" }, reason)));
+    admission.reasons.map((reason) => h("p", { class: "soft" }, reason)),
+    admission.easyedit && h("p", { class: "soft" }, `EasyEdit's own KN would take ${bytes(admission.easyedit.peak_bytes)} for this fact, its weights included.`));
 }
 
 /** The items of a predicted peak, the largest first. */

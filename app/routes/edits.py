@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from app.acceptance import REFUSALS, accept, considered
+from app.acceptance import REFUSALS, accept, foretold
 from app.cursors import cursor_after, edit_before
 from app.edit_id import is_edit_id
 from app.edit_response import edit_response, found_edit
@@ -18,7 +18,7 @@ from app.watching import until_final
 from contract.edits import EditRequest
 from contract.failures import ErrorCode
 from contract.lifecycle import EditStatus
-from contract.views import Admission, EditPage, EditView
+from contract.views import EditPage, EditView, Foretold
 
 router = APIRouter(tags=["edits"], route_class=JsonRoute)
 
@@ -63,9 +63,10 @@ def create_edit(
         ErrorCode.LEDGER_UNAVAILABLE,
     ),
 )
-def estimate_edit(request: EditRequest, service: ServiceDependency) -> Admission:
-    """Estimates and decides as `POST /edits` would, and makes no edit."""
-    return considered(service, request)[1]
+def estimate_edit(request: EditRequest, service: ServiceDependency) -> Foretold:
+    """Estimates and decides as `POST /edits` would, and makes no edit; what EasyEdit's own KN would
+    take for the same fact stands beside it."""
+    return foretold(service, request)
 
 
 @router.get(

@@ -9,14 +9,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from contract.admission import decide
+from contract.admission import beside_easyedit, decide
 from contract.cards import default_threshold
 from contract.edits import EditRequest, HParams, Method
-from contract.memory import DTYPE_BYTES, ModelShape, SequenceShape
-from contract.memory.easyedit import easyedit_items
+from contract.memory import DTYPE_BYTES, ModelShape
 from contract.memory.known import KNOWN
-from contract.views import Admission, Decision
-from contract.workload import workload_of
+from contract.views import Decision, Foretold
+from contract.workload import fact_of, workload_of
 from palimpsest.cards import budget_of, size_of
 from palimpsest.command import ExitCode, Session, UsageError, add_json, natural, positive
 from palimpsest.reports import size
@@ -36,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--questions", type=natural, default=0, metavar="N", help="that only score")
     parser.add_argument("--steps", type=positive, default=20, metavar="N")
     parser.add_argument("--max-neurons", type=positive, metavar="N")
-    add_json(parser, shape="the admission, as the service tells it, and EasyEdit's items")
+    add_json(parser, shape="the estimate, as the service tells it")
 
 
 def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
@@ -45,7 +44,7 @@ def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
     if dtype not in DTYPE_BYTES:
         raise UsageError(f"dtype {dtype!r} is not one of {', '.join(sorted(DTYPE_BYTES))}")
     shape = _shape(config, DTYPE_BYTES[dtype])
-    admission = _decided(arguments, shape)
+    admission = _foretold(arguments, shape)
     if arguments.json:
         session.console.result(json.dumps(_told(arguments, shape, admission)))
     else:
@@ -91,34 +90,27 @@ def _request(arguments: argparse.Namespace) -> EditRequest:
     )
 
 
-def _decided(arguments: argparse.Namespace, shape: ModelShape) -> Admission:
+def _foretold(arguments: argparse.Namespace, shape: ModelShape) -> Foretold:
     request = _request(arguments)
-    return decide(
+    admission = decide(
         shape,
         workload_of(request, len),
         budget_bytes=budget_of(arguments.card, weights_bytes=shape.weights_bytes),
         on_host=False,
         threshold=default_threshold(request, card_bytes=arguments.card),
     )
+    return beside_easyedit(admission, shape, fact_of(request, len))
 
 
-def _fact(arguments: argparse.Namespace) -> SequenceShape:
-    return SequenceShape(
-        prompt_tokens=arguments.prompt_tokens, answer_tokens=arguments.answer_tokens
-    )
-
-
-def _told(arguments: argparse.Namespace, shape: ModelShape, admission: Admission) -> dict[str, Any]:
-    easyedit = easyedit_items(shape, _fact(arguments))
+def _told(arguments: argparse.Namespace, shape: ModelShape, admission: Foretold) -> dict[str, Any]:
     return {
         "weights_bytes": shape.weights_bytes,
         "card_bytes": arguments.card,
         "admission": admission.model_dump(mode="json"),
-        "easyedit": {item.name: item.n_bytes for item in easyedit},
     }
 
 
-def _lines(arguments: argparse.Namespace, shape: ModelShape, admission: Admission) -> list[str]:
+def _lines(arguments: argparse.Namespace, shape: ModelShape, admission: Foretold) -> list[str]:
     rows = [("weights", size(shape.weights_bytes), "model, dtype")]
     rows += [(item.name, size(item.bytes), item.depends_on) for item in admission.items]
     whole = shape.weights_bytes + admission.predicted_peak_bytes
@@ -127,11 +119,11 @@ def _lines(arguments: argparse.Namespace, shape: ModelShape, admission: Admissio
     settings = [f"{applied.layers_per_pass} of {shape.n_layer} layers a pass"]
     if applied.adaptive_threshold is not None:
         settings.append(f"threshold {applied.adaptive_threshold:g}")
-    easyedit = sum(item.n_bytes for item in easyedit_items(shape, _fact(arguments)))
+    easyedit = size(admission.easyedit.peak_bytes)
     return [
         *columns(rows),
         "",
         f"{admission.decision.value}: {', '.join(settings)}",
         *(f"  {reason}" for reason in admission.reasons),
-        f"EasyEdit's own KN would take {size(easyedit)} for this fact, in float32",
+        f"EasyEdit's own KN would take {easyedit} for this fact, in float32",
     ]

@@ -82,6 +82,8 @@ def test_an_edit_that_fits_no_budget_is_refused_with_the_whole_account(
     assert problem["admission"]["budget_bytes"] == 10
     items = problem["admission"]["items"]
     assert problem["admission"]["predicted_peak_bytes"] == sum(item["bytes"] for item in items)
+    easyedit = problem["admission"]["easyedit"]
+    assert easyedit["peak_bytes"] == sum(item["bytes"] for item in easyedit["items"])
     assert ledger.page().items == ()
 
 

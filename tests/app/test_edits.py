@@ -165,6 +165,28 @@ def test_an_estimate_decides_and_makes_no_edit(
     assert ledger.page().items == ()
 
 
+def test_an_estimate_tells_what_easyedit_would_take_for_the_fact(
+    api: httpx.Client, served: ModelView, fact: Fact
+) -> None:
+    def easyedit(**changes: str) -> dict[str, int]:
+        told = api.post("/edits:estimate", json=fact | changes).json()["easyedit"]
+        return {item["name"]: item["bytes"] for item in told["items"]}
+
+    short, long = easyedit(ground_truth="Paris"), easyedit(ground_truth="Paris, as ever")
+
+    assert short["weights_in_float32"] == 4 * served.n_param
+    assert short["forward_graphs"] < long["forward_graphs"]
+
+
+def test_an_edit_keeps_its_admission_without_easyedit(
+    api: httpx.Client, served: ModelView, fact: Fact
+) -> None:
+    admission = api.post("/edits", json=fact).json()["admission"]
+
+    assert admission["decision"] == "admit"
+    assert "easyedit" not in admission
+
+
 def test_an_estimate_of_what_does_not_fit_is_an_answer_not_an_error(
     api: httpx.Client, ledger: Ledger, model: ModelView, worker: WorkerView, fact: Fact
 ) -> None:
