@@ -73,6 +73,11 @@ TERMS: dict[str, str] = {
     "memory": "Peak bytes, as foretold and as measured.",
     "predicted_peak_bytes": "Foretold peak above the resident weights; an upper bound.",
     "observed_peak_bytes": "Measured peak above the resident weights; null where none was taken.",
+    "MemoryView.stages": "The peak of each stage: `collect`, `write`, and `evaluate`, which asks "
+    "before and after; of neurons, answers and held texts as they were found.",
+    "stage": "Which stage of the edit.",
+    "predicted_bytes": "Its foretold peak.",
+    "observed_bytes": "Its measured peak; null where none was taken.",
     "items": "The parts of what is told.",
     "Admission.items": "The parts of the predicted peak.",
     "MemoryItem.name": "What takes the memory.",

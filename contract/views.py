@@ -104,11 +104,20 @@ class Progress(Frozen):
     unit: str
 
 
+class StageMemory(Frozen):
+    """The most bytes above the resident weights in one stage of an edit."""
+
+    stage: str
+    predicted_bytes: Bytes
+    observed_bytes: Bytes | None
+
+
 class MemoryView(Frozen):
     """Peak bytes above the resident weights, as foretold and as measured."""
 
     predicted_peak_bytes: Bytes
     observed_peak_bytes: Bytes | None
+    stages: tuple[StageMemory, ...] = ()
 
 
 class NeuronView(Frozen):

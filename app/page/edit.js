@@ -7,7 +7,7 @@ import { filesView } from "./files.js";
 import { activity, isFinal, time, verdict } from "./format.js";
 import { problemView } from "./form.js";
 import { tone } from "./list.js";
-import { admissionView, itemTable } from "./memory.js";
+import { admissionView, itemTable, stageTable } from "./memory.js";
 import { timeline, phases } from "./phases.js";
 import { neuronPicture } from "./picture.js";
 
@@ -83,7 +83,8 @@ export const section = (title, ...content) => h("section", {}, h("h2", {}, title
 
 function memorySection(edit) {
   if (!edit.admission) return null;
-  return section("Memory", admissionView(edit.admission, edit.memory?.observed_peak_bytes ?? null), itemTable(edit.admission.items));
+  return section("Memory", admissionView(edit.admission, edit.memory?.observed_peak_bytes ?? null),
+    edit.memory?.stages?.length > 0 && stageTable(edit.memory.stages), itemTable(edit.admission.items));
 }
 
 /** The prompts that were asked, what changed in the answers marked. */

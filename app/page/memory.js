@@ -33,6 +33,17 @@ export function admissionView(admission, observed = null) {
     admission.easyedit && h("p", { class: "soft" }, `EasyEdit's own KN would take ${bytes(admission.easyedit.peak_bytes)} for this fact, its weights included.`));
 }
 
+/** The peak of each stage, as foretold with what was found, and as observed. */
+export function stageTable(stages) {
+  const most = Math.max(...stages.flatMap((stage) => [stage.predicted_bytes, stage.observed_bytes ?? 0]), 1);
+  return h("table", { class: "items stages" },
+    h("thead", {}, h("tr", {}, ["Stage", "Predicted", "Observed", ""].map((name) => h("th", { scope: "col" }, name)))),
+    h("tbody", {}, stages.map(({ stage, predicted_bytes: predicted, observed_bytes: observed }, i) => h("tr", {},
+      h("td", {}, stage), h("td", { class: "number" }, bytes(predicted)), h("td", { class: "number" }, observed === null ? "–" : bytes(observed)),
+      h("td", {}, bar(stage, [{ name: `predicted ${bytes(predicted)}`, share: predicted / most, class: `part p${i % 6}` }],
+        observed === null ? [] : [{ name: `observed ${bytes(observed)}`, share: observed / most }]))))));
+}
+
 /** The items of a predicted peak, the largest first. */
 export function itemTable(items) {
   const most = Math.max(...items.map((item) => item.bytes), 1);

@@ -1,10 +1,11 @@
 """What an edit may take, decided again whenever more of it is known."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from contract.memory import Chosen, Estimate, Held, ModelShape, Workload, estimate, fit
 from worker.kn.errors import OverBudgetError
+from worker.kn.metering import StagePeak
 from worker.kn.neuron import Scored
 from worker.kn.recipe import Selection
 from worker.kn.statement import Statement
@@ -44,6 +45,13 @@ class Allowance:
     def predicted_bytes(self) -> int:
         """The peak, as far as it is known; what is not is taken to be the most."""
         return self._estimate(self.work).peak_bytes
+
+    def beside(self, observed: Mapping[str, int]) -> tuple[StagePeak, ...]:
+        """Each stage's own peak as foretold, beside what was seen of it."""
+        return tuple(
+            StagePeak(s.name, s.n_bytes, observed.get(s.name))
+            for s in self._estimate(self.work).stages
+        )
 
     def settle(self, work: Workload) -> int:
         """The answers are known: the layers that ride per pass, no more than were allowed."""

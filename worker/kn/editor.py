@@ -17,7 +17,7 @@ from worker.kn.evaluation import Reply
 from worker.kn.fingerprint import fingerprint
 from worker.kn.layering import Layers
 from worker.kn.measurement import Asked
-from worker.kn.metering import metered
+from worker.kn.metering import Peak, metered
 from worker.kn.methods.calibrated import Calibrated
 from worker.kn.methods.easyedit import EasyEdit
 from worker.kn.methods.paper import Paper
@@ -146,8 +146,9 @@ class Editor:
                 on_host=self.resident.device.type == "cpu",
                 room_bytes=room_bytes,
             )
-            made = self._make(request, allowance, Stopwatch(watch), base=base, pad_rank=pad_rank)
-        return made(peak.n_bytes if peak else None)
+            clock = Stopwatch(watch, peak)
+            made = self._make(request, allowance, clock, base=base, pad_rank=pad_rank)
+        return made(peak)
 
     def read(
         self, files: Mapping[str, bytes], *, first: int = 0, end: int | None = None
@@ -232,9 +233,9 @@ class Editor:
         *,
         base: Adapter | None,
         pad_rank: int | None,
-    ) -> Callable[[int | None], EditResult]:
+    ) -> Callable[[Peak | None], EditResult]:
         with edited(self.resident, base) if base else nullcontext():
-            with clock.phase("before"):
+            with clock.phase("before", stage="evaluate"):
                 asked = Asked.of(self.resident, request)
             task = self._task(request, asked.before[0], allowance)
             layers = allowance.settle(settled_workload(task, asked.questions))
@@ -246,7 +247,7 @@ class Editor:
             told(0, 1)
             measurement = asked.again(self.resident)
             told(1, 1)
-        return lambda observed_bytes: EditResult(
+        return lambda peak: EditResult(
             adapter=whole,
             held=holds(request, task.own_ids, measurement.after[0]),
             layers_per_pass=allowance.layers,
@@ -256,7 +257,8 @@ class Editor:
             completeness=selection.incompleteness,
             measurement=measurement,
             predicted_peak_bytes=allowance.predicted_bytes,
-            observed_peak_bytes=observed_bytes,
+            observed_peak_bytes=peak.n_bytes if peak else None,
+            stages=allowance.beside(peak.by_stage if peak else {}),
             timings=clock.seconds,
             warnings=warnings_of(request, asked.before[0], selection),
         )

@@ -1,44 +1,82 @@
 """The peak of memory above where it stood, on the CPU as on a GPU."""
 
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 
-class Peak:
-    """The most bytes that were alive at once within a `with metered(…)`."""
+class StagePeak(NamedTuple):
+    """The most bytes above the weights in one stage; not observed is None."""
 
-    def __init__(self) -> None:
+    stage: str
+    predicted_bytes: int
+    observed_bytes: int | None
+
+
+class Gauge(Protocol):
+    """Tells the most bytes that were alive since it was last asked."""
+
+    def take_peak(self) -> int: ...
+
+
+class Peak:
+    """The most bytes that were alive at once within a `with metered(…)`, in all and by stage."""
+
+    def __init__(self, gauge: Gauge) -> None:
+        self._gauge = gauge
+        self.by_stage: dict[str, int] = {}
         self.n_bytes = 0
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """What is alive in the block, whoever made it, counts for the stage; it may come again."""
+        self.read()
+        try:
+            yield
+        finally:
+            self.by_stage[name] = max(self.by_stage.get(name, 0), self.read())
+
+    def read(self) -> int:
+        """The peak since it was last read."""
+        seen = self._gauge.take_peak()
+        self.n_bytes = max(self.n_bytes, seen)
+        return seen
 
 
 @contextmanager
 def metered(devices: set[torch.device]) -> Iterator[Peak]:
     """Measure what is allocated on top of what is there: the allocator's own count on GPUs, the
     storages that operators make on the CPU."""
-    peak = Peak()
     gpus = sorted((d for d in devices if d.type == "cuda"), key=str)
-    if gpus:
-        starts = [torch.cuda.memory_allocated(gpu) for gpu in gpus]
-        for gpu in gpus:
-            torch.cuda.reset_peak_memory_stats(gpu)
-        try:
-            yield peak
-        finally:
-            tops = [torch.cuda.max_memory_allocated(gpu) for gpu in gpus]
-            peak.n_bytes = sum(top - start for top, start in zip(tops, starts, strict=True))
-        return
     meter = StorageMeter()
+    peak = Peak(CudaGauge(gpus) if gpus else meter)
     try:
-        with meter:
+        with nullcontext() if gpus else meter:
             yield peak
     finally:
-        peak.n_bytes = meter.peak_bytes
+        peak.read()
+
+
+class CudaGauge:
+    """The allocator's own count on GPUs, above where it stood."""
+
+    def __init__(self, gpus: Sequence[torch.device]) -> None:
+        self._starts = {gpu: torch.cuda.memory_allocated(gpu) for gpu in gpus}
+        self._reset()
+
+    def take_peak(self) -> int:
+        tops = {gpu: torch.cuda.max_memory_allocated(gpu) for gpu in self._starts}
+        self._reset()
+        return sum(tops[gpu] - start for gpu, start in self._starts.items())
+
+    def _reset(self) -> None:
+        for gpu in self._starts:
+            torch.cuda.reset_peak_memory_stats(gpu)
 
 
 class StorageMeter(TorchDispatchMode):
@@ -50,6 +88,10 @@ class StorageMeter(TorchDispatchMode):
         self.peak_bytes = 0
         self._alive: dict[int, weakref.ref[torch.UntypedStorage]] = {}
         self._makes: dict[Any, bool] = {}
+
+    def take_peak(self) -> int:
+        seen, self.peak_bytes = self.peak_bytes, self.live_bytes
+        return seen
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))

@@ -8,6 +8,7 @@ from typing import Any
 from worker.kn.adapter import Adapter
 from worker.kn.evaluation import Metrics, Reply
 from worker.kn.measurement import Measurement
+from worker.kn.metering import StagePeak
 from worker.kn.neuron import Scored
 from worker.kn.picture import Picture
 
@@ -37,6 +38,7 @@ class EditResult:
     predicted_peak_bytes: int
     observed_peak_bytes: int | None  # None where it was not measured
     timings: Mapping[str, float]
+    stages: tuple[StagePeak, ...] = ()  # what of the peak is whose
     warnings: Sequence[Warned]
 
     @property
@@ -76,6 +78,7 @@ class EditResult:
             "memory": {
                 "predicted_peak_bytes": self.predicted_peak_bytes,
                 "observed_peak_bytes": self.observed_peak_bytes,
+                "stages": [stage._asdict() for stage in self.stages],
             },
             "timings": {name: round(seconds, 4) for name, seconds in self.timings.items()},
             "warnings": [asdict(warned) for warned in self.warnings],

@@ -1,9 +1,11 @@
-"""How long each phase of an edit takes, and who is told of it."""
+"""How long each phase of an edit takes, how much memory, and who is told of it."""
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+
+from worker.kn.metering import Peak
 
 Watch = Callable[[str, int, int], None]
 """Called between passes with (phase, done, total); may raise to stop the edit."""
@@ -11,16 +13,19 @@ Watch = Callable[[str, int, int], None]
 
 @dataclass(slots=True)
 class Stopwatch:
-    """Seconds spent in each phase, and who is told of it."""
+    """Seconds spent in each phase, and who is told of it; `peak` is told of stages."""
 
     watch: Watch
+    peak: Peak | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
-    def phase(self, name: str) -> Iterator[Callable[[int, int], None]]:
-        """Time what is done in the block, which is given what to call as (done, total)."""
+    def phase(self, name: str, *, stage: str | None = None) -> Iterator[Callable[[int, int], None]]:
+        """Time what is done in the block, which is given what to call as (done, total). Its memory
+        is that of a `stage` of the formula, of the same name as a rule."""
         began = time.perf_counter()
         try:
-            yield lambda done, total: self.watch(name, done, total)
+            with self.peak.stage(stage or name) if self.peak else nullcontext():
+                yield lambda done, total: self.watch(name, done, total)
         finally:
             self.seconds[f"{name}_s"] = time.perf_counter() - began

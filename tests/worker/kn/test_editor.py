@@ -205,6 +205,16 @@ def test_the_observed_peak_stays_below_the_predicted_one(method: Method, target:
     assert 0 < result.observed_peak_bytes <= result.predicted_peak_bytes
 
 
+def test_each_stage_tells_its_own_peak_beside_the_foretold_one() -> None:
+    result = _editor("llama-mha-untied").edit(REQUEST)
+
+    stages = result.as_json()["memory"]["stages"]
+    assert [seen["stage"] for seen in stages] == ["collect", "write", "evaluate"]
+    assert all(0 < seen["observed_bytes"] <= seen["predicted_bytes"] for seen in stages)
+    assert max(seen["predicted_bytes"] for seen in stages) == result.predicted_peak_bytes
+    assert max(seen["observed_bytes"] for seen in stages) == result.observed_peak_bytes
+
+
 @pytest.mark.parametrize(
     "changes",
     [
