@@ -76,8 +76,6 @@ TERMS: dict[str, str] = {
     "MemoryView.stages": "The peak of each stage: `collect`, `write`, and `evaluate`, which asks "
     "before and after; of neurons, answers and held texts as they were found.",
     "stage": "Which stage of the edit.",
-    "predicted_bytes": "Its foretold peak.",
-    "observed_bytes": "Its measured peak; null where none was taken.",
     "items": "The parts of what is told.",
     "Admission.items": "The parts of the predicted peak.",
     "MemoryItem.name": "What takes the memory.",
@@ -140,7 +138,7 @@ TERMS: dict[str, str] = {
     "memory_state": "`tight` while others leave edits less than half the room.",
     "prompt_tokens": "Its prompt with BOS.",
     "predicted_bytes": "Foretold peak above the resident weights.",
-    "observed_bytes": "Measured peak above the resident weights.",
+    "observed_bytes": "Measured peak above the resident weights; null where none was taken.",
     "factor": "Most bytes for each that is foretold, at least 1.",
     "offset_bytes": "Bytes that come on top, however small the edit.",
     "memory_state_since": "When the memory came to be so.",

@@ -39,6 +39,9 @@ def test_from_the_form_to_the_adapter(page: Any, town: Town) -> None:
     assert (before.inner_text(), after.inner_text()) == (edit["before"], edit["after"])
     assert page.locator(".answers ins").first.inner_text() == "Europe"
     assert page.locator(".neurons circle").count() == len(edit["neurons"])
+    assert page.locator(".stages tbody td:first-child").all_inner_texts() == [
+        stage["stage"] for stage in edit["memory"]["stages"]
+    ]
     files = f"/checkpoints/{edit['checkpoint_id']}/files/adapter_model.safetensors"
     assert download.value.path().read_bytes() == town.api.get(files).content
 
