@@ -7,6 +7,7 @@ and the largest is told; the largest of the three binds.
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 
 from contract.memory.collect import collect_stages
 from contract.memory.evaluation import evaluate_stages
@@ -27,13 +28,19 @@ def estimate(
     `on_host` tells whether the model lies in main memory, where what an edit keeps on the CPU
     counts too.
     """
+    return _estimate(shape, work, layers_per_pass, on_host)
+
+
+# Many requests are of the same few lengths; the API would spend half of a post on this.
+@lru_cache(maxsize=1024)
+def _estimate(shape: ModelShape, work: Workload, layers: int, on_host: bool) -> Estimate:
     moments = {
-        "collect": collect_stages(shape, work, layers_per_pass),
+        "collect": collect_stages(shape, work, layers),
         "write": write_stages(shape, work),
         "evaluate": evaluate_stages(shape, work),
     }
     stages = tuple(_largest(name, shape, seen, on_host=on_host) for name, seen in moments.items())
-    return Estimate(layers_per_pass=layers_per_pass, stages=stages)
+    return Estimate(layers_per_pass=layers, stages=stages)
 
 
 def _largest(name: str, shape: ModelShape, moments: Iterable[Stage], *, on_host: bool) -> Stage:

@@ -73,5 +73,7 @@ def _at_worst(shape: ModelShape, neurons: int) -> Chosen:
 
 def largest_that(fits: Callable[[int], bool], *, most: int) -> int | None:
     """The largest number from 1 to `most` that fits, where every smaller one does too."""
+    if most > 0 and fits(most):  # as a rule
+        return most
     found = bisect_left(range(1, most + 1), True, key=lambda n: not fits(n))
     return found or None
