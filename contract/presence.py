@@ -10,6 +10,9 @@ from redis import Redis
 from contract import names
 from contract.views import ModelView, WorkerState, WorkerView
 
+OVERDUE = 5
+"""So many times older than fresh, nothing that was read counts any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Survey:
@@ -56,12 +59,15 @@ class Presence:
             pipe.execute()
 
     def survey(self) -> Survey:
-        """Who is there; one of many that ask at once reads, and the others take what was read last,
-        so that none of them waits for a Redis that hangs longer than for its own command."""
+        """Who is there. One of many that ask at once reads, and the others take what was read last
+        unless it is `OVERDUE` times as old, so that none of them waits for a Redis that hangs
+        longer than for its own command."""
         latest = self._latest
-        if latest is not None and self._monotonic() - latest.read_s < self._fresh_s:
+        if latest is not None and self._is_within(self._fresh_s, latest):
             return latest
         if not self._reading.acquire(blocking=False):
+            if latest is not None and self._is_within(OVERDUE * self._fresh_s, latest):
+                return latest
             return self._read()
         try:
             self._latest = self._read()
@@ -76,6 +82,9 @@ class Presence:
     def models(self) -> tuple[ModelView, ...]:
         """Every model ever published, by name, with its live workers and queued edits."""
         return self.survey().models
+
+    def _is_within(self, age_s: float, survey: Survey) -> bool:
+        return self._monotonic() - survey.read_s < age_s
 
     def _read(self) -> Survey:
         read_s = self._monotonic()
