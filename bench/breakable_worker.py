@@ -27,6 +27,7 @@ from worker.device_memory import memory_of  # noqa: E402
 from worker.failures import SERVICE_CODES, engine_codes  # noqa: E402
 from worker.kn import load_editor  # noqa: E402
 from worker.service import serve  # noqa: E402
+from worker.spare import is_needed  # noqa: E402
 
 
 class Gates:
@@ -114,6 +115,8 @@ class GatedEditor:
 
 
 def main() -> int:
+    if not is_needed(sys.argv, sys.stdin):
+        return os.EX_OK
     settings = Settings.from_environment(os.environ)
     logs.configure(settings.log_level)
     torch.set_num_threads(1)

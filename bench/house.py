@@ -103,6 +103,7 @@ class House:
             environ=self._environ,
             cwd=ROOT,
             log=self.root / "logs" / f"{name}.log",
+            has_spare=name == "worker",
         )
         self._do(lambda: self._supervisor.add(program))
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+SPARE = "--spare"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,21 +23,34 @@ class Program:
     environ: Mapping[str, str]
     cwd: Path
     log: Path
+    has_spare: bool = False
+    """Whether a second process, called with `--spare`, gets ready and waits for a line of input."""
 
 
-def start(program: Program) -> "subprocess.Popen[bytes]":
+def start(program: Program, *, as_spare: bool = False) -> "subprocess.Popen[bytes]":
     """Start a program in a process group of its own: a Ctrl-C in the terminal does not reach it."""
     with program.log.open("ab") as log:
         return subprocess.Popen(
-            program.argv,
+            (*program.argv, SPARE) if as_spare else program.argv,
             env=dict(program.environ),
             cwd=program.cwd,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if as_spare else subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             process_group=0,
             preexec_fn=dies_with_parent(),
         )
+
+
+def wake(spare: "subprocess.Popen[bytes]") -> bool:
+    """Let a spare process begin; whether it was still there to hear of it."""
+    assert spare.stdin is not None
+    try:
+        with spare.stdin:
+            spare.stdin.write(b"begin\n")
+    except BrokenPipeError:
+        return False
+    return spare.poll() is None
 
 
 def dies_with_parent() -> Callable[[], None] | None:

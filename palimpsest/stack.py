@@ -116,7 +116,14 @@ class Stack:
 
     def _program(self, name: str, argv: tuple[str, ...], environ: Mapping[str, str]) -> Program:
         log = self._site.data_dir.log(name)
-        return Program(name=name, argv=argv, environ=environ, cwd=PACKAGES, log=log)
+        return Program(
+            name=name,
+            argv=argv,
+            environ=environ,
+            cwd=PACKAGES,
+            log=log,
+            has_spare=name == WORKER,  # whose libraries take longer to load than a small model
+        )
 
 
 def _with_key(environ: Mapping[str, str], key: str) -> dict[str, str]:

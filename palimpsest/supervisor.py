@@ -5,12 +5,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from palimpsest.programs import Program, last_lines, start
+from palimpsest.programs import Program, last_lines, start, wake
 from palimpsest.restarts import CONFIGURATION_ERRORS, Ending, GiveUp, after, manner
 
 GRACE_S = 10.0
 TICK_S = 0.1
 SHOWN_LINES = 15
+SPARE_AFTER_S = 3.0
+"""How long a process has been running when its spare begins to get ready, out of its way."""
 
 
 class GivenUpError(Exception):
@@ -32,6 +34,18 @@ class Child:
     quick_deaths: int = 0
     due_s: float | None = None
     """When it is started again; None while it runs."""
+    spare: "subprocess.Popen[bytes] | None" = None
+    """A process that got ready beforehand, and takes over when this one ends."""
+
+    def kill(self) -> None:
+        for process in filter(None, (self.process, self.spare)):
+            process.kill()
+            process.wait()
+
+    def replace(self) -> None:
+        """Go on with the spare, or with a fresh process where there is none."""
+        spare, self.spare = self.spare, None
+        self.process = spare if spare is not None and wake(spare) else start(self.program)
 
 
 class Supervisor:
@@ -65,6 +79,8 @@ class Supervisor:
                 self._restart_when_due(child, child.due_s)
             elif child.process.poll() is not None:
                 self._plan_restart(child, child.process.returncode)
+            elif self._wants_spare(child):
+                child.spare = start(child.program, as_spare=True)
 
     def stop(self, name: str, *, grace_s: float | None, hurried: Callable[[], bool]) -> None:
         """End a program with SIGTERM, and with SIGKILL after `grace_s` or when hurried.
@@ -72,7 +88,12 @@ class Supervisor:
         The others are kept running: what drains still needs them.
         """
         child = self._children.pop(name, None)
-        if child is None or child.due_s is not None:
+        if child is None:
+            return
+        if child.spare is not None:
+            child.spare.kill()
+            child.spare.wait()
+        if child.due_s is not None:
             return
         child.process.terminate()
         asked_s = self._clock()
@@ -88,9 +109,13 @@ class Supervisor:
     def kill_all(self) -> None:
         """End whatever still runs, at once."""
         for child in self._children.values():
-            child.process.kill()
-            child.process.wait()
+            child.kill()
         self._children.clear()
+
+    def _wants_spare(self, child: Child) -> bool:
+        lived_s = self._clock() - child.started_s
+        wanted = child.program.has_spare and self.was_ready and lived_s >= SPARE_AFTER_S
+        return wanted and child.spare is None
 
     def _plan_restart(self, child: Child, returncode: int) -> None:
         now_s = self._clock()
@@ -118,7 +143,7 @@ class Supervisor:
         if self._clock() < due_s:
             return
         child.log_begin = child.program.log.stat().st_size
-        child.process = start(child.program)
+        child.replace()
         child.started_s = self._clock()
         child.due_s = None
         self._tell(f"{child.program.name} is started again")

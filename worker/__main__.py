@@ -13,10 +13,13 @@ from worker.device_memory import memory_of
 from worker.failures import SERVICE_CODES, engine_codes
 from worker.kn import load_editor
 from worker.service import serve
+from worker.spare import is_needed
 
 
 def main() -> int:
     """Run the worker that the environment describes; returns its exit status."""
+    if not is_needed(sys.argv, sys.stdin):
+        return os.EX_OK
     settings = Settings.from_environment(os.environ)
     logs.configure(settings.log_level)
     if settings.model_dir is None:

@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,67 @@ def test_the_others_are_kept_running_while_one_drains(
 
     assert supervisor.pid("needed") not in (None, needed)
     supervisor.kill_all()
+
+
+WAITS = (
+    "import sys, time\n"
+    "if '--spare' in sys.argv:\n"
+    "    print('spare', flush=True)\n"
+    "    sys.stdin.readline() or sys.exit()\n"
+    "print('works', flush=True)\n"
+    "time.sleep(600)"
+)
+
+
+@pytest.fixture
+def hasty(told: Tells) -> Supervisor:
+    """For whom time runs a hundred times as fast."""
+    supervisor = Supervisor(tell=told.append, clock=lambda: 100 * time.monotonic())
+    supervisor.was_ready = True
+    return supervisor
+
+
+def test_a_spare_gets_ready_and_takes_over(toy: Make, hasty: Supervisor) -> None:
+    program = replace(toy(WAITS), has_spare=True)
+    hasty.add(program)
+    first = hasty.pid("toy")
+    assert first is not None
+    _until(hasty, lambda: program.log.read_text() == "works\nspare\n")
+
+    os.kill(first, signal.SIGKILL)
+    _until(hasty, lambda: program.log.read_text() == "works\nspare\nworks\nspare\n")
+
+    assert _lives(hasty.pid("toy") or 0)
+    hasty.kill_all()
+
+
+def test_a_spare_that_died_is_no_hindrance(toy: Make, hasty: Supervisor) -> None:
+    dies = "import sys, time\nif '--spare' in sys.argv: sys.exit(1)\ntime.sleep(600)"
+    hasty.add(replace(toy(dies), has_spare=True))
+    first = hasty.pid("toy")
+    assert first is not None
+    spare = hasty._children["toy"]
+    _until(hasty, lambda: spare.spare is not None and spare.spare.poll() == 1)
+
+    os.kill(first, signal.SIGKILL)
+    _until(hasty, lambda: hasty.pid("toy") not in (None, first))
+
+    assert _lives(hasty.pid("toy") or 0)
+    hasty.kill_all()
+
+
+@pytest.mark.parametrize("end", ["stop", "kill_all"])
+def test_a_spare_ends_with_its_program(toy: Make, hasty: Supervisor, end: str) -> None:
+    hasty.add(replace(toy(WAITS), has_spare=True))
+    child = hasty._children["toy"]
+    _until(hasty, lambda: child.spare is not None)
+    assert child.spare is not None
+
+    if end == "stop":
+        hasty.stop("toy", grace_s=30.0, hurried=lambda: False)
+    hasty.kill_all()
+
+    assert not _lives(child.spare.pid)
 
 
 def test_what_waits_to_be_started_again_can_be_stopped(toy: Make, supervisor: Supervisor) -> None:
