@@ -42,6 +42,7 @@ def workload_of(request: EditRequest, count: CountTokens) -> Workload:
         write=_write(request),
         max_neurons=request.hparams.max_neurons or _most_neurons(request),
         references=SAMPLED,
+        pad_rank=request.pad_rank,
         protected=tuple(count(prompt) + 1 for prompt in request.protect_prompts),
     )
 

@@ -101,7 +101,7 @@ class FakeEditor:
     def parse(self, mapping: Mapping[str, Any]) -> Mapping[str, Any]:
         return mapping
 
-    def workload(self, request: Mapping[str, Any]) -> Workload:
+    def workload(self, request: Mapping[str, Any], **told: Any) -> Workload:
         sequence = SequenceShape(prompt_tokens=6, answer_tokens=1)
         return Workload(attributed=(sequence,), written=(sequence,), evaluated=(sequence,))
 

@@ -41,7 +41,7 @@ def settled(request: EditRequest, *, resources: Resources) -> EditRequest:
 
 
 def admit(
-    attempt: Attempt, request: EditRequest, parsed: Any, *, resources: Resources
+    attempt: Attempt, request: EditRequest, parsed: Any, *, base: Any, resources: Resources
 ) -> Admission:
     """Decide with exact token counts and what is free now, and record it."""
     resources.attempts.enter(attempt, Phase.ADMIT)
@@ -49,7 +49,7 @@ def admit(
     reading = resources.memory.read()
     admission = decide(
         editor.shape,
-        editor.workload(parsed),
+        editor.workload(parsed, base=base, pad_rank=request.pad_rank),
         budget_bytes=resources.foretellable(budget_bytes(reading, cap_bytes=cap_bytes)),
         rest_bytes=resources.foretellable(
             capacity_bytes(reading, weights_bytes=editor.shape.weights_bytes, cap_bytes=cap_bytes)

@@ -149,7 +149,7 @@ def _edit(
         ground = ground_of(request, resources.store, editor)
         asked = settled(request, resources=resources)
         parsed = editor.parse(asked.model_dump(mode="json"))
-        admission = admit(attempt, asked, parsed, resources=resources)
+        admission = admit(attempt, asked, parsed, base=ground.adapter, resources=resources)
         if admission.decision is Decision.DEFER and record.may_wait(now_s, resources.memory_wait_s):
             return Deferred(record)
         if admission.decision in (Decision.REJECT, Decision.DEFER):

@@ -17,8 +17,10 @@ from contract.memory.portions import (
     STATEMENTS_PER_PASS,
 )
 from contract.memory.shape import DTYPE_BYTES, ModelShape
+from contract.memory.whole import VLLM_RANKS, filled_rank
 from contract.memory.work import (
     SAMPLED,
+    Base,
     Chosen,
     Held,
     Nodes,
@@ -42,6 +44,8 @@ __all__ = [
     "SAMPLED_TOKENS",
     "STATEMENTS_PER_BATCH",
     "STATEMENTS_PER_PASS",
+    "VLLM_RANKS",
+    "Base",
     "Chosen",
     "Estimate",
     "Fit",
@@ -55,6 +59,7 @@ __all__ = [
     "Workload",
     "Write",
     "estimate",
+    "filled_rank",
     "fit",
     "least_of",
     "most_layers_within",

@@ -13,6 +13,7 @@ from contract.memory.collect import collect_stages
 from contract.memory.evaluation import evaluate_stages
 from contract.memory.items import Estimate, Item, Stage
 from contract.memory.shape import ModelShape
+from contract.memory.whole import base_columns
 from contract.memory.work import Workload
 from contract.memory.writing import write_stages
 
@@ -34,13 +35,18 @@ def estimate(
 # Many requests are of the same few lengths; the API would spend half of a post on this.
 @lru_cache(maxsize=1024)
 def _estimate(shape: ModelShape, work: Workload, layers: int, on_host: bool) -> Estimate:
+    base = base_columns(shape, work)
     moments = {
-        "collect": collect_stages(shape, work, layers),
-        "write": write_stages(shape, work),
+        "collect": _on(base, collect_stages(shape, work, layers)),
+        "write": _on(base, write_stages(shape, work)),
         "evaluate": evaluate_stages(shape, work),
     }
     stages = tuple(_largest(name, shape, seen, on_host=on_host) for name, seen in moments.items())
     return Estimate(layers_per_pass=layers, stages=stages)
+
+
+def _on(base: tuple[Item, ...], moments: Iterable[Stage]) -> Iterable[Stage]:
+    return (replace(moment, items=(*moment.items, *base)) for moment in moments)
 
 
 def _largest(name: str, shape: ModelShape, moments: Iterable[Stage], *, on_host: bool) -> Stage:

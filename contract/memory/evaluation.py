@@ -1,18 +1,26 @@
 """Bytes of asking: free generation with a growing cache, and teacher-forced scores."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from contract.memory.items import Item, Stage
 from contract.memory.layers import passing_bytes
 from contract.memory.portions import PROMPTS_PER_BATCH, STATEMENTS_PER_BATCH
 from contract.memory.shape import FLOAT32_BYTES, ModelShape
+from contract.memory.whole import whole_of
 from contract.memory.work import Workload, alike
-from contract.memory.writing import adapter, saved_columns
+from contract.memory.writing import adapter, columns_stage, saved_columns
 
 
 def evaluate_stages(shape: ModelShape, work: Workload) -> Iterator[Stage]:
     """Every moment of the second asking, in which the edited columns lie beside the old ones."""
-    edited = (saved_columns(shape, work), adapter(shape, work))
+    whole = whole_of(shape, work)
+    edited: tuple[Item, ...] = (saved_columns(shape, whole), adapter(shape, whole))
+    if whole is not work:
+        own = replace(adapter(shape, work), name="own_adapter")
+        written = columns_stage(shape, whole, name="evaluate_columns")
+        yield replace(written, items=(*written.items, own))
+        edited = (*edited, own)
     for length, prompts in _together(work).items():
         S = min(prompts, PROMPTS_PER_BATCH)
         read = _passing(shape, S * length)

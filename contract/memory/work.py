@@ -123,6 +123,14 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
+class Base:
+    """The adapter that an edit is made on."""
+
+    chosen: Chosen
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """Texts of which the model must go on saying what it says, padded to the longest."""
 
@@ -153,6 +161,9 @@ class Workload:
     chosen: Chosen | None = None
     references: References = References()
     protected: tuple[int, ...] = ()
+    base: Base | None = None
+    pad_rank: int | None = None  # the rank is filled up to one that vLLM takes, of so many at least
+    rank: int | None = None  # directions in a layer, where they are not those of the write
     held: tuple[Held, ...] | None = None  # once it is known which texts feel the write
 
     @property

@@ -27,6 +27,8 @@ def chosen_of(shape: ModelShape, work: Workload) -> Chosen:
 
 def rank_of(shape: ModelShape, work: Workload) -> int:
     """Directions written in a layer."""
+    if work.rank is not None:
+        return work.rank
     match work.write:
         case Write.SEARCHED:
             return max(sequence.answer_tokens for sequence in work.written)
@@ -41,7 +43,7 @@ def write_stages(shape: ModelShape, work: Workload) -> Iterator[Stage]:
     if work.write is Write.SEARCHED:
         yield from _whitening(shape, work)
         yield from _search(shape, work)
-    yield _columns(shape, work)
+    yield columns_stage(shape, work, name="write_columns")
 
 
 def _whitening(shape: ModelShape, work: Workload) -> Iterator[Stage]:
@@ -175,19 +177,20 @@ def _gradients(n_bytes: int) -> Item:
     )
 
 
-def _columns(shape: ModelShape, work: Workload) -> Stage:
+def columns_stage(shape: ModelShape, work: Workload, *, name: str) -> Stage:
     """The edited columns are computed beside those that they replace, one layer after another; the
     change of a layer, of rank 2 and more, first for all its columns."""
-    chosen, d = chosen_of(shape, work), shape.d_model
-    whole = shape.d_ff if rank_of(shape, work) > 1 else 0
+    chosen, d, rank = chosen_of(shape, work), shape.d_model, rank_of(shape, work)
+    columns = d * chosen.widest
+    whole = d * shape.d_ff + max(columns, rank * shape.d_ff) if rank > 1 else 0
     known = 2 * chosen.neurons - chosen.widest
     return Stage(
-        name="write_columns",
+        name=name,
         items=(
             replace(saved_columns(shape, work), n_bytes=known * d * shape.dtype_bytes),
             Item(
                 name="delta",
-                n_bytes=d * max(whole + chosen.widest, 3 * chosen.widest) * FLOAT32_BYTES,
+                n_bytes=max(whole, 3 * columns) * FLOAT32_BYTES,
                 depends_on="answer tokens, max_neurons",
                 on_host=True,
             ),

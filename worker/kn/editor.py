@@ -33,7 +33,7 @@ from worker.kn.stopwatch import Stopwatch, Watch
 from worker.kn.verdict import holds, warnings_of
 from worker.kn.verification import Made, files_of, verify
 from worker.kn.weights import edited, edited_columns
-from worker.kn.workload import settled_workload, workload_of
+from worker.kn.workload import base_of, settled_workload, workload_of
 
 RECIPES: Mapping[Method, Recipe] = {
     Method.CALIBRATED: Calibrated(),
@@ -140,7 +140,7 @@ class Editor:
         with self.resident.frozen(), self.resident.interrupted_by(between), metering as peak:
             allowance = Allowance(
                 self.shape,
-                self.workload(request),
+                self.workload(request, base=base, pad_rank=pad_rank),
                 layers,
                 budget_bytes,
                 on_host=self.resident.device.type == "cpu",
@@ -216,14 +216,17 @@ class Editor:
             if self._layers.holds(result):
                 self.revert(result)
 
-    def workload(self, request: EditRequest) -> Workload:
+    def workload(
+        self, request: EditRequest, *, base: Adapter | None = None, pad_rank: int | None = None
+    ) -> Workload:
         """What the request asks for, in exact token counts, as far as that is known beforehand."""
-        return workload_of(
+        work = workload_of(
             self.resident,
             request,
             references=self._references,
             said=references.said(self.resident, self.kept),
         )
+        return replace(work, base=base_of(base) if base else None, pad_rank=pad_rank)
 
     def _make(
         self,
@@ -238,7 +241,7 @@ class Editor:
             with clock.phase("before", stage="evaluate"):
                 asked = Asked.of(self.resident, request)
             task = self._task(request, asked.before[0], allowance)
-            layers = allowance.settle(settled_workload(task, asked.questions))
+            layers = allowance.settle(settled_workload(allowance.work, task, asked.questions))
             task = replace(task, layers_per_pass=layers)
             selection, adapter = self._find_and_write(task, allowance, clock)
             edited_columns(self.resident, adapter)  # it changes what it is made on, and to numbers

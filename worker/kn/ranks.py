@@ -2,17 +2,15 @@
 
 import torch
 
+from contract.memory import VLLM_RANKS, filled_rank
 from worker.kn.adapter import Adapter, LayerWrite
 from worker.kn.errors import RankTooLargeError
-
-VLLM_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
-"""What `--max-lora-rank` may be; older versions know neither 1 nor 320 and beyond."""
 
 
 def padded(adapter: Adapter, *, least: int) -> Adapter:
     """The adapter with ranks of zeros behind its own, of the smallest rank that vLLM takes and that
     is not below `least`; raises `RankTooLargeError`."""
-    rank = next((rank for rank in VLLM_RANKS if rank >= max(least, adapter.rank)), None)
+    rank = filled_rank(adapter.rank, least=least)
     if rank is None:
         raise RankTooLargeError(adapter.rank, most=VLLM_RANKS[-1])
     missing = rank - adapter.rank

@@ -7,6 +7,8 @@ from contract.memory import (
     FEWEST_NEW_TOKENS,
     KEPT_SAYINGS,
     KEPT_TOKENS_PER_TEXT,
+    Base,
+    Chosen,
     Nodes,
     References,
     SequenceShape,
@@ -14,6 +16,7 @@ from contract.memory import (
     Write,
 )
 from worker.kn import evaluation
+from worker.kn.adapter import Adapter
 from worker.kn.evaluation import Question
 from worker.kn.methods.calibrated import DEFAULT_MAX_NEURONS
 from worker.kn.recipe import Task
@@ -45,8 +48,14 @@ def workload_of(
     )
 
 
-def settled_workload(task: Task, questions: Sequence[Question]) -> Workload:
-    """The work, now that the model has given its own answers."""
+def base_of(adapter: Adapter) -> Base:
+    """An adapter that an edit is made on, as memory counts it."""
+    layers = (write.layer for write in adapter.writes for _ in write.units)
+    return Base(Chosen.of(layers), adapter.rank)
+
+
+def settled_workload(before: Workload, task: Task, questions: Sequence[Question]) -> Workload:
+    """The work as it was known before, now that the model has given its own answers."""
     old, new = task.old, task.new
     work = _workload(
         task.resident,
@@ -58,6 +67,7 @@ def settled_workload(task: Task, questions: Sequence[Question]) -> Workload:
         differ=old != new,
         asked=tuple(_evaluated(task.resident, question) for question in questions),
     )
+    work = replace(work, base=before.base, pad_rank=before.pad_rank)
     if task.request.method is not Method.EASYEDIT:
         return replace(work, ended=task.ending is not None)
     steps = _one_by_one(task.resident, task.request.prompt, task.ground_truth)
