@@ -53,6 +53,11 @@ def idempotency(key_digest: str) -> str:
     return f"{PREFIX}idempotency:{key_digest}"
 
 
+def probing(circumstances_digest: str) -> str:
+    """String with a time to live: what a worker's probes found."""
+    return f"{PREFIX}probing:{circumstances_digest}"
+
+
 def worker(worker_id: str) -> str:
     """String with a time to live: a worker's last word."""
     return f"{PREFIX}worker:{worker_id}"

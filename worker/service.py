@@ -17,6 +17,7 @@ from contract.connection import connect
 from contract.housekeeping import Housekeeping, Policy
 from contract.ledger import Ledger
 from contract.presence import Presence
+from contract.probings import Probings
 from contract.queue import EditQueue
 from contract.restoration import Restoration
 from contract.retention import Retention
@@ -35,6 +36,7 @@ from worker.logs import EventLog
 from worker.monitor import Monitor
 from worker.patience import wait
 from worker.probing import probe
+from worker.publishing import code_version
 from worker.resources import Editor, Resources
 from worker.sweeping import Sweep
 from worker.tasks import run_edit
@@ -145,10 +147,27 @@ def serve(
     with _heartbeat(settings, lines, identity, resources, monitor):
         log.info("worker_started", worker_id=identity.worker_id, model=model)
         if settings.probes:
-            monitor.calibrate(_probed(resources, monitor))
+            monitor.calibrate(_probing(resources, monitor, identity, Probings(lines.patient)))
         worker.work(logging_level="WARNING")
         log.info("worker_stopped", worker_id=identity.worker_id, draining=activity.draining)
     return 0 if activity.draining else 1
+
+
+def _probing(resources: Resources, monitor: Monitor, identity: Identity, kept: Probings) -> Probing:
+    """What was found here before, so that the edits of a worker that died do not wait for it."""
+    circumstances = {
+        "host": identity.host,
+        "base": resources.editor.base_digest,
+        "version": code_version(),
+        "provenance": resources.editor.provenance,
+    }
+    found = kept.find(circumstances)
+    if found is not None:
+        log.info("calibration_kept", calibration=found.model_dump()["calibration"])
+        return found
+    found = _probed(resources, monitor)
+    kept.keep(circumstances, found)
+    return found
 
 
 def _probed(resources: Resources, monitor: Monitor) -> Probing:

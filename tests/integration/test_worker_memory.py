@@ -38,6 +38,23 @@ def test_a_worker_tells_what_its_probes_found(house: House) -> None:
     assert worker.probe_error is None
 
 
+def test_a_worker_that_is_started_again_goes_by_what_was_found(house: House) -> None:
+    first = house.start(PALIMPSEST_PROBES="1")
+    wait_until(lambda: bool(house.ledger.presence.workers()[0].probes))
+    probes = house.ledger.presence.workers()[0].probes
+    first.process.kill()
+    first.process.wait()
+
+    second = house.start(PALIMPSEST_PROBES="1")
+    wait_until(lambda: "calibration_kept" in second.events())
+
+    pid = second.process.pid
+    wait_until(lambda: any(w.pid == pid and w.probes for w in house.ledger.presence.workers()))
+    found = next(w for w in house.ledger.presence.workers() if w.pid == pid)
+    assert found.probes == probes
+    assert "memory_calibrated" not in second.events()
+
+
 def test_memory_that_others_take_during_an_edit_is_told_by_worker_and_edit(house: House) -> None:
     def worker() -> WorkerView:
         return house.ledger.presence.workers()[0]
