@@ -47,6 +47,7 @@ from worker.failures import SERVICE_CODES, engine_codes
 from worker.fitness import Weights
 from worker.handback import defer, hand_back
 from worker.kn.resident import Resident
+from worker.monitor import Monitor
 from worker.resources import Resources
 from worker.tasks import run_edit
 
@@ -189,13 +190,12 @@ class House:
 
     def _announce(self) -> None:
         identity = Identity.of_this_process(model=MODEL, device="cpu", now_s=time.time())
-        reading = self.resources.memory.read()
+        weights_bytes = self.editor.shape.weights_bytes
+        monitor = Monitor(
+            self.resources.memory, weights_bytes=weights_bytes, cap_bytes=self.budget_bytes
+        )
         view = announcement.worker_view(
-            identity,
-            self.resources.activity,
-            reading,
-            budget_bytes=self.budget_bytes,
-            now_s=time.time(),
+            identity, self.resources.activity, monitor.look(), now_s=time.time()
         )
         self.ledger.presence.publish_worker(view, ttl_s=86_400)
 
