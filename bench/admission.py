@@ -139,6 +139,7 @@ def sabotaged(item: str | None) -> Iterator[None]:
             name=part.name, n_bytes=n_bytes, depends_on=part.depends_on, on_host=part.on_host
         )
 
+    formula._estimate.cache_clear()
     if item is not None:
         formula._largest = lambda name, shape, moments, on_host: usual(
             name, shape, map(halved, moments), on_host=on_host
@@ -147,6 +148,7 @@ def sabotaged(item: str | None) -> Iterator[None]:
         yield
     finally:
         formula._largest = usual
+        formula._estimate.cache_clear()
 
 
 class House:

@@ -121,10 +121,19 @@ def _fewer(work: Workload, *, prompts: int, steps: int) -> Workload:
 
 def _fitting(shape: ModelShape, work: Workload, found: Fit, *, on_host: bool) -> Estimate:
     if found.neurons is not None:
-        top = max(found.neurons, 1)
-        chosen = Chosen(neurons=top, widest=min(top, shape.d_ff), layers=min(top, shape.n_layer))
-        work = replace(work, chosen=chosen) if found.neurons else least_of(shape, work)
+        work = _between(shape, work, found.neurons)
     return estimate(shape, work, layers_per_pass=found.layers, on_host=on_host)
+
+
+def _between(shape: ModelShape, work: Workload, neurons: int) -> Workload:
+    """The work with so many neurons, wherever they are found, or with the fewest there can be."""
+    least = least_of(shape, work)
+    if least.chosen is None or neurons < least.chosen.neurons:
+        return least
+    layers = min(neurons, shape.n_layer)
+    return replace(
+        work, chosen=Chosen(neurons=neurons, widest=min(neurons, shape.d_ff), layers=layers)
+    )
 
 
 def _reasons(

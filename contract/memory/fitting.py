@@ -1,7 +1,7 @@
 """The largest settings with which an edit fits a budget.
 
 What an edit takes is known in two steps: attribution beforehand, the write once it is known which
-neurons are written. Before that, it lies between what one neuron takes and what the most take.
+neurons are written. Before that, it lies between what the fewest take and what the most take.
 """
 
 from bisect import bisect_left
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from contract.memory.estimate import estimate
 from contract.memory.shape import ModelShape
-from contract.memory.work import Chosen, Workload
+from contract.memory.work import Chosen, Workload, Write
 from contract.memory.writing import chosen_of
 
 
@@ -58,11 +58,20 @@ def most_layers_within(
 
 
 def least_of(shape: ModelShape, work: Workload) -> Workload:
-    """The work when it turns out to be the least: one neuron at the top, short texts to hold."""
+    """The work when it turns out to be the least: the fewest neurons, short texts to hold."""
     if work.chosen is not None:
         return work
-    top = Chosen(neurons=1, widest=1, layers=1, lowest=shape.n_layer - 1)
-    return replace(work, chosen=top, references=work.references.at_least, ended=False)
+    fewest = _fewest(shape, work)
+    return replace(work, chosen=fewest, references=work.references.at_least, ended=False)
+
+
+def _fewest(shape: ModelShape, work: Workload) -> Chosen:
+    """One neuron at the top; what is searched has one in each layer, from the lowest on, where the
+    strongest of a layer is the measure of the others."""
+    if work.write is Write.SEARCHED:
+        layers = min(work.max_neurons, shape.n_layer)
+        return Chosen(neurons=layers, widest=1, layers=layers)
+    return Chosen(neurons=1, widest=1, layers=1, lowest=shape.n_layer - 1)
 
 
 def _at_worst(shape: ModelShape, neurons: int) -> Chosen:

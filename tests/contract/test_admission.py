@@ -13,6 +13,7 @@ from contract.memory import (
     ModelShape,
     SequenceShape,
     Workload,
+    Write,
     estimate,
     fit,
     least_of,
@@ -79,6 +80,25 @@ def test_the_most_neurons_that_are_sure_to_fit_are_found_to_the_last_one() -> No
     for neurons, fits in ((found.neurons, True), (found.neurons + 1, False)):
         chosen = Chosen(neurons=neurons, widest=min(neurons, SHAPE.d_ff), layers=32)
         assert (peak(replace(work, chosen=chosen), found.layers) <= budget_bytes) is fits
+
+
+def test_what_is_searched_is_written_in_every_layer_at_the_least() -> None:
+    fewest = least_of(SHAPE, WORK).chosen
+    capped = least_of(SHAPE, replace(WORK, max_neurons=5)).chosen
+    direct = least_of(SHAPE, replace(WORK, write=Write.DIRECT)).chosen
+
+    assert fewest == Chosen(neurons=32, widest=1, layers=32, lowest=0)
+    assert capped == Chosen(neurons=5, widest=1, layers=5, lowest=0)
+    assert direct == Chosen(neurons=1, widest=1, layers=1, lowest=31)
+
+
+def test_a_prediction_is_never_below_the_least() -> None:
+    least = peak(least_of(SHAPE, WORK), 32)
+
+    admission = decide(SHAPE, WORK, budget_bytes=least)
+
+    assert admission.decision is Decision.ADMIT
+    assert admission.predicted_peak_bytes == least
 
 
 def test_what_does_not_fit_now_and_did_before_waits() -> None:

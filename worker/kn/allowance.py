@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from contract.memory import Chosen, Estimate, Held, ModelShape, Workload, estimate, fit
+from contract.memory import Chosen, Estimate, Held, ModelShape, Workload, estimate, fit, least_of
 from worker.kn.errors import OverBudgetError
 from worker.kn.metering import StagePeak
 from worker.kn.neuron import Scored
@@ -60,7 +60,7 @@ class Allowance:
         if budget is not None:
             found = fit(self.shape, work, budget_bytes=budget, on_host=self.on_host)
             if found is None:
-                raise self._refusal(budget)
+                raise OverBudgetError(predicted=self._least_bytes(work), budget=budget)
             self.layers = min(self.layers, found.layers)
         return self.layers
 
@@ -111,17 +111,17 @@ class Allowance:
     def _fits(self, work: Workload) -> bool:
         """Whether what is known fits; of texts still to be held the shortest are counted."""
         budget = self.budget_bytes
-        if budget is None:
-            return True
-        known = work.references if work.held is not None else work.references.at_least
-        return self._ahead_bytes(replace(work, references=known)) <= budget
+        return budget is None or self._ahead_bytes(work) <= budget
 
     def _check_fits(self) -> None:
-        if not self._fits(self.work):
-            raise self._refusal(self.budget_bytes)
+        budget, ahead = self.budget_bytes, self._ahead_bytes(self.work)
+        if budget is not None and ahead > budget:
+            raise OverBudgetError(predicted=ahead, budget=budget)
 
     def _ahead_bytes(self, work: Workload) -> int:
-        """The peak of the stages that are still to come."""
+        """The peak of the stages that are still to come, as far as it is sure."""
+        if work.held is None:
+            work = replace(work, references=work.references.at_least)
         over = "collect" if self.collected else None
         return max(s.n_bytes for s in self._estimate(work).stages if s.name != over)
 
@@ -129,9 +129,9 @@ class Allowance:
         layers = self.ridden or self.layers
         return estimate(self.shape, work, layers_per_pass=layers, on_host=self.on_host)
 
-    def _refusal(self, budget: int | None) -> OverBudgetError:
-        assert budget is not None, "all is allowed without a budget"
-        return OverBudgetError(predicted=self._ahead_bytes(self.work), budget=budget)
+    def _least_bytes(self, work: Workload) -> int:
+        least = least_of(self.shape, work)
+        return estimate(self.shape, least, layers_per_pass=1, on_host=self.on_host).peak_bytes
 
 
 def _with(work: Workload, selection: Selection) -> Workload:
