@@ -17,7 +17,7 @@ from contract.memory.whole import base_columns
 from contract.memory.work import Workload
 from contract.memory.writing import write_stages
 
-DEVICE_BLOCK_BYTES, HOST_BLOCK_BYTES = 512, 64
+ALLOCATOR_BLOCK_BYTES = 512
 TENSORS_PER_LAYER, OTHER_TENSORS = 24, 64
 
 
@@ -53,21 +53,18 @@ def _largest(name: str, shape: ModelShape, moments: Iterable[Stage], *, on_host:
     seen = moments if on_host else map(_on_device, moments)
     nothing = Stage(name="", items=())
     largest = max(seen, key=lambda moment: moment.n_bytes, default=nothing)
-    return Stage(
-        name=name, moment=largest.name, items=(*largest.items, _rounding(shape, on_host=on_host))
-    )
+    return Stage(name=name, moment=largest.name, items=(*largest.items, _rounding(shape)))
 
 
 def _on_device(stage: Stage) -> Stage:
     return replace(stage, items=tuple(item for item in stage.items if not item.on_host))
 
 
-def _rounding(shape: ModelShape, *, on_host: bool) -> Item:
-    """CUDA's allocator hands out whole blocks, the CPU's whole cache lines; in every layer some two
-    dozen tensors are alive."""
-    block_bytes = HOST_BLOCK_BYTES if on_host else DEVICE_BLOCK_BYTES
+def _rounding(shape: ModelShape) -> Item:
+    """CUDA's allocator hands out whole blocks; in every layer some two dozen tensors are alive. On
+    the CPU it stands for small tensors that nothing else counts, which tell at tiny shapes."""
     return Item(
         name="allocator_rounding",
-        n_bytes=block_bytes * (TENSORS_PER_LAYER * shape.n_layer + OTHER_TENSORS),
+        n_bytes=ALLOCATOR_BLOCK_BYTES * (TENSORS_PER_LAYER * shape.n_layer + OTHER_TENSORS),
         depends_on="layers",
     )

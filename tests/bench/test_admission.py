@@ -39,7 +39,7 @@ def test_what_fits_is_made_within_its_budget(
 def test_a_reduced_one_has_all_the_layers_that_fit(
     held: HeldEditor, redis_url: str, tmp_path: Path
 ) -> None:
-    row = house(held, redis_url, tmp_path, budget=2 * MIB).run(REQUEST)
+    row = house(held, redis_url, tmp_path, budget=2_300_000).run(REQUEST)
 
     assert (row["decision"], row["out_of_memory"]) == ("admit_reduced", 0)
     assert not row["reduced_though_it_fits"]
@@ -49,7 +49,7 @@ def test_a_formula_that_counts_too_little_is_found_out(
     held: HeldEditor, redis_url: str, tmp_path: Path
 ) -> None:
     with sabotaged("rows"):
-        row = house(held, redis_url, tmp_path, budget=2 * MIB).run(REQUEST)
+        row = house(held, redis_url, tmp_path, budget=2_300_000).run(REQUEST)
 
     assert row["out_of_memory"] > 0
     assert not figures_of([row], sabotage="rows")["holds"]

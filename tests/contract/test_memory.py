@@ -10,7 +10,6 @@ from contract.memory import (
     ModelShape,
     References,
     SequenceShape,
-    Stage,
     Workload,
     estimate,
     most_layers_within,
@@ -101,10 +100,6 @@ def test_biases_of_the_feed_forward_and_of_attentions_output_are_parameters() ->
     assert biased.n_param - plain.n_param == 2 * (4 * 8 + 2 * 16 + 8)
 
 
-def unrounded(stage: Stage) -> int:
-    return sum(item.n_bytes for item in stage.items if item.name != "allocator_rounding")
-
-
 def test_what_lies_in_main_memory_does_not_count_on_a_gpu() -> None:
     there, here = (
         estimate(LLAMA_2_7B, WORK, layers_per_pass=1, on_host=on_host) for on_host in (False, True)
@@ -112,17 +107,7 @@ def test_what_lies_in_main_memory_does_not_count_on_a_gpu() -> None:
 
     assert any(item.on_host for stage in here.stages for item in stage.items)
     assert not any(item.on_host for stage in there.stages for item in stage.items)
-    for on_gpu, on_cpu in zip(there.stages, here.stages, strict=True):
-        assert unrounded(on_gpu) <= unrounded(on_cpu)
-
-
-def test_a_gpus_blocks_are_eight_times_a_cpus() -> None:
-    there, here = (
-        estimate(LLAMA_2_7B, WORK, layers_per_pass=1, on_host=on_host) for on_host in (False, True)
-    )
-
-    rounding = [stage.n_bytes - unrounded(stage) for stage in (there.binding, here.binding)]
-    assert rounding == [425_984, 53_248]
+    assert there.peak_bytes <= here.peak_bytes
 
 
 def test_the_stage_with_rows_counts_those_that_go_through_each_block() -> None:
