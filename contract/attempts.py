@@ -138,9 +138,9 @@ class Attempts:
         told = {"reason": reason.value}
         self._write(attempt, AT_WORK, EditStatus.QUEUED, "queued", told, fields)
 
-    def defer(self, attempt: Attempt, record: EditRecord) -> None:
-        """Return the edit to the queued state until there is memory; its attempt is not counted
-        against it."""
+    def defer(self, attempt: Attempt, record: EditRecord, *, needed_bytes: int = 0) -> None:
+        """Return the edit to the queued state until there is memory, `needed_bytes` at least; its
+        attempt is not counted against it."""
         since = record.fields.get("deferred_since") or rfc3339(self._clock())
         fields = {
             "queued_reason": QueuedReason.WAITING_FOR_MEMORY.value,
@@ -148,6 +148,7 @@ class Attempts:
             "progress": "",
             "deferrals": str(record.deferrals + 1),
             "deferred_since": since,
+            "needed_bytes": str(max(needed_bytes, record.needed_bytes)),
         }
         told = {"reason": QueuedReason.WAITING_FOR_MEMORY.value}
         self._write(attempt, AT_WORK, EditStatus.QUEUED, "queued", told, fields)

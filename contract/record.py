@@ -103,6 +103,11 @@ class EditRecord:
         """How often it was put back because it did not fit."""
         return int(self.fields.get("deferrals") or 0)
 
+    @property
+    def needed_bytes(self) -> int:
+        """What it was found to take by an attempt that did not end; 0 where none found out."""
+        return int(self.fields.get("needed_bytes") or 0)
+
     def may_wait(self, now_s: float, most_s: float) -> bool:
         """Whether it has waited for memory less than `most_s` seconds."""
         since = self.fields.get("deferred_since")

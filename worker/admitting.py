@@ -8,6 +8,7 @@ from contract.cards import default_threshold
 from contract.edits import EditRequest
 from contract.failures import ErrorCode
 from contract.lifecycle import Phase
+from contract.memory import ExcessError
 from contract.views import Admission, Applied, Decision, EditResult
 from worker.device_memory import budget_bytes, capacity_bytes
 from worker.failures import code_of
@@ -29,6 +30,14 @@ class MemoryExhaustedError(MemoryError):
         )
 
 
+class CrowdedOutError(Exception):
+    """What became known of an edit on its way fits the card, and not what others leave now."""
+
+    def __init__(self, excess: ExcessError) -> None:
+        self.needed_bytes = excess.predicted
+        super().__init__(str(excess))
+
+
 def settled(request: EditRequest, *, resources: Resources) -> EditRequest:
     """The request with the threshold that its card stands for, where it sets none."""
     if resources.editor.device.startswith("cpu"):
@@ -41,25 +50,51 @@ def settled(request: EditRequest, *, resources: Resources) -> EditRequest:
 
 
 def admit(
-    attempt: Attempt, request: EditRequest, parsed: Any, *, base: Any, resources: Resources
+    attempt: Attempt,
+    request: EditRequest,
+    parsed: Any,
+    *,
+    base: Any,
+    resources: Resources,
+    needed_bytes: int = 0,
 ) -> Admission:
-    """Decide with exact token counts and what is free now, and record it."""
+    """Decide with exact token counts and what is free now, and record it; what an earlier attempt
+    found to be needed has to be free, too."""
     resources.attempts.enter(attempt, Phase.ADMIT)
-    editor, cap_bytes = resources.editor, resources.memory_cap_bytes
-    reading = resources.memory.read()
+    editor, reading = resources.editor, resources.memory.read()
+    free_bytes = budget_bytes(reading, cap_bytes=resources.memory_cap_bytes)
     admission = decide(
         editor.shape,
         editor.workload(parsed, base=base, pad_rank=request.pad_rank),
-        budget_bytes=resources.foretellable(budget_bytes(reading, cap_bytes=cap_bytes)),
-        rest_bytes=resources.foretellable(
-            capacity_bytes(reading, weights_bytes=editor.shape.weights_bytes, cap_bytes=cap_bytes)
-        ),
+        budget_bytes=resources.foretellable(free_bytes),
+        rest_bytes=_rest_bytes(resources),
         on_host=editor.device.startswith("cpu"),
         threshold=request.hparams.adaptive_threshold,
         threshold_max=request.hparams.adaptive_threshold_max,
     )
+    admission = _until_free(admission, needed_bytes)
     resources.attempts.admit(attempt, admission)
     return admission
+
+
+def _rest_bytes(resources: Resources) -> int:
+    """What may be foretold of an edit when nothing but the weights is in the memory."""
+    return resources.foretellable(
+        capacity_bytes(
+            resources.memory.read(),
+            weights_bytes=resources.editor.shape.weights_bytes,
+            cap_bytes=resources.memory_cap_bytes,
+        )
+    )
+
+
+def _until_free(admission: Admission, needed_bytes: int) -> Admission:
+    budget = admission.budget_bytes
+    waits = admission.decision in (Decision.ADMIT, Decision.ADMIT_REDUCED)
+    if not waits or budget is None or needed_bytes <= budget:
+        return admission
+    reason = f"it was found on the way to take {needed_bytes} bytes, the budget is {budget} now"
+    return admission.model_copy(update={"decision": Decision.DEFER, "reasons": (reason,)})
 
 
 def edit_within(
@@ -68,7 +103,7 @@ def edit_within(
     """Edit as admitted; each time memory runs out, free it and try with half the layers a pass.
 
     Returns the edit and the admission that it was made by; raises `MemoryExhaustedError` when one
-    layer a pass is too much.
+    layer a pass is too much, `CrowdedOutError` when it is to be tried later, and `ExcessError`.
     """
     while True:
         try:
@@ -84,6 +119,10 @@ def edit_within(
             if code_of(error, resources.codes) is not ErrorCode.GPU_OOM:
                 raise
             told = str(error)
+        except ExcessError as excess:
+            if excess.predicted > _rest_bytes(resources):
+                raise
+            raise CrowdedOutError(excess) from None
         # Only here, where the exception and its frames are gone, can their memory be freed.
         resources.memory.release()
         resources.weights.check()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from rq.timeouts import JobTimeoutException
 
 from contract.failures import RETRYABLE, ErrorCode
+from contract.memory import ExcessError
 from contract.store import BudgetExceededError, CorruptFileError, UnreadableManifestError
 from contract.views import EditFailure
 from worker.lineage import CheckpointGoneError, OtherBaseError
@@ -23,6 +24,7 @@ SERVICE_CODES: Codes = {
     JobTimeoutException: ErrorCode.TIMEOUT,
     DeadlineExceededError: ErrorCode.DEADLINE_EXCEEDED,
     MemoryError: ErrorCode.GPU_OOM,
+    ExcessError: ErrorCode.MEMORY_INFEASIBLE,
 }
 
 # How CUDA tells what went wrong below torch's allocator, whatever torch's class for it.
@@ -44,7 +46,6 @@ def engine_codes() -> Codes:
         kn.NothingToEraseError: ErrorCode.NOTHING_TO_ERASE,
         kn.PromptTooLongError: ErrorCode.PROMPT_TOO_LONG,
         kn.NoNeuronsError: ErrorCode.NO_NEURONS,
-        kn.OverBudgetError: ErrorCode.MEMORY_INFEASIBLE,
         kn.NoChangeError: ErrorCode.NO_CHANGE,
         kn.NonFiniteError: ErrorCode.NON_FINITE,
         kn.NotReproducedError: ErrorCode.NOT_REPRODUCED,

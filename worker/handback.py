@@ -1,6 +1,7 @@
 """Handing an unfinished edit back, so that another worker begins it at once."""
 
 from collections.abc import Callable
+from functools import partial
 
 from redis.exceptions import RedisError
 
@@ -18,9 +19,17 @@ def hand_back(attempt: Attempt, *, attempts: Attempts, queue: EditQueue) -> None
     _put_first(attempt, lambda: attempts.put_back(attempt, QueuedReason.RETRYING), attempts, queue)
 
 
-def defer(attempt: Attempt, record: EditRecord, *, attempts: Attempts, queue: EditQueue) -> None:
+def defer(
+    attempt: Attempt,
+    record: EditRecord,
+    *,
+    needed_bytes: int,
+    attempts: Attempts,
+    queue: EditQueue,
+) -> None:
     """Queue the edit again, first in line, until there is memory for it."""
-    _put_first(attempt, lambda: attempts.defer(attempt, record), attempts, queue)
+    put_back = partial(attempts.defer, attempt, record, needed_bytes=needed_bytes)
+    _put_first(attempt, put_back, attempts, queue)
 
 
 def _put_first(

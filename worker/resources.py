@@ -79,6 +79,12 @@ class Editor(Protocol):
     def verify(self, made: Any, files: Mapping[str, bytes]) -> None: ...
 
 
+class Defer(Protocol):
+    """Puts an edit back at the head of its queue until so much memory is free."""
+
+    def __call__(self, attempt: Attempt, record: EditRecord, *, needed_bytes: int) -> None: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
     """All that an edit needs, chosen once when the worker starts."""
@@ -96,7 +102,7 @@ class Resources:
     memory_cap_bytes: int | None
     deadline: Callable[[float | None], AbstractContextManager[None]]
     hand_back: Callable[[Attempt], None]
-    defer: Callable[[Attempt, EditRecord], None]
+    defer: Defer
     pause: Callable[[float], None]
     memory_wait_s: float
     drop_connections: Callable[[], None]

@@ -18,7 +18,7 @@ from contract.lifecycle import Outcome, Phase
 from contract.record import EditRecord, Request, Result
 from contract.store import WithheldError
 from contract.views import Admission, Decision, EditFailure, EditResult
-from worker.admitting import admit, as_applied, edit_within, settled
+from worker.admitting import CrowdedOutError, admit, as_applied, edit_within, settled
 from worker.composing import composition_of
 from worker.failures import failure, failure_of
 from worker.fitness import DeviceFaultError, TaintedWeightsError, UnfitError
@@ -54,9 +54,10 @@ class Canceled:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """The edit does not fit now, and waits at the head of its queue."""
+    """The edit does not fit now, and waits at the head of its queue until so much is free."""
 
     record: EditRecord
+    needed_bytes: int = 0
 
 
 Ending = Published | Failed | Canceled | Deferred
@@ -105,6 +106,8 @@ def _ending(attempt: Attempt, record: EditRecord, resources: Resources) -> Endin
         return _carry_out(attempt, record, resources)
     except (CancelAskedError, WithheldError):
         ending = Canceled()
+    except CrowdedOutError as crowded:
+        ending = _crowded_out(record, crowded, resources)
     except (AttemptLostError, RedisError, UnfitError):
         raise
     except Exception as error:
@@ -120,6 +123,14 @@ def _ending(attempt: Attempt, record: EditRecord, resources: Resources) -> Endin
     resources.drop_connections()
     resources.weights.check()
     return ending
+
+
+def _crowded_out(
+    record: EditRecord, crowded: CrowdedOutError, resources: Resources
+) -> Deferred | Failed:
+    if record.may_wait(resources.clock(), resources.memory_wait_s):
+        return Deferred(record, crowded.needed_bytes)
+    return Failed(failure(ErrorCode.MEMORY_INFEASIBLE, str(crowded)))
 
 
 def _carry_out(attempt: Attempt, record: EditRecord, resources: Resources) -> Ending:
@@ -149,7 +160,14 @@ def _edit(
         ground = ground_of(request, resources.store, editor)
         asked = settled(request, resources=resources)
         parsed = editor.parse(asked.model_dump(mode="json"))
-        admission = admit(attempt, asked, parsed, base=ground.adapter, resources=resources)
+        admission = admit(
+            attempt,
+            asked,
+            parsed,
+            base=ground.adapter,
+            resources=resources,
+            needed_bytes=record.needed_bytes,
+        )
         if admission.decision is Decision.DEFER and record.may_wait(now_s, resources.memory_wait_s):
             return Deferred(record)
         if admission.decision in (Decision.REJECT, Decision.DEFER):
@@ -271,8 +289,8 @@ def _end(attempt: Attempt, ending: Ending, resources: Resources) -> None:
         case Canceled():
             resources.attempts.cancel(attempt)
             log.info("edit_canceled")
-        case Deferred(record):
-            resources.defer(attempt, record)
+        case Deferred(record, needed_bytes):
+            resources.defer(attempt, record, needed_bytes=needed_bytes)
             log.info("edit_deferred", deferrals=record.deferrals + 1)
             return
     resources.attempts.release(attempt)

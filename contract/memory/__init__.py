@@ -1,6 +1,7 @@
 """How many bytes an edit takes above the resident weights, by the standard library alone."""
 
 from contract.memory.estimate import estimate
+from contract.memory.excess import ExcessError
 from contract.memory.fitting import Fit, fit, least_of, most_layers_within
 from contract.memory.items import Estimate, Item, Stage
 from contract.memory.portions import (
@@ -48,6 +49,7 @@ __all__ = [
     "Base",
     "Chosen",
     "Estimate",
+    "ExcessError",
     "Fit",
     "Held",
     "Item",

@@ -10,7 +10,7 @@ from fake_editor import FakeEditor, FakeMemory, FakeResult
 from contract.edits import HParams, Method
 from contract.ledger import Ledger
 from contract.lifecycle import EditStatus, QueuedReason
-from contract.memory import ModelShape
+from contract.memory import ExcessError, ModelShape
 from contract.views import Decision
 from worker.patience import wait, wait_s
 from worker.resources import Resources
@@ -79,6 +79,47 @@ def test_waiting_has_an_end(resources: Make, submit: Submit, ledger: Ledger) -> 
     edit = ledger.find(edit_id)
     assert edit.status is EditStatus.FAILED
     assert edit.error.code == "memory_infeasible"
+
+
+@dataclass
+class Hungry(FakeEditor):
+    """Finds on its way that it takes `needs` bytes."""
+
+    needs: int = 0
+    begun: int = 0
+
+    def edit(self, request: Mapping[str, Any], **given: Any) -> FakeResult:
+        self.begun += 1
+        if self.needs > given["budget_bytes"]:
+            raise ExcessError(predicted=self.needs, budget=given["budget_bytes"])
+        return super().edit(request, **given)
+
+
+def test_what_is_found_to_fit_the_card_and_not_now_waits_and_is_not_begun_in_vain(
+    resources: Make, submit: Submit, ledger: Ledger
+) -> None:
+    edit_id, memory, hungry = submit(), FakeMemory(free_bytes=512 * MIB), Hungry(needs=900 * MIB)
+    worker = resources(editor=hungry, memory=memory, max_attempts=1)
+
+    for _ in range(3):
+        run_edit(edit_id, worker)
+    waiting, begun = ledger.record(edit_id), hungry.begun
+    memory.free_bytes = 1024 * MIB
+    run_edit(edit_id, worker)
+
+    assert (waiting.queued_reason, begun) == (QueuedReason.WAITING_FOR_MEMORY, 1)
+    assert waiting.needed_bytes == 900 * MIB
+    assert (ledger.find(edit_id).status, hungry.begun) == (EditStatus.SUCCEEDED, 2)
+
+
+def test_what_is_found_to_fit_never_fails(resources: Make, submit: Submit, ledger: Ledger) -> None:
+    edit_id = submit()
+
+    run_edit(edit_id, resources(editor=Hungry(needs=3 * 1024 * MIB)))
+
+    edit = ledger.find(edit_id)
+    assert (edit.status, edit.error.code) == (EditStatus.FAILED, "memory_infeasible")
+    assert "the edit takes 3221225472 bytes" in edit.error.message
 
 
 def test_what_can_never_fit_fails_with_the_figures(

@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from contract.memory import ExcessError
+
 
 class KnError(Exception):
     """Root of the engine's errors.
@@ -86,18 +88,10 @@ class PromptTooLongError(BadRequestError):
         super().__init__(f"prompt and answer take {tokens} tokens, the model has room for {most}")
 
 
-class OverBudgetError(KnError):
+class OverBudgetError(KnError, ExcessError):
     """What has become known of the edit takes more memory than it may."""
 
     code: ClassVar[str] = "memory_infeasible"
-
-    def __init__(self, *, predicted: int, budget: int) -> None:
-        self.predicted = predicted
-        self.budget = budget
-        super().__init__(
-            f"the edit takes {predicted} bytes, the budget is {budget}: fewer neurons "
-            "(adaptive_threshold, max_neurons) or prompts may fit"
-        )
 
 
 class EditError(KnError):
