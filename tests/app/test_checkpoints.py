@@ -202,7 +202,7 @@ def test_a_file_of_another_size_is_not_served(
 def test_a_damaged_manifest_is_told_is_not_listed_and_can_be_taken_away(
     api: httpx.Client, checkpoint: CheckpointView, store: CheckpointStore
 ) -> None:
-    damaged = f"ckpt-{'d' * 28}"
+    damaged = f"ckpt-{'7' * 28}"
     store.shelf.replace(f"manifests/{damaged}.json", checkpoint.model_dump_json().encode()[:50])
 
     shown = api.get(f"/checkpoints/{damaged}")
