@@ -97,8 +97,9 @@ class References:
         return replace(self, longest=self.shortest)
 
 
-SAMPLED = References.of([SAMPLED_TOKENS + 1] * SAMPLED_TEXTS)
-"""Those that the model says itself, with BOS, where none of them ends early."""
+SAMPLED = replace(References.of([SAMPLED_TOKENS + 1] * SAMPLED_TEXTS), shortest=1)
+"""Those that the model says itself, with BOS, where none of them ends early; at the least they all
+end at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,6 +92,10 @@ def test_what_is_searched_is_written_in_every_layer_at_the_least() -> None:
     assert direct == Chosen(neurons=1, widest=1, layers=1, lowest=31)
 
 
+def test_texts_that_the_model_has_still_to_say_may_be_as_short_as_can_be() -> None:
+    assert least_of(SHAPE, WORK).references.longest == 1
+
+
 def test_a_prediction_is_never_below_the_least() -> None:
     least = peak(least_of(SHAPE, WORK), 32)
 
