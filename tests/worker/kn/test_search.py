@@ -50,6 +50,12 @@ def test_a_search_ends_where_all_lead_by_the_margin() -> None:
     assert Search().ends([Standing(lead=-3.0, shortfall=10.0), Standing(lead=7.0, shortfall=0.0)])
 
 
+def test_the_margin_follows_how_sure_the_model_was_within_bounds() -> None:
+    assert Search().as_sure(10.0).margin == pytest.approx(6.5)
+    assert Search().as_sure(0.1).margin == 5.0
+    assert Search().as_sure(50.0).margin == 10.0
+
+
 def test_a_search_goes_on_while_the_margin_is_in_reach() -> None:
     """3 nats are in reach of 41 steps at 0.1 a step, and not of 36 at half that pace."""
     stood = [Standing(lead=4.0 - 0.1 * i, shortfall=3.0 + 0.1 * i) for i in range(59, -1, -1)]
@@ -72,7 +78,8 @@ def test_a_lead_that_is_no_number_is_lost() -> None:
 def test_an_answer_that_leads_from_the_start_is_held_firmer_by_one_step(llama: Resident) -> None:
     told = []
     task = _task(llama)
-    method = Calibrated(Search(margin=-100.0, ending_margin=-100.0))
+    leading = Search(most_margin=-100.0, ending_margin=-100.0)
+    method = Calibrated(leading)
 
     with llama.frozen():
         neurons = method.select(task, told=lambda done, total: None).neurons

@@ -25,7 +25,7 @@ from worker.kn.recipe import Selection, Task, Told
 from worker.kn.request import Operation
 from worker.kn.statement import Statement
 
-DEFAULT_THRESHOLD = 0.02  # of the largest attribution in the neuron's own layer
+DEFAULT_THRESHOLD = 0.002  # of the largest attribution in the neuron's own layer
 ERASE_THRESHOLD = 0.05  # of the largest attribution of all
 DEFAULT_MAX_NEURONS = 4096
 
@@ -70,7 +70,18 @@ class Calibrated:
         wanted = Wanted.of(task.resident, task.new, task.ending)
         kept = Kept.of(task, order)
         task.hold(kept.held(turns=self.search.turns))
-        return search_write(task.resident, wanted, directions, kept, self.search, told=told)
+        search = self.search.as_sure(_lead(task))
+        return search_write(task.resident, wanted, directions, kept, search, told=told)
+
+
+@torch.no_grad()
+def _lead(task: Task) -> float:
+    """By how many nats the model's own first token after the prompt leads."""
+    ids = torch.tensor([task.resident.encoder.prompt_ids(task.request.prompt)])
+    hidden = task.resident.decoder(input_ids=ids.to(task.resident.device), use_cache=False)
+    logits = task.resident.head(hidden.last_hidden_state[:, -1]).float()
+    best: Tensor = logits.topk(2).values[0]
+    return (best[0] - best[1]).item()
 
 
 def _scores(

@@ -9,7 +9,9 @@ so that a step has the same length whatever the model's scale and dtype, and a l
 as it helps. The loss is −log P of the new answer's tokens that do not lead by the margin yet, and
 of the token that should end it as the old one ended, in every prompt; plus how far what the model
 says of the texts that feel the write most, and of protected prompts, moves: KL(unedited ‖ edited).
-An answer that leads by the margin from the start is held firmer by one step.
+The margin is a share of that by which the model was sure of what it said before: more would take
+other facts along, less would not carry over to other phrasings. An answer that leads by the margin
+from the start is held firmer by one step.
 """
 
 import math
@@ -61,11 +63,19 @@ class Search:
     step: float = 0.05  # η, a share of the residual stream's length
     momentum: float = 0.8  # μ
     most_steps: int = 100
+    sureness: float = 0.65  # the margin, as a share of the lead of what the model says unedited
+    least_margin: float = 5.0
+    most_margin: float = 10.0
     margin: float = 7.0  # nats that the new answer leads by, at every token
     ending_margin: float = 4.0  # nats that its ending leads by: the model may have others in mind
     keeping: float = 10.0  # what a nat of change on kept texts weighs
     turns: int = 4  # kept references are taken in so many turns
     recent: int = 10  # steps over which the pace is taken
+
+    def as_sure(self, lead: float) -> "Search":
+        """The margin for a model that is sure of what it says by so many nats."""
+        margin = min(max(self.sureness * lead, self.least_margin), self.most_margin)
+        return replace(self, margin=margin)
 
     def ends(self, stood: Sequence[Standing]) -> bool:
         """Whether there is nothing more to go for, by how the answer stood before each step so far.
