@@ -94,8 +94,8 @@ def main() -> int:
         from bench.tracing import grid, traced
 
         points = grid(
-            collecting=arguments.points or COLLECTING,
-            writing=arguments.writing if arguments.writing is not None else WRITING,
+            collecting=_or(arguments.points, COLLECTING),
+            writing=_or(arguments.writing, WRITING),
         )
         rows = list(telling(map(traced, points)))
         return report("memory-trace", rows, traced_figures(rows))
@@ -106,8 +106,12 @@ def main() -> int:
         return report("memory-gpu", rows, card_figures(rows))
     from bench.observing import observed
 
-    rows = list(telling(observed(arguments.points or EDITS)))
+    rows = list(telling(observed(_or(arguments.points, EDITS))))
     return report("memory-observe", rows, observed_figures(rows))
+
+
+def _or(asked: int | None, usual: int) -> int:
+    return usual if asked is None else asked
 
 
 def _arguments() -> argparse.Namespace:
