@@ -33,7 +33,9 @@ def killed_at(point: str) -> Callable[[Injection], Struck]:
     return act
 
 
-def broken_at(point: str, how: str, code: ErrorCode) -> Callable[[Injection], Struck]:
+def broken_at(point: str, how: str, code: ErrorCode | None) -> Callable[[Injection], Struck]:
+    """The first edit that comes there breaks, and ends with `code`; None: it succeeds after all."""
+
     def act(injection: Injection) -> Struck:
         injection.site.order(point, how)
         edit_ids = [injection.site.submit(), injection.site.submit()]
