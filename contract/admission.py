@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from contract.memory import (
-    Chosen,
     Estimate,
     Fit,
     Item,
     ModelShape,
     SequenceShape,
     Workload,
+    at_worst,
     estimate,
     fit,
     least_of,
@@ -130,10 +130,7 @@ def _between(shape: ModelShape, work: Workload, neurons: int) -> Workload:
     least = least_of(shape, work)
     if least.chosen is None or neurons < least.chosen.neurons:
         return least
-    layers = min(neurons, shape.n_layer)
-    return replace(
-        work, chosen=Chosen(neurons=neurons, widest=min(neurons, shape.d_ff), layers=layers)
-    )
+    return replace(work, chosen=at_worst(shape, neurons))
 
 
 def _reasons(

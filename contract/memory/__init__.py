@@ -2,7 +2,7 @@
 
 from contract.memory.estimate import estimate
 from contract.memory.excess import ExcessError
-from contract.memory.fitting import Fit, fit, least_of, most_layers_within
+from contract.memory.fitting import Fit, at_worst, fit, least_of, most_layers_within
 from contract.memory.items import Estimate, Item, Stage
 from contract.memory.portions import (
     FEWEST_NEW_TOKENS,
@@ -60,6 +60,7 @@ __all__ = [
     "Stage",
     "Workload",
     "Write",
+    "at_worst",
     "estimate",
     "filled_rank",
     "fit",

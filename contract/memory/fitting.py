@@ -39,7 +39,7 @@ def fit(
         return Fit(layers=layers, neurons=None)
 
     def holds(neurons: int) -> bool:
-        return takes(replace(work, chosen=_at_worst(shape, neurons)), layers) <= budget_bytes
+        return takes(replace(work, chosen=at_worst(shape, neurons)), layers) <= budget_bytes
 
     return Fit(layers=layers, neurons=largest_that(holds, most=chosen_of(shape, work).neurons) or 0)
 
@@ -74,7 +74,7 @@ def _fewest(shape: ModelShape, work: Workload) -> Chosen:
     return Chosen(neurons=1, widest=1, layers=1, lowest=shape.n_layer - 1)
 
 
-def _at_worst(shape: ModelShape, neurons: int) -> Chosen:
+def at_worst(shape: ModelShape, neurons: int) -> Chosen:
     """So many neurons, all in one layer as far as they find room, and in the lowest."""
     layers = min(neurons, shape.n_layer)
     return Chosen(neurons=neurons, widest=min(neurons, shape.d_ff), layers=layers)

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from contract.memory import Held
 from worker.kn.adapter import LayerWrite
+from worker.kn.attribution import Path
 from worker.kn.neuron import Scored
 from worker.kn.request import EditRequest
 from worker.kn.resident import Resident
@@ -35,6 +36,15 @@ class Task:
     attributing: Callable[[Sequence[Statement]], int] | None = None  # layers that may ride
     hold: Callable[[Sequence[Held]], None] = lambda held: None  # told what is held; may raise
     said: Sequence[Sequence[int]] = ()
+
+    @property
+    def path(self) -> Path:
+        """How its answers are attributed, by the quadrature that it asks for."""
+        return Path(
+            quadrature=self.request.quadrature,
+            layers_per_pass=self.layers_per_pass,
+            riding=self.riding,
+        )
 
     @property
     def old(self) -> list[Statement]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from worker.kn.adapter import LayerWrite
-from worker.kn.attribution import Path, attribute
+from worker.kn.attribution import attribute
 from worker.kn.completeness import worst_incompleteness
 from worker.kn.errors import NoNeuronsError
 from worker.kn.methods.means import mean_by_token
@@ -89,12 +89,7 @@ def _scores(
 ) -> tuple[Tensor, float]:
     """The largest attribution over the tokens of any answer, each token's relative to its largest
     neuron and averaged over the prompts, (n_layer, d_ff); and how far it is from whole."""
-    path = Path(
-        quadrature=task.request.quadrature,
-        layers_per_pass=task.layers_per_pass,
-        riding=task.riding,
-    )
-    attributed = [attribute(task.resident, answer, path, told=told) for answer in answers]
+    attributed = [attribute(task.resident, answer, task.path, told=told) for answer in answers]
     means = [_mean_over_prompts([a.scores for a in answer]) for answer in attributed]
     return torch.cat(means).amax(0), worst_incompleteness(chain(*attributed))
 

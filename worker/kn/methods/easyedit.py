@@ -6,12 +6,13 @@ unit is `gate_proj`'s output; only the request's own prompt counts, so `p` never
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from worker.kn.adapter import LayerWrite
-from worker.kn.attribution import Path, Unit, attribute
+from worker.kn.attribution import Unit, attribute
 from worker.kn.completeness import worst_incompleteness
 from worker.kn.errors import NoNeuronsError
 from worker.kn.neuron import Scored, by_layer, coarse, strongest
@@ -33,11 +34,8 @@ class EasyEdit:
         steps, _ = argmax_walk(task.resident, task.request.prompt, task.ground_truth)
         # Only now are the prompts known: a token appended as text may come back as several.
         layers = task.attributing(steps) if task.attributing else task.layers_per_pass
-        path = Path(
-            quadrature=endpoints(hparams.steps),
-            unit=Unit.GATE,
-            layers_per_pass=layers,
-            riding=task.riding,
+        path = replace(
+            task.path, quadrature=endpoints(hparams.steps), unit=Unit.GATE, layers_per_pass=layers
         )
         attributed = attribute(task.resident, steps, path, told=told)
         scores = torch.cat([a.scores for a in attributed]).mean(0)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from worker.kn.adapter import LayerWrite
-from worker.kn.attribution import Path, attribute
+from worker.kn.attribution import attribute
 from worker.kn.completeness import worst_incompleteness
 from worker.kn.errors import NoNeuronsError
 from worker.kn.neuron import Scored, by_layer, coarse, shared_by, strongest
@@ -26,12 +26,7 @@ class Paper:
     def select(self, task: Task, *, told: Told) -> Selection:
         hparams = task.request.hparams
         threshold = hparams.adaptive_threshold or DEFAULT_THRESHOLD
-        path = Path(
-            quadrature=task.request.quadrature,
-            layers_per_pass=task.layers_per_pass,
-            riding=task.riding,
-        )
-        attributed = attribute(task.resident, task.old, path, told=told)
+        attributed = attribute(task.resident, task.old, task.path, told=told)
         scores = [attribution.scores.mean(0) for attribution in attributed]
         mean = torch.stack(scores).mean(0)
 

@@ -66,7 +66,7 @@ class Search:
     sureness: float = 0.65  # the margin, as a share of the lead of what the model says unedited
     least_margin: float = 5.0
     most_margin: float = 10.0
-    margin: float = 7.0  # nats that the new answer leads by, at every token
+    margin: float = 7.0  # nats that the new answer leads by, at every token; see `as_sure`
     ending_margin: float = 4.0  # nats that its ending leads by: the model may have others in mind
     keeping: float = 10.0  # what a nat of change on kept texts weighs
     turns: int = 4  # kept references are taken in so many turns
