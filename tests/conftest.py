@@ -65,13 +65,12 @@ CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """A real Chromium. Of one module: while it is open, no event loop can be run beside it."""
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="no playwright: pip install -e '.[browser]'"
-    )
     executable = next(filter(None, map(shutil.which, CHROMIUMS)), None)
     if executable is None:
         pytest.skip(f"no browser on the PATH, of {', '.join(CHROMIUMS)}")
-    with playwright.sync_playwright() as started:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
         # Within a container there is nothing to build a sandbox of.
         browser = started.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         yield browser
