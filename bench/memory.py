@@ -1,6 +1,6 @@
 """How near the memory formula is to what the engine allocates, in bytes above the weights.
 
-python -m bench.memory --trace      fake-tensor traces at true shapes (about half an hour)
+python -m bench.memory --trace      traces at true shapes, of tensors without values
 python -m bench.memory --observe    real edits of small models, each storage followed
 python -m bench.memory --gpu        Llama-2-7B's shape on a GPU held to 16, 24 and 40 GB
 
@@ -119,7 +119,7 @@ def _arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--trace", action="store_true", help="fake tensors at true shapes")
+    what.add_argument("--trace", action="store_true", help="tensors without values, at true shapes")
     what.add_argument("--gpu", action="store_true", help="Llama-2-7B's shape on a GPU")
     what.add_argument("--observe", action="store_true", help="real edits of small models")
     parser.add_argument("--points", type=int, metavar="N", help="attributions, or edits")

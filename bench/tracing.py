@@ -101,6 +101,7 @@ class Writing:
     ended: bool
     reference_tokens: int = 24
     reference_texts: int = 384
+    steps: int = 3  # of the search: those after the first two take what the second took
 
     @property
     def work(self) -> Workload:
@@ -140,7 +141,7 @@ class Writing:
         )
 
     def run(self, resident: Resident) -> None:
-        """Whiten, search for three steps, write, and ask."""
+        """Whiten, search, write, and ask."""
         task = Task(
             resident=resident,
             request=self.request,
@@ -155,7 +156,7 @@ class Writing:
             for layer in range(self.layers)
             for unit in range(self.neurons)
         ]
-        recipe = Calibrated(Search(most_steps=3))
+        recipe = Calibrated(Search(most_steps=self.steps))
         writes = recipe.write(task, chosen, told=lambda done, total: None)
         shape = resident.shape
         adapter = Adapter.of(writes, d_ff=shape.d_ff, dtype=resident.dtype)

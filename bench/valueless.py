@@ -1,22 +1,29 @@
 """Models of any size without their numbers: shapes, dtypes and storages are true, and nothing is
-computed, so that the engine's own code tells on a small machine what it allocates at 7B."""
+computed, so that the engine's own code tells on a small machine what it allocates at 7B.
+
+The tensors are those of torch's `meta` device; where the CPU would take another kernel than such
+tensors do, the CPU's is taken.
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import torch
 import transformers
-import transformers.utils.import_utils as transformers_imports
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.generation.stopping_criteria import MaxLengthCriteria
+from transformers.generation.utils import GenerationMixin
 
 from worker.kn.resident import Resident
 
 SOME_COUNT = 64
 SOME_ID = 5
+CPU = torch.device("cpu")
 
 
 class Letters:
@@ -34,21 +41,59 @@ class Letters:
 
 @contextmanager
 def valueless() -> Iterator[None]:
-    """Tensors have no values meanwhile; what is asked of them is made up.
-
-    transformers takes such tensors for a compiler's and would build masks that it does not need:
-    it is told that they are none.
-    """
+    """Tensors have no values meanwhile; what is asked of them is made up, and text has no end but
+    its greatest length."""
     transformers.logging.set_verbosity_error()  # it warns of token ids that are made up
-    usual = transformers_imports.is_fake_tensor
-    transformers_imports.is_fake_tensor = lambda _: False
-    FakeTensor.tolist = _made_up_list  # type: ignore[method-assign]
+    Tensor.tolist = _made_up_list  # type: ignore[method-assign]
     try:
-        with FakeTensorMode(allow_non_fake_inputs=True), torch.random.fork_rng():
+        with torch.device("meta"), _AsOnCpu(), torch.random.fork_rng(), _endless():
             yield
     finally:
-        transformers_imports.is_fake_tensor = usual
-        del FakeTensor.tolist
+        del Tensor.tolist
+
+
+class _AsOnCpu(TorchFunctionMode):
+    """Attention takes the CPU's kernel, which keeps no matrix of scores."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.nn.functional.scaled_dot_product_attention:
+            return _attention(*args, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))
+
+
+def _attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Any:
+    """The CPU's kernel shares keys between heads by itself, so `enable_gqa` says nothing new."""
+    kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    return kernel(query, key, value, dropout_p, is_causal, attn_mask=attn_mask, scale=scale)[0]
+
+
+@contextmanager
+def _endless() -> Iterator[None]:
+    """Generation goes on to the length that it may have."""
+    long_enough = False
+
+    def whether_long_enough(self: Any, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:
+        nonlocal long_enough
+        long_enough = input_ids.shape[1] >= self.max_length
+        return torch.full(input_ids.shape[:1], long_enough)
+
+    def goes_on(self: Any, finished: Any, *_: Any, **__: Any) -> bool:
+        return finished is False or not long_enough  # False: it has just begun
+
+    with (
+        patch.object(MaxLengthCriteria, "__call__", whether_long_enough),
+        patch.object(GenerationMixin, "_has_unfinished_sequences", goes_on),
+    ):
+        yield
 
 
 def resident_of(config: Mapping[str, Any], dtype: torch.dtype) -> Resident:
@@ -63,7 +108,7 @@ class Answering(TorchDispatchMode):
     """Makes up the values that code asks for: every truth is true, every mask whole."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        aten = torch.ops.aten
+        aten, kwargs = torch.ops.aten, kwargs or {}
         if func is aten._local_scalar_dense.default:
             return _made_up(args[0].dtype)
         if func is aten.equal.default:
@@ -72,7 +117,17 @@ class Answering(TorchDispatchMode):
             (mask,) = args[1]
             everywhere = [torch.zeros(mask.numel(), dtype=torch.int64)] * mask.dim()
             return aten.index.Tensor(args[0], everywhere)
-        return func(*args, **(kwargs or {}))
+        if func is aten._to_copy.default and kwargs.get("device") == CPU:
+            return _to_cpu(args[0], kwargs)
+        return func(*args, **kwargs)
+
+
+def _to_cpu(tensor: Tensor, options: Mapping[str, Any]) -> Any:
+    """On the CPU a tensor is there already, unless it is to have another dtype."""
+    others = {name: value for name, value in options.items() if name != "device"}
+    if others.get("dtype") in (None, tensor.dtype):
+        return torch.ops.aten.alias.default(tensor)
+    return torch.ops.aten._to_copy.default(tensor, **others)
 
 
 def _is_mask(index: Tensor | None) -> bool:

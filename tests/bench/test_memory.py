@@ -8,8 +8,10 @@ import torch
 
 from bench.memory import card_figures, error_of, figures_of, percentile, traced_figures
 from bench.on_card import on_card
-from bench.tracing import Collecting, Writing, grid, traced
+from bench.tracing import Collecting, Point, Writing, grid, traced
+from bench.valueless import resident_of
 from contract.memory.known import KNOWN, LLAMA_2_7B
+from worker.kn.metering import StorageMeter
 
 MIB = 1024**2
 FOUR_LAYERS = {"num_hidden_layers": 4}
@@ -32,6 +34,15 @@ WRITTEN = Writing(
     protected=(24,),
     ended=True,
 )
+FEW_TEXTS: dict[str, Any] = {"reference_texts": 65, "reference_tokens": 6, "protected": (6,)}
+TINY = LLAMA_2_7B | {
+    "num_hidden_layers": 3,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "vocab_size": 140,
+}
 POINTS = {
     "all layers in one pass": ALONE,
     "one layer a pass": replace(ALONE, layers=1),
@@ -58,6 +69,35 @@ def test_a_trace_at_true_width_takes_what_was_foretold_within_a_hundredth(name: 
 
     assert row["observed_bytes"] > MIB
     assert -0.002 <= error_of(row) <= 0.01, row
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        replace(ALONE, dtype="float32", layers=3, answer=2, prompts=(9, 5)),
+        replace(WRITTEN, dtype="float32", neurons=9, layers=3, **FEW_TEXTS),
+        replace(WRITTEN, dtype="float32", neurons=2, layers=1, prompts=(40, 30), **FEW_TEXTS),
+    ],
+    ids=["attribution", "a write", "one whose peak is its prompts'"],
+)
+def test_a_trace_without_values_takes_what_one_with_values_takes(point: Point) -> None:
+    torch.manual_seed(0)
+    resident = resident_of(TINY, torch.float32)
+    with resident.frozen(), StorageMeter() as meter:
+        point.run(resident)
+
+    row = traced(point, config=TINY)
+
+    assert row["observed_bytes"] == meter.peak_bytes
+
+
+def test_a_search_of_three_steps_takes_what_one_of_a_hundred_takes() -> None:
+    point = replace(WRITTEN, neurons=2, layers=1, **FEW_TEXTS)
+
+    few, many = (traced(replace(point, steps=steps), config=TINY) for steps in (3, 100))
+
+    assert few["stage"].startswith("search")
+    assert few["observed_bytes"] == many["observed_bytes"]
 
 
 def test_the_grid_has_as_many_points_as_are_asked_for_and_is_always_the_same() -> None:
@@ -99,16 +139,7 @@ def row(*, observed: int, predicted: int) -> dict[str, Any]:
 
 
 def test_what_is_measured_on_a_card_is_measured_on_the_cpu_too() -> None:
-    tiny = LLAMA_2_7B | {
-        "num_hidden_layers": 3,
-        "hidden_size": 32,
-        "intermediate_size": 48,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 4,
-        "vocab_size": 140,
-    }
-
-    rows = list(on_card("cpu", config=tiny, dtype=torch.float32, cards_bytes=(10**6, 10**9)))
+    rows = list(on_card("cpu", config=TINY, dtype=torch.float32, cards_bytes=(10**6, 10**9)))
 
     assert [row["out_of_memory"] for row in rows] == [False] * 6
     assert "refused" in rows[2]
