@@ -27,6 +27,10 @@ export function show(place, ...content) {
   if (place.innerHTML !== next.innerHTML) place.replaceChildren(...next.childNodes);
 }
 
+/** A table's head; the names of `numbers` stand to the right, as the numbers below them do. */
+export const heads = (names, numbers = []) => h("thead", {}, h("tr", {},
+  names.map((name) => h("th", { scope: "col", class: numbers.includes(name) && "number" }, name))));
+
 /** A bar of `parts` (name, share of the whole, class), with `marks` (name, share) across it. */
 export function bar(label, parts, marks = []) {
   return h("div", { class: "bar", role: "img", "aria-label": label },

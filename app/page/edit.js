@@ -1,6 +1,6 @@
 // One edit: where it stands, what it changed, and what came of it.
 
-import { h, repeatedly, show } from "./dom.js";
+import { h, heads, repeatedly, show } from "./dom.js";
 import { events, get, once, post } from "./api.js";
 import { compared } from "./diff.js";
 import { filesView } from "./files.js";
@@ -89,7 +89,7 @@ function memorySection(edit) {
 
 /** The prompts that were asked, what changed in the answers marked. */
 export const answers = (asked) => h("table", { class: "answers" },
-  h("thead", {}, h("tr", {}, ["", "Prompt", "Before", "After", "Wanted"].map((name) => h("th", { scope: "col" }, name)))),
+  heads(["", "Prompt", "Before", "After", "Wanted"]),
   h("tbody", {}, asked.map((answer) => {
     const [before, after] = compared(answer.before, answer.after);
     return h("tr", {}, h("td", { class: "soft" }, answer.role), h("td", {}, answer.prompt), h("td", { "data-label": "before" }, before),
@@ -102,8 +102,8 @@ export function metrics(found) {
   const percent = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(value === 1 || value === 0 ? 0 : 1)} %`);
   const scored = Object.entries(KINDS).filter(([kind]) => found[`${kind}_acc`] !== null || found[`${kind}_exact`] !== null);
   return h("table", { class: "metrics" },
-    h("thead", {}, h("tr", {}, h("th"), h("th", { scope: "col", title: "share of answer tokens right when the right ones before are given" }, "Teacher forced"),
-      h("th", { scope: "col", title: "share of answers that begin as wanted when the model writes freely" }, "Free generation"))),
+    h("thead", {}, h("tr", {}, h("th"), h("th", { scope: "col", class: "number", title: "share of answer tokens right when the right ones before are given" }, "Teacher forced"),
+      h("th", { scope: "col", class: "number", title: "share of answers that begin as wanted when the model writes freely" }, "Free generation"))),
     h("tbody", {}, scored.map(([kind, name]) => h("tr", {}, h("th", { scope: "row" }, name),
       h("td", { class: "number" }, percent(found[`${kind}_acc`])), h("td", { class: "number" }, percent(found[`${kind}_exact`]))))));
 }

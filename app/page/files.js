@@ -1,6 +1,6 @@
 // A checkpoint's files, and a line for each tool that loads it.
 
-import { h, show } from "./dom.js";
+import { h, heads, show } from "./dom.js";
 import { blob, hasKey, home } from "./api.js";
 import { bytes } from "./format.js";
 import { problemView } from "./form.js";
@@ -9,7 +9,7 @@ import { problemView } from "./form.js";
 export function filesView(checkpoint) {
   const refusal = h("div", { role: "alert" });
   return h("div", {},
-    h("table", { class: "files" }, h("thead", {}, h("tr", {}, ["File", "Size", "SHA-256"].map((name) => h("th", { scope: "col" }, name)))),
+    h("table", { class: "files" }, heads(["File", "Size", "SHA-256"], ["Size"]),
       h("tbody", {}, checkpoint.files.map((file) => h("tr", {},
         h("td", {}, h("button", { type: "button", class: "link", onclick: () => save(checkpoint, file, refusal) }, file.path)),
         h("td", { class: "number" }, bytes(file.size_bytes)), h("td", {}, h("code", { title: file.sha256 }, file.sha256.slice(0, 12))))))),

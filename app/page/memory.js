@@ -1,6 +1,6 @@
 // Memory: what an edit takes, what a card has.
 
-import { bar, h } from "./dom.js";
+import { bar, h, heads } from "./dom.js";
 import { bytes, count } from "./format.js";
 
 const DECISIONS = {
@@ -37,10 +37,10 @@ export function admissionView(admission, observed = null) {
 export function stageTable(stages) {
   const most = Math.max(...stages.flatMap((stage) => [stage.predicted_bytes, stage.observed_bytes ?? 0]), 1);
   return h("table", { class: "items stages" },
-    h("thead", {}, h("tr", {}, ["Stage", "Predicted", "Observed", ""].map((name) => h("th", { scope: "col" }, name)))),
+    heads(["Stage", "Predicted", "Observed", ""], ["Predicted", "Observed"]),
     h("tbody", {}, stages.map(({ stage, predicted_bytes: predicted, observed_bytes: observed }, i) => h("tr", {},
       h("td", {}, stage), h("td", { class: "number" }, bytes(predicted)), h("td", { class: "number" }, observed === null ? "–" : bytes(observed)),
-      h("td", {}, bar(stage, [{ name: `predicted ${bytes(predicted)}`, share: predicted / most, class: `part p${i % 6}` }],
+      h("td", { class: "chart" }, bar(stage, [{ name: `predicted ${bytes(predicted)}`, share: predicted / most, class: `part p${i % 6}` }],
         observed === null ? [] : [{ name: `observed ${bytes(observed)}`, share: observed / most }]))))));
 }
 
@@ -48,10 +48,10 @@ export function stageTable(stages) {
 export function itemTable(items) {
   const most = Math.max(...items.map((item) => item.bytes), 1);
   return h("table", { class: "items" },
-    h("thead", {}, h("tr", {}, ["Item", "Predicted", "", "Depends on"].map((name) => h("th", { scope: "col" }, name)))),
+    heads(["Item", "Predicted", "", "Depends on"], ["Predicted"]),
     h("tbody", {}, items.map((item, i) => [item, i]).sort(([a], [b]) => b.bytes - a.bytes).map(([item, i]) => h("tr", {},
       h("td", {}, item.name), h("td", { class: "number" }, bytes(item.bytes)),
-      h("td", {}, bar(item.name, [{ name: item.name, share: item.bytes / most, class: `part p${i % 6}` }])),
+      h("td", { class: "chart" }, bar(item.name, [{ name: item.name, share: item.bytes / most, class: `part p${i % 6}` }])),
       h("td", { class: "soft" }, item.depends_on)))));
 }
 

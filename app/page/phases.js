@@ -25,5 +25,5 @@ export function timeline(edit) {
   const most = Math.max(...steps.map(([, s]) => s));
   return h("table", { class: "items" }, h("tbody", {}, steps.map(([name, s], i) => h("tr", {},
     h("td", {}, name), h("td", { class: "number" }, seconds(s)),
-    h("td", {}, bar(name, [{ name: `${name} ${seconds(s)}`, share: s / most, class: `part p${i % 6}` }]))))));
+    h("td", { class: "chart" }, bar(name, [{ name: `${name} ${seconds(s)}`, share: s / most, class: `part p${i % 6}` }]))))));
 }

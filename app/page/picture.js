@@ -1,6 +1,6 @@
 // An edit's neurons: a dot each, by layer and score.
 
-import { h, s } from "./dom.js";
+import { h, heads, s } from "./dom.js";
 import { count } from "./format.js";
 
 const [WIDTH, LEFT, RIGHT, TOP, FOOT] = [720, 46, 14, 8, 34];
@@ -54,9 +54,9 @@ const dot = (neuron, { x, y }) => s("circle", {
 }, s("title", {}, `layer ${neuron.layer}, unit ${neuron.unit}, score ${digits(neuron.score)}`));
 
 const strongest = (neurons) => h("details", {}, h("summary", {}, "The strongest as a table"),
-  h("table", {}, h("thead", {}, h("tr", {}, ["Layer", "Unit", "Score"].map((name) => h("th", { scope: "col" }, name)))),
+  h("table", { class: "strongest" }, heads(["Layer", "Unit", "Score"], ["Layer", "Unit", "Score"]),
     h("tbody", {}, [...neurons].sort((a, b) => Math.abs(b.score) - Math.abs(a.score)).slice(0, 20)
-      .map((n) => h("tr", {}, h("td", {}, n.layer), h("td", {}, n.unit), h("td", {}, digits(n.score)))))));
+      .map((n) => h("tr", {}, [n.layer, n.unit, digits(n.score)].map((value) => h("td", { class: "number" }, value)))))));
 
 const digits = (score) => (score === 0 ? "0" : score.toPrecision(3));
 const summary = (neurons) => {

@@ -32,6 +32,7 @@ from contract.views import (
     ModelView,
     NeuronView,
     ShapeView,
+    StageMemory,
     WorkerState,
     WorkerView,
 )
@@ -203,7 +204,14 @@ def result() -> EditResult:
         after="Rome.",
         neurons=(NeuronView(layer=1, unit=3, score=0.5),),
         metrics=Metrics(rewrite_acc=1.0),
-        memory=MemoryView(predicted_peak_bytes=2000, observed_peak_bytes=1500),
+        memory=MemoryView(
+            predicted_peak_bytes=2000,
+            observed_peak_bytes=1500,
+            stages=(
+                StageMemory(stage="collect", predicted_bytes=2000, observed_bytes=1500),
+                StageMemory(stage="write", predicted_bytes=1000, observed_bytes=None),
+            ),
+        ),
         timings={"collect": 0.25},
     )
 

@@ -176,6 +176,37 @@ def test_a_dot_of_the_picture_tells_its_unit_and_score(
     assert page.locator("figcaption").inner_text() == "layer 1 · unit 3 · score 0.500"
 
 
+EDGES_OF_NUMBERS = """() => {
+  const edge = (cell) => {
+    const text = document.createRange();
+    text.selectNodeContents(cell);
+    return text.getBoundingClientRect().right;
+  };
+  document.querySelectorAll("details").forEach((one) => { one.open = true; });
+  const cells = [...document.querySelectorAll("td:not(:has(code))")];
+  return cells.filter((cell) => /^[0-9.]+( %| k?B)?$/.test(cell.innerText)).flatMap((cell) => {
+    const head = cell.closest("table").tHead?.rows[0].cells[cell.cellIndex];
+    return head ? [[head.innerText, Math.round(edge(cell) - edge(head))]] : [];
+  });
+}"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_headings_stand_above_their_numbers(
+    page: Any, api: httpx.Client, checkpoint: CheckpointView, finish: Finish, width: int
+) -> None:
+    finish(checkpoint.edit_id)
+    page.set_viewport_size({"width": width, "height": 700})
+    visit(page, api, f"#/edits/{checkpoint.edit_id}")
+    page.locator(".files").wait_for()
+
+    apart = page.evaluate(EDGES_OF_NUMBERS)
+
+    named = {"Predicted", "Observed", "Size", "Layer", "Unit", "Score", "Teacher forced"}
+    assert {head for head, _ in apart} == named
+    assert [head for head, px in apart if px != 0] == []
+
+
 def test_a_key_is_asked_for_once_and_never_put_into_a_line(
     page: Any,
     serve: Callable[..., httpx.Client],
