@@ -1,5 +1,6 @@
 """A served API over a real Redis, in which the test plays the worker."""
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -101,8 +102,8 @@ def _base_url(_redis_socket: str, _data_dir: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def api(_base_url: str, redis_url: str) -> Iterator[httpx.Client]:
-    """A client of the API, its ledger empty."""
+def api(_base_url: str, redis_url: str, store: CheckpointStore) -> Iterator[httpx.Client]:
+    """A client of the API, its ledger and its store empty."""
     with httpx.Client(base_url=_base_url, timeout=20) as client:
         yield client
 
@@ -125,7 +126,9 @@ def attempts(redis: Redis) -> Attempts:
 
 @pytest.fixture
 def store(_data_dir: Path) -> CheckpointStore:
-    """The store that `api` serves from."""
+    """The store that `api` serves from, empty."""
+    for folder in _data_dir.iterdir():
+        shutil.rmtree(folder)
     return CheckpointStore(_data_dir)
 
 

@@ -1,6 +1,6 @@
 """`/checkpoints`: listing, composing, taking away."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -28,23 +28,20 @@ def publish(
     store: CheckpointStore,
     checkpoint: CheckpointView,
     fact: dict[str, Any],
-) -> Iterator[Publish]:
-    """Publish a checkpoint of a new edit, and take it away after the test."""
-    made: list[str] = []
+) -> Publish:
+    """Publish a checkpoint of a new edit; returns the edit's id."""
 
     def publish(**changes: Any) -> str:
-        edit_id = api.post("/edits", json=fact).json()["id"]
+        edit_id: str = api.post("/edits", json=fact).json()["id"]
         whole = {
             "id": checkpoint_id_of(edit_id),
             "edit_id": edit_id,
             "parts": (Part(edit_id=edit_id, first_rank=0, end_rank=1),),
         }
-        made.append(store.commit(checkpoint.model_copy(update=whole | changes)).id)
+        store.commit(checkpoint.model_copy(update=whole | changes))
         return edit_id
 
-    yield publish
-    for checkpoint_id in made:
-        store.remove(checkpoint_id)
+    return publish
 
 
 def post(api: httpx.Client, *edits: str, **more: Any) -> httpx.Response:

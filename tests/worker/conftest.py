@@ -12,7 +12,8 @@ from redis import Redis
 
 from contract.attempts import Attempts
 from contract.edits import EditRequest
-from contract.ledger import Ledger
+from contract.ledger import NOBODY, Ledger
+from contract.origin import Origin
 from contract.store import CheckpointStore
 from contract.views import Admission, Applied, Decision
 from worker.activity import Activity
@@ -50,9 +51,10 @@ def store(tmp_path: Path) -> CheckpointStore:
 
 @pytest.fixture
 def submit(ledger: Ledger) -> Callable[..., str]:
-    def submit(**changes: Any) -> str:
+    def submit(*, origin: Origin = NOBODY, **changes: Any) -> str:
         request = REQUEST.model_copy(update=changes)
-        return ledger.submit(request, model="demo", admission=ADMISSION).edit_id
+        made = ledger.submit(request, model="demo", admission=ADMISSION, origin=origin)
+        return made.edit_id
 
     return submit
 

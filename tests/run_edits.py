@@ -1,0 +1,66 @@
+"""What tests of a worker's edits say again and again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from redis import Redis
+
+from contract import names
+from contract.attempts import Attempt, Attempts
+from contract.checkpoints import CheckpointFile, CheckpointView
+from contract.failures import ErrorCode
+from contract.ledger import Ledger
+from contract.lifecycle import EditStatus
+from contract.views import EditView
+from worker.resources import Resources
+
+Submit = Callable[..., str]
+MakeResources = Callable[..., Resources]
+
+
+@dataclass
+class FailingStore:
+    """A store whose disk gives `error`."""
+
+    error: Exception
+
+    def withhold(self, checkpoint_id: str) -> None:
+        raise self.error
+
+    def put(self, path: str, content: bytes) -> CheckpointFile:
+        raise self.error
+
+    def read(self, file: CheckpointFile) -> bytes:
+        raise self.error
+
+    def commit(self, checkpoint: CheckpointView) -> CheckpointView:
+        raise self.error
+
+    def find(self, checkpoint_id: str) -> None:
+        return None
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def act() -> None:
+        raise error
+
+    return act
+
+
+def found(ledger: Ledger, edit_id: str) -> EditView:
+    view = ledger.find(edit_id)
+    assert view is not None
+    return view
+
+
+def overtake(redis: Redis, edit_id: str) -> Attempt:
+    """Let the lease run out, and another worker begin the edit."""
+    redis.delete(names.lease(edit_id))
+    attempt = Attempts(redis, lease_s=30).claim(edit_id, worker_id="there-2-bb")
+    assert attempt is not None
+    return attempt
+
+
+def error_of(view: EditView) -> tuple[EditStatus, ErrorCode]:
+    assert view.error is not None
+    return view.status, view.error.code

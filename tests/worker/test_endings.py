@@ -1,0 +1,166 @@
+"""How an attempt ends when another one is, or was, at the same edit."""
+
+import errno
+from typing import Any
+
+import pytest
+from fake_editor import FakeEditor
+from redis import Redis
+from run_edits import FailingStore, MakeResources, Submit, error_of, found, overtake, raising
+
+from contract import names
+from contract.attempts import Attempt, Attempts
+from contract.checkpoints import CheckpointView
+from contract.failures import ErrorCode
+from contract.ids import checkpoint_id_of
+from contract.ledger import Ledger
+from contract.lifecycle import EditStatus, Outcome
+from contract.store import CheckpointStore, WithheldError
+from worker.tasks import run_edit
+
+
+def test_a_checkpoint_that_stands_completes_the_edit_without_work(
+    redis: Redis,
+    ledger: Ledger,
+    store: CheckpointStore,
+    submit: Submit,
+    resources: MakeResources,
+) -> None:
+    edit_id, editor = submit(), FakeEditor(outcome="not_held")
+    run_edit(edit_id, resources(attempts=DyingAfterPublishing(redis, lease_s=30)))
+    redis.delete(names.lease(edit_id))
+    assert found(ledger, edit_id).status is EditStatus.RUNNING
+
+    run_edit(edit_id, resources(editor=editor))
+
+    view, checkpoint = found(ledger, edit_id), store.find(checkpoint_id_of(edit_id))
+    assert checkpoint is not None
+    assert (view.status, view.outcome, view.attempt) == (EditStatus.SUCCEEDED, Outcome.HELD, 2)
+    assert (checkpoint.attempt, editor.edited) == (1, [])
+
+
+class DyingAfterPublishing(Attempts):
+    """Attempts of a worker that is gone when the edit is to succeed."""
+
+    def succeed(self, attempt: Attempt, *_: Any, **__: Any) -> None:
+        self.release(attempt)
+
+
+def test_a_checkpoint_that_stands_counts_even_after_the_last_attempt(
+    redis: Redis, ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit()
+    run_edit(edit_id, resources(attempts=DyingAfterPublishing(redis, lease_s=30)))
+
+    run_edit(edit_id, resources(max_attempts=1))
+
+    assert found(ledger, edit_id).status is EditStatus.SUCCEEDED
+
+
+def test_a_finished_edit_holds_no_lease(
+    redis: Redis, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit()
+
+    run_edit(edit_id, resources())
+
+    assert not redis.exists(names.lease(edit_id))
+
+
+def test_a_second_attempt_that_fails_sees_to_it_that_the_first_publishes_nothing(
+    redis: Redis, ledger: Ledger, store: CheckpointStore, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit()
+    Attempts(redis, lease_s=30).claim(edit_id, worker_id="there-2-bb")
+    redis.delete(names.lease(edit_id))
+
+    run_edit(edit_id, resources(editor=FakeEditor(during=raising(MemoryError()))))
+
+    assert error_of(found(ledger, edit_id)) == (EditStatus.FAILED, ErrorCode.GPU_OOM)
+    assert store.withhold(checkpoint_id_of(edit_id)) is None
+    late = checkpoint_of(resources, submit, store).model_copy(
+        update={"id": checkpoint_id_of(edit_id)}
+    )
+    with pytest.raises(WithheldError):
+        store.commit(late)
+
+
+def checkpoint_of(
+    resources: MakeResources, submit: Submit, store: CheckpointStore
+) -> CheckpointView:
+    """The checkpoint of some other edit."""
+    edit_id = submit()
+    run_edit(edit_id, resources())
+    checkpoint = store.find(checkpoint_id_of(edit_id))
+    assert checkpoint is not None
+    return checkpoint
+
+
+def test_an_edit_fails_all_the_same_when_the_store_takes_nothing(
+    redis: Redis, ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit()
+    Attempts(redis, lease_s=30).claim(edit_id, worker_id="there-2-bb")
+    redis.delete(names.lease(edit_id))
+
+    full = OSError(errno.ENOSPC, "No space left on device", "/data/x")
+    run_edit(edit_id, resources(store=FailingStore(full)))
+
+    assert error_of(found(ledger, edit_id)) == (EditStatus.FAILED, ErrorCode.STORE_FULL)
+
+
+def test_an_overtaken_attempt_changes_nothing(
+    redis: Redis,
+    ledger: Ledger,
+    store: CheckpointStore,
+    submit: Submit,
+    resources: MakeResources,
+) -> None:
+    edit_id = submit()
+    left: dict[str, Any] = {}
+
+    def be_overtaken() -> None:
+        overtake(redis, edit_id)
+        left["record"] = redis.hgetall(names.edit(edit_id))
+        left["events"] = redis.xlen(names.events(edit_id))
+
+    run_edit(edit_id, resources(editor=FakeEditor(during=be_overtaken)))
+
+    assert redis.hgetall(names.edit(edit_id)) == left["record"]
+    assert redis.xlen(names.events(edit_id)) == left["events"]
+    assert redis.get(names.lease(edit_id)) == b"there-2-bb#2"
+    assert store.find(checkpoint_id_of(edit_id)) is None
+
+
+def test_an_overtaken_attempt_that_breaks_does_not_fail_the_edit(
+    redis: Redis, ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit()
+
+    def be_overtaken_and_break() -> None:
+        overtake(redis, edit_id)
+        raise ValueError
+
+    run_edit(edit_id, resources(editor=FakeEditor(during=be_overtaken_and_break)))
+
+    view = found(ledger, edit_id)
+    assert (view.status, view.attempt, view.error) == (EditStatus.RUNNING, 2, None)
+
+
+def test_an_attempt_that_slept_past_its_lease_publishes_nothing(
+    redis: Redis,
+    ledger: Ledger,
+    store: CheckpointStore,
+    submit: Submit,
+    resources: MakeResources,
+) -> None:
+    edit_id = submit()
+
+    def oversleep() -> None:
+        redis.delete(names.lease(edit_id))
+        Attempts(redis, lease_s=6.0).claim(edit_id, worker_id="another")
+
+    run_edit(edit_id, resources(editor=FakeEditor(during=oversleep)))
+
+    assert found(ledger, edit_id).status is EditStatus.RUNNING
+    assert store.find(checkpoint_id_of(edit_id)) is None

@@ -1,0 +1,83 @@
+"""How an attempt ends, and telling the ledger so."""
+
+from dataclasses import dataclass
+
+from contract.attempts import Attempt, AttemptLostError
+from contract.checkpoints import CheckpointView
+from contract.ids import checkpoint_id_of
+from contract.record import EditRecord, Result
+from contract.views import EditFailure
+from worker.logs import EventLog
+from worker.resources import Resources
+
+log = EventLog(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The edit's checkpoint stands."""
+
+    checkpoint: CheckpointView
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The edit has no checkpoint; `result` keeps what was found all the same."""
+
+    failure: EditFailure
+    result: Result | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Canceled:
+    """The edit was stopped because it was asked to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """The edit does not fit now, and waits at the head of its queue until so much is free."""
+
+    record: EditRecord
+    needed_bytes: int = 0
+
+
+Ending = Published | Failed | Canceled | Deferred
+
+
+def end(attempt: Attempt, ending: Ending, resources: Resources) -> None:
+    """Tell the ledger; raises `AttemptLostError` when the attempt is over already."""
+    match _outlived(attempt, ending, resources):
+        case Published(checkpoint):
+            resources.attempts.succeed(attempt, checkpoint.result, checkpoint_id=checkpoint.id)
+            log.info("edit_succeeded", outcome=checkpoint.result.outcome)
+        case Failed(found, result):
+            check_lease(attempt, resources)
+            resources.attempts.fail(attempt, found, result=result)
+            log.warning("edit_failed", code=found.code, message=found.message)
+        case Canceled():
+            resources.attempts.cancel(attempt)
+            log.info("edit_canceled")
+        case Deferred(record, needed_bytes):
+            resources.defer(attempt, record, needed_bytes=needed_bytes)
+            log.info("edit_deferred", deferrals=record.deferrals + 1)
+            return
+    resources.attempts.release(attempt)
+
+
+def check_lease(attempt: Attempt, resources: Resources) -> None:
+    """Fence what the ledger's scripts cannot see: an attempt that slept past its lease."""
+    if not resources.attempts.renew(attempt):
+        raise AttemptLostError(attempt.edit_id, found="no lease")
+
+
+def _outlived(attempt: Attempt, ending: Ending, resources: Resources) -> Ending:
+    """The ending, unless an earlier attempt that only slept has published meanwhile; if it has not,
+    it never will."""
+    if attempt.number == 1 or isinstance(ending, (Published, Deferred)):
+        return ending
+    try:
+        standing = resources.store.withhold(checkpoint_id_of(attempt.edit_id))
+    except OSError as error:  # a store that takes nothing takes no late checkpoint either
+        log.warning("not_withheld", reason=error.strerror)
+        return ending
+    return ending if standing is None else Published(standing)

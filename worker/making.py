@@ -1,0 +1,152 @@
+"""What an attempt makes: an edit, or several edits in one checkpoint."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+from contract.attempts import Attempt
+from contract.checkpoints import CheckpointFile, CheckpointView, Part, Provenance
+from contract.composition import ComposeRequest
+from contract.edits import EditRequest
+from contract.failures import ErrorCode
+from contract.ids import checkpoint_id_of
+from contract.lifecycle import Outcome, Phase
+from contract.record import EditRecord, Request, Result
+from contract.views import Admission, Decision, EditResult
+from worker.admitting import admit, as_applied, edit_within, settled
+from worker.composing import composition_of
+from worker.endings import Deferred, Ending, Failed, Published, check_lease
+from worker.failures import failure
+from worker.lineage import ground_of, members_of, parts_of
+from worker.narration import Narration
+from worker.publishing import code_version, commit, keep
+from worker.resources import Made, Resources
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A checkpoint whose files are kept, and whose manifest is not written yet."""
+
+    parts: tuple[Part, ...]
+    files: tuple[CheckpointFile, ...]
+    request: Request
+    result: Result
+    admission: Admission | None = None
+    base: str | None = None
+
+
+def make(attempt: Attempt, record: EditRecord, resources: Resources) -> Ending:
+    """Do what the record asks for, on weights that are the base's before and after; raises whatever
+    stands in the way."""
+    resources.weights.check()
+    request = record.request
+    made: Draft | Failed | Deferred
+    if isinstance(request, ComposeRequest):
+        made = _compose(attempt, request, record, resources)
+    else:
+        made = _edit(attempt, request, record, resources)
+    resources.weights.check()
+    return _publish(attempt, made, resources) if isinstance(made, Draft) else made
+
+
+def _edit(
+    attempt: Attempt, request: EditRequest, record: EditRecord, resources: Resources
+) -> Draft | Failed | Deferred:
+    editor, narration, now_s = resources.editor, _narration(attempt, resources), resources.clock()
+    with resources.deadline(record.left_s(now_s)):
+        ground = ground_of(request, resources.store, editor)
+        asked = settled(request, resources=resources)
+        parsed = editor.parse(asked.model_dump(mode="json"))
+        admission = admit(
+            attempt,
+            asked,
+            parsed,
+            base=ground.adapter,
+            resources=resources,
+            needed_bytes=record.needed_bytes,
+        )
+        if admission.decision is Decision.DEFER and record.may_wait(now_s, resources.memory_wait_s):
+            return Deferred(record)
+        if admission.decision in (Decision.REJECT, Decision.DEFER):
+            reasons = "; ".join(admission.reasons)
+            return Failed(failure(ErrorCode.MEMORY_INFEASIBLE, reasons))
+        edited, admission = edit_within(
+            attempt,
+            admission,
+            parsed,
+            resources=resources,
+            base=ground.adapter,
+            pad_rank=request.pad_rank,
+            watch=narration,
+            between=narration.between,
+        )
+        result = EditResult.model_validate(edited.as_json())
+        if (applied := as_applied(admission, result)) != admission:
+            admission = applied
+            resources.attempts.admit(attempt, admission)
+        if request.require_held and result.outcome is Outcome.NOT_HELD:
+            message = f"the edited model answers {result.after!r}"
+            return Failed(failure(ErrorCode.NOT_HELD, message), result)
+        files = _keep(attempt, edited, resources)
+    own_rank = edited.adapter.rank - edited.adapter.n_padding - ground.rank
+    parts = parts_of([(attempt.edit_id, own_rank)], after=ground.parts)
+    return Draft(parts, files, request, result, admission, request.base)
+
+
+def _compose(
+    attempt: Attempt, request: ComposeRequest, record: EditRecord, resources: Resources
+) -> Draft | Failed:
+    editor, narration = resources.editor, _narration(attempt, resources)
+    with resources.deadline(record.left_s(resources.clock())):
+        members = members_of(request.edits, resources.store, editor)
+        composed = editor.compose(
+            [member.adapter for member in members],
+            [editor.parse(member.request.model_dump(mode="json")) for member in members],
+            pad_rank=request.pad_rank,
+            watch=narration,
+            between=narration.between,
+        )
+        result = composition_of(members, composed.as_json())
+        if request.require_held and result.outcome is Outcome.NOT_HELD:
+            lost = [test.edit_id for test in result.retests if test.outcome is Outcome.NOT_HELD]
+            return Failed(failure(ErrorCode.NOT_HELD, f"do not hold: {', '.join(lost)}"), result)
+        files = _keep(attempt, composed, resources)
+    parts = parts_of([(member.edit_id, member.adapter.rank) for member in members])
+    return Draft(parts, files, request, result)
+
+
+def _narration(attempt: Attempt, resources: Resources) -> Narration:
+    return Narration(attempt, attempts=resources.attempts, activity=resources.activity)
+
+
+def _keep(attempt: Attempt, made: Made, resources: Resources) -> tuple[CheckpointFile, ...]:
+    resources.attempts.enter(attempt, Phase.PUBLISH)
+    files = resources.editor.files(made, resources.model)
+    return keep(resources.store, files, verify=partial(resources.editor.verify, made))
+
+
+def _publish(attempt: Attempt, draft: Draft, resources: Resources) -> Published:
+    """Commit what is kept: out of the deadline's reach, since what is linked has not failed."""
+    check_lease(attempt, resources)
+    resources.attempts.check(attempt)
+    return Published(commit(resources.store, _manifest(attempt, draft, resources)))
+
+
+def _manifest(attempt: Attempt, draft: Draft, resources: Resources) -> CheckpointView:
+    is_edit = isinstance(draft.request, EditRequest)
+    return CheckpointView(
+        id=checkpoint_id_of(attempt.edit_id),
+        edit_id=attempt.edit_id if is_edit else None,
+        model=resources.model,
+        base_digest=resources.editor.base_digest,
+        base=draft.base,
+        parts=draft.parts,
+        files=draft.files,
+        request=draft.request,
+        attempt=attempt.number,
+        result=draft.result,
+        admission=draft.admission,
+        code_version=code_version(),
+        provenance=Provenance.model_validate(resources.editor.provenance),
+        created_at=datetime.fromtimestamp(resources.clock(), UTC),
+    )
