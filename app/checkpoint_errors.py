@@ -11,6 +11,7 @@ class CheckpointError(ApiError):
 
     CheckpointError
     ├── CheckpointNotFoundError
+    ├── NoCompositionError
     ├── CheckpointInUseError
     ├── EditNotPublishedError
     ├── FileNotInCheckpointError
@@ -31,6 +32,17 @@ class CheckpointNotFoundError(CheckpointError):
 
     def __init__(self, checkpoint_id: str) -> None:
         super().__init__(f"there is no checkpoint {checkpoint_id!r}")
+
+
+class NoCompositionError(CheckpointError):
+    """No composition was asked for under that id."""
+
+    code = ErrorCode.CHECKPOINT_NOT_FOUND
+
+    def __init__(self, checkpoint_id: str) -> None:
+        super().__init__(
+            f"there is no composition {checkpoint_id!r}; a single edit goes by its own id"
+        )
 
 
 class CheckpointInUseError(CheckpointError):

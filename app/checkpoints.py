@@ -1,6 +1,6 @@
 """Checkpoints as they are looked up: published ones in the store, the others in the ledger."""
 
-from app.checkpoint_errors import CheckpointNotFoundError
+from app.checkpoint_errors import CheckpointNotFoundError, NoCompositionError
 from app.service import Service
 from contract.checkpoints import CheckpointPage, CheckpointView, CompositionView
 from contract.ids import is_checkpoint_id
@@ -34,6 +34,12 @@ def seen_checkpoint(service: Service, checkpoint_id: str) -> CheckpointView | Co
     if composition.status is EditStatus.SUCCEEDED:  # published since we looked, or taken away
         return found_checkpoint(service, checkpoint_id)
     return composition
+
+
+def check_composition(service: Service, checkpoint_id: str) -> None:
+    """Raises `NoCompositionError`."""
+    if not is_checkpoint_id(checkpoint_id) or service.ledger.record(checkpoint_id) is None:
+        raise NoCompositionError(checkpoint_id)
 
 
 def page_of(store: CheckpointStore, *, before: str | None, limit: int) -> CheckpointPage:

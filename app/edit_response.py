@@ -16,6 +16,12 @@ def found_edit(service: Service, edit_id: str) -> EditView:
     return view
 
 
+def check_edit(service: Service, edit_id: str) -> None:
+    """Raises as `found_edit` does."""
+    if not is_edit_id(edit_id) or service.ledger.record(edit_id) is None:
+        raise missing(service, edit_id)
+
+
 def missing(service: Service, edit_id: str) -> ApiError:
     """Why there is no such edit."""
     if is_edit_id(edit_id) and service.ledger.is_gone(edit_id):

@@ -17,7 +17,7 @@ def parse(body: bytes) -> Any:
     """Read JSON; raises `JSONDecodeError` on NaN, infinities, lone surrogates, too deep nesting
     and numbers of thousands of digits, as on anything else that is not JSON."""
     try:
-        value = from_json(body, allow_inf_nan=False)
+        value = from_json(body, allow_inf_nan=False, cache_strings="keys")
     except ValueError as error:
         raise json.JSONDecodeError(str(error), "", 0) from error
     if not _is_finite(value):

@@ -1,11 +1,11 @@
 """Several edits in one checkpoint: what is asked for, and what came of it."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from contract.edits import Frozen, Name, PadRank
+from contract.edits import Deadline, Frozen, Metadata, Name, PadRank
 from contract.ids import EDIT_ID, checkpoint_id_of
 from contract.lifecycle import Outcome
 from contract.views import Answer, Metrics, NeuronView
@@ -26,10 +26,8 @@ class ComposeRequest(Frozen):
         strict=True, default=False, description="Whether it is a failure when one does not hold."
     )
     pad_rank: PadRank = None
-    deadline_s: int | None = Field(
-        strict=True, default=None, ge=1, le=604_800, description="Seconds until it is given up."
-    )
-    metadata: dict[str, Any] = Field(default_factory=dict, description="Yours; kept as it is.")
+    deadline_s: Deadline = None
+    metadata: Metadata = Field(default_factory=dict, description="Yours; kept as it is.")
 
     @property
     def built_on(self) -> frozenset[str]:

@@ -61,7 +61,8 @@ Share = Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)]
 class Frozen(BaseModel):
     """A wire value: immutable, and unknown fields are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Ids, times and texts that pass by do not come again: to cache them would only take memory.
+    model_config = ConfigDict(frozen=True, extra="forbid", cache_strings="keys")
 
 
 class Method(StrEnum):
@@ -151,6 +152,12 @@ PadRank = Annotated[
 ]
 
 
+Deadline = Annotated[
+    Annotated[Whole, Field(ge=1, le=2_592_000)] | None,
+    Field(description="Seconds after which it is too late: it fails if it has not ended."),
+]
+
+
 class Probe(Frozen):
     """A prompt that only scores the edit, with the answer that counts as right."""
 
@@ -203,12 +210,7 @@ class EditRequest(Frozen):
         strict=True, default=False, description="Whether an edit that does not hold is a failure."
     )
     pad_rank: PadRank = None
-    deadline_s: Whole | None = Field(
-        default=None,
-        ge=1,
-        le=2_592_000,
-        description="Seconds after which it is too late: the edit fails if it has not ended.",
-    )
+    deadline_s: Deadline = None
     metadata: Metadata = Field(default_factory=dict, description="Yours; kept as it is.")
 
     @property

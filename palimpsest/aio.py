@@ -1,7 +1,7 @@
 """The same client for asynchronous programs: `async with AsyncClient(url) as client: …`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
@@ -166,16 +166,13 @@ class AsyncEdits:
     async def events(self, edit_id: str, *, after: str | None = None) -> AsyncIterator[EditEvent]:
         """Each event as it happens, past ones first, up to the final one; a feed that breaks off
         is taken up again. `after` is the `id` of an event: only what came after it."""
-        feed = Feed(edit_id, after=after)
-        async with aclosing(self._caller.lines(feed)) as lines:
-            async for line in lines:
-                event = feed.hear(line)
-                if event is not None:
-                    yield event
+        async with aclosing(_heard(self._caller, asks.edit_path(edit_id), after)) as events:
+            async for event in events:
+                yield event
 
     async def history(self, edit_id: str) -> tuple[EditEvent, ...]:
         """What happened to an edit so far, oldest first, at most 1000 events."""
-        return (await _answer(self._caller, asks.list_events(edit_id))).items
+        return (await _answer(self._caller, asks.list_events(asks.edit_path(edit_id)))).items
 
 
 class AsyncCheckpoints:
@@ -219,6 +216,29 @@ class AsyncCheckpoints:
             patience.check()
             await self._sleep(PAUSE_S)
 
+    async def cancel(self, checkpoint_id: str) -> CheckpointView | CompositionView:
+        """Stop a composition, as `edits.cancel` does an edit."""
+        try:
+            return (await _answer(self._caller, asks.cancel_checkpoint(checkpoint_id))).root
+        except ConflictError as error:
+            if error.members.get("edit_status") != EditStatus.CANCELED:
+                raise
+            return (await _answer(self._caller, asks.follow_checkpoint(checkpoint_id))).root
+
+    async def events(
+        self, checkpoint_id: str, *, after: str | None = None
+    ) -> AsyncIterator[EditEvent]:
+        """What happens to a composition, as `edits.events` tells of an edit."""
+        path = asks.checkpoint_path(checkpoint_id)
+        async with aclosing(_heard(self._caller, path, after)) as events:
+            async for event in events:
+                yield event
+
+    async def history(self, checkpoint_id: str) -> tuple[EditEvent, ...]:
+        """What happened to a composition so far, oldest first, at most 1000 events."""
+        ask = asks.list_events(asks.checkpoint_path(checkpoint_id))
+        return (await _answer(self._caller, ask)).items
+
     async def delete(self, checkpoint_id: str) -> None:
         """Take a checkpoint away; raises `CheckpointInUseError` while another is built on it."""
         await self._caller.answer(asks.delete_checkpoint(checkpoint_id))
@@ -232,3 +252,14 @@ class AsyncCheckpoints:
 
 async def _answer(caller: AsyncCaller, ask: Ask[View]) -> View:
     return ask.read(await caller.answer(ask.call))
+
+
+async def _heard(
+    caller: AsyncCaller, path: str, after: str | None
+) -> AsyncGenerator[EditEvent, None]:
+    feed = Feed(path, after=after)
+    async with aclosing(caller.lines(feed)) as lines:
+        async for line in lines:
+            event = feed.hear(line)
+            if event is not None:
+                yield event

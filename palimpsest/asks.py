@@ -80,17 +80,25 @@ def estimate_edit(request: EditRequest | Mapping[str, Any]) -> Ask[Foretold]:
     return Ask(_post("/edits:estimate", request, None), Foretold)
 
 
+def edit_path(edit_id: str) -> str:
+    return f"/edits/{_part(edit_id)}"
+
+
+def checkpoint_path(checkpoint_id: str) -> str:
+    return f"/checkpoints/{_part(checkpoint_id)}"
+
+
 def get_edit(edit_id: str, *, wait_s: int = 0) -> Ask[EditView]:
-    return Ask(_get(f"/edits/{_part(edit_id)}", wait_s=wait_s), EditView)
+    return Ask(_get(edit_path(edit_id), wait_s=wait_s), EditView)
 
 
 def cancel_edit(edit_id: str) -> Ask[EditView]:
-    return Ask(Call("POST", f"/edits/{_part(edit_id)}/cancel"), EditView)
+    return Ask(Call("POST", f"{edit_path(edit_id)}/cancel"), EditView)
 
 
 def retry_edit(edit_id: str, key: str | None) -> Ask[EditView]:
     headers = {"Idempotency-Key": key or secrets.token_hex(16)}
-    return Ask(Call("POST", f"/edits/{_part(edit_id)}/retry", headers=headers), EditView)
+    return Ask(Call("POST", f"{edit_path(edit_id)}/retry", headers=headers), EditView)
 
 
 def list_edits(
@@ -100,16 +108,17 @@ def list_edits(
     return Ask(Call("GET", "/edits", params=params), EditPage)
 
 
-def list_events(edit_id: str) -> Ask[EventList]:
+def list_events(path: str) -> Ask[EventList]:
+    """What happened to the edit or the composition at `path`."""
     headers = {"Accept": "application/json"}
-    return Ask(Call("GET", f"/edits/{_part(edit_id)}/events", headers=headers), EventList)
+    return Ask(Call("GET", f"{path}/events", headers=headers), EventList)
 
 
-def event_feed(edit_id: str, *, after: str | None) -> Call:
+def event_feed(path: str, *, after: str | None) -> Call:
+    """The same as it happens."""
     resumed = {"Last-Event-ID": after} if after else {}
     headers = {"Accept": EVENT_STREAM, **resumed}
-    path = f"/edits/{_part(edit_id)}/events"
-    return Call("GET", path, headers=headers, extra_timeout_s=FEED_PAUSE_S)
+    return Call("GET", f"{path}/events", headers=headers, extra_timeout_s=FEED_PAUSE_S)
 
 
 class Composing(TypedDict, total=False):
@@ -128,11 +137,15 @@ def compose(edits: Sequence[str], key: str | None, others: Composing) -> Ask[See
 
 
 def get_checkpoint(checkpoint_id: str) -> Ask[CheckpointView]:
-    return Ask(Call("GET", f"/checkpoints/{_part(checkpoint_id)}"), CheckpointView)
+    return Ask(Call("GET", checkpoint_path(checkpoint_id)), CheckpointView)
 
 
-def follow_checkpoint(checkpoint_id: str, *, wait_s: int) -> Ask[SeenCheckpoint]:
-    return Ask(_get(f"/checkpoints/{_part(checkpoint_id)}", wait_s=wait_s), SeenCheckpoint)
+def follow_checkpoint(checkpoint_id: str, *, wait_s: int = 0) -> Ask[SeenCheckpoint]:
+    return Ask(_get(checkpoint_path(checkpoint_id), wait_s=wait_s), SeenCheckpoint)
+
+
+def cancel_checkpoint(checkpoint_id: str) -> Ask[SeenCheckpoint]:
+    return Ask(Call("POST", f"{checkpoint_path(checkpoint_id)}/cancel"), SeenCheckpoint)
 
 
 def list_checkpoints(*, limit: int | None, cursor: str | None) -> Ask[CheckpointPage]:
@@ -141,7 +154,7 @@ def list_checkpoints(*, limit: int | None, cursor: str | None) -> Ask[Checkpoint
 
 
 def delete_checkpoint(checkpoint_id: str) -> Call:
-    return Call("DELETE", f"/checkpoints/{_part(checkpoint_id)}")
+    return Call("DELETE", checkpoint_path(checkpoint_id))
 
 
 def _get(path: str, *, wait_s: int) -> Call:

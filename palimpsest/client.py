@@ -166,15 +166,11 @@ class Edits:
     def events(self, edit_id: str, *, after: str | None = None) -> Iterator[EditEvent]:
         """Each event as it happens, past ones first, up to the final one; a feed that breaks off
         is taken up again. `after` is the `id` of an event: only what came after it."""
-        feed = Feed(edit_id, after=after)
-        for line in self._caller.lines(feed):
-            event = feed.hear(line)
-            if event is not None:
-                yield event
+        yield from _heard(self._caller, asks.edit_path(edit_id), after)
 
     def history(self, edit_id: str) -> tuple[EditEvent, ...]:
         """What happened to an edit so far, oldest first, at most 1000 events."""
-        return _answer(self._caller, asks.list_events(edit_id)).items
+        return _answer(self._caller, asks.list_events(asks.edit_path(edit_id))).items
 
 
 class Checkpoints:
@@ -218,6 +214,24 @@ class Checkpoints:
             patience.check()
             self._sleep(PAUSE_S)
 
+    def cancel(self, checkpoint_id: str) -> CheckpointView | CompositionView:
+        """Stop a composition, as `edits.cancel` does an edit."""
+        try:
+            return _answer(self._caller, asks.cancel_checkpoint(checkpoint_id)).root
+        except ConflictError as error:
+            if error.members.get("edit_status") != EditStatus.CANCELED:
+                raise
+            return _answer(self._caller, asks.follow_checkpoint(checkpoint_id)).root
+
+    def events(self, checkpoint_id: str, *, after: str | None = None) -> Iterator[EditEvent]:
+        """What happens to a composition, as `edits.events` tells of an edit."""
+        yield from _heard(self._caller, asks.checkpoint_path(checkpoint_id), after)
+
+    def history(self, checkpoint_id: str) -> tuple[EditEvent, ...]:
+        """What happened to a composition so far, oldest first, at most 1000 events."""
+        ask = asks.list_events(asks.checkpoint_path(checkpoint_id))
+        return _answer(self._caller, ask).items
+
     def delete(self, checkpoint_id: str) -> None:
         """Take a checkpoint away; raises `CheckpointInUseError` while another is built on it."""
         self._caller.answer(asks.delete_checkpoint(checkpoint_id))
@@ -231,3 +245,11 @@ class Checkpoints:
 
 def _answer(caller: Caller, ask: Ask[View]) -> View:
     return ask.read(caller.answer(ask.call))
+
+
+def _heard(caller: Caller, path: str, after: str | None) -> Iterator[EditEvent]:
+    feed = Feed(path, after=after)
+    for line in caller.lines(feed):
+        event = feed.hear(line)
+        if event is not None:
+            yield event

@@ -1,4 +1,4 @@
-"""The events of an edit as they happen, over connections that may break."""
+"""The events of an edit or a composition as they happen, over connections that may break."""
 
 import httpx
 from pydantic import ValidationError
@@ -13,16 +13,17 @@ DATA = "data:"
 
 
 class Feed:
-    """How far an edit was listened to: where to go on, and whether anything can still come."""
+    """How far an edit or a composition was listened to: where to go on, and whether anything can
+    still come."""
 
-    def __init__(self, edit_id: str, *, after: str | None = None) -> None:
-        self._edit_id = edit_id
+    def __init__(self, path: str, *, after: str | None = None) -> None:
+        self._path = path
         self._heard = after
         self._is_over = False
 
     def call(self) -> Call | None:
         """What to ask for now, past all that was heard; None once the last event was."""
-        return None if self._is_over else event_feed(self._edit_id, after=self._heard)
+        return None if self._is_over else event_feed(self._path, after=self._heard)
 
     def opened(self, response: httpx.Response) -> None:
         """204 says that nothing follows what was heard."""
@@ -38,7 +39,7 @@ class Feed:
         try:
             event = EditEvent.model_validate_json(line.removeprefix(DATA), extra="ignore")
         except ValidationError as error:
-            raise _unexpected(f"/edits/{self._edit_id}/events", line) from error
+            raise _unexpected(f"{self._path}/events", line) from error
         self._heard, self._is_over = event.id, event.type in FINAL
         return event
 

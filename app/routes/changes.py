@@ -3,20 +3,18 @@
 from fastapi import APIRouter, Response
 
 from app.acceptance import REFUSALS, accept
+from app.canceling import cancel
 from app.edit_id import is_edit_id
 from app.edit_response import edit_response, found_edit, missing
-from app.errors import EditFinalError, EditNotFailedError
-from app.logs import EventLog
+from app.errors import EditNotFailedError
 from app.openapi import problems
 from app.routes.edits import IdempotencyKey
-from app.service import Service, ServiceDependency
+from app.service import ServiceDependency
 from contract.edits import EditRequest
 from contract.failures import ErrorCode
 from contract.lifecycle import EditStatus
-from contract.settling import settle
 from contract.views import EditView
 
-log = EventLog("app.edits")
 router = APIRouter(tags=["edits"])
 
 RETRIED = frozenset({EditStatus.FAILED, EditStatus.CANCELED})
@@ -40,30 +38,12 @@ RETRIED = frozenset({EditStatus.FAILED, EditStatus.CANCELED})
 )
 def cancel_edit(edit_id: str, service: ServiceDependency) -> Response:
     """Stops an edit, be it waiting or running; what is published by then stays published."""
-    before = service.ledger.cancel(edit_id) if is_edit_id(edit_id) else None
-    if before is None:
+    if not (is_edit_id(edit_id) and cancel(service, edit_id)):
         raise missing(service, edit_id)
-    if before.is_final:
-        raise EditFinalError(edit_id, status=before)
-    log.info("cancel_asked", edit_id=edit_id, found=before)
-    _settle(service, edit_id)
     view = found_edit(service, edit_id)
     if view.status.is_final:
         return edit_response(view)
     return edit_response(view, status=202, headers={"Location": f"/edits/{edit_id}"})
-
-
-def _settle(service: Service, edit_id: str) -> None:
-    """An edit whose worker was lost has nobody else to end it, at least not now."""
-    try:
-        settle(
-            edit_id,
-            attempts=service.attempts,
-            record_of=service.ledger.record,
-            store=service.store,
-        )
-    except OSError as error:
-        log.warning("cancel_not_settled", edit_id=edit_id, reason=error.strerror)
 
 
 @router.post(

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from app.acceptance import accept_composition
-from app.checkpoint_errors import CheckpointInUseError
+from app.canceling import cancel
+from app.checkpoint_errors import CheckpointInUseError, NoCompositionError
 from app.checkpoints import check_published, dependents_of, page_of, seen_checkpoint
 from app.cursors import checkpoint_before, cursor_after
 from app.json_body import JsonRoute
@@ -18,6 +19,7 @@ from app.watching import until_final
 from contract.checkpoints import CheckpointPage, CheckpointView, CompositionView
 from contract.composition import ComposeRequest
 from contract.failures import ErrorCode
+from contract.ids import is_checkpoint_id
 
 log = EventLog("app.checkpoints")
 router = APIRouter(tags=["checkpoints"], route_class=JsonRoute)
@@ -46,12 +48,8 @@ def create_checkpoint(
     """Stacks finished edits into one checkpoint and asks each of them again. To undo one edit of
     several, put the others together: they come off in any order."""
     checkpoint_id = accept_composition(service, request, idempotency_key=idempotency_key)
-    return Response(
-        content=seen_checkpoint(service, checkpoint_id).model_dump_json(),
-        status_code=202,
-        headers={"Location": f"/checkpoints/{checkpoint_id}", "Retry-After": "1"},
-        media_type="application/json",
-    )
+    seen = seen_checkpoint(service, checkpoint_id)
+    return _to_follow(seen, headers={"Retry-After": "1"})
 
 
 @router.get(
@@ -101,6 +99,32 @@ async def get_checkpoint(
     return await run_in_threadpool(seen_checkpoint, service, checkpoint_id)
 
 
+@router.post(
+    "/checkpoints/{checkpoint_id}/cancel",
+    operation_id="cancel_checkpoint",
+    summary="Cancel a composition",
+    response_model=CheckpointView | CompositionView,
+    response_description="It is canceled.",
+    responses={
+        202: {"description": "Its worker stops it soon: follow it.", "model": CompositionView},
+        **problems(
+            ErrorCode.CHECKPOINT_NOT_FOUND,
+            ErrorCode.EDIT_FINAL,
+            ErrorCode.STORE_CORRUPT,
+            ErrorCode.LEDGER_UNAVAILABLE,
+        ),
+    },
+)
+def cancel_checkpoint(
+    checkpoint_id: str, service: ServiceDependency
+) -> Response | CheckpointView | CompositionView:
+    """Stops a composition, be it waiting or running; what is published by then stays published."""
+    if not (is_checkpoint_id(checkpoint_id) and cancel(service, checkpoint_id)):
+        raise NoCompositionError(checkpoint_id)
+    seen = seen_checkpoint(service, checkpoint_id)
+    return seen if seen.status.is_final else _to_follow(seen)
+
+
 @router.delete(
     "/checkpoints/{checkpoint_id}",
     operation_id="delete_checkpoint",
@@ -119,3 +143,14 @@ def delete_checkpoint(checkpoint_id: str, service: ServiceDependency) -> None:
         raise CheckpointInUseError(checkpoint_id, by=dependents)
     service.store.remove(checkpoint_id)
     log.info("checkpoint_removed", checkpoint_id=checkpoint_id)
+
+
+def _to_follow(
+    seen: CheckpointView | CompositionView, *, headers: dict[str, str] | None = None
+) -> Response:
+    return Response(
+        content=seen.model_dump_json(),
+        status_code=202,
+        headers={"Location": f"/checkpoints/{seen.id}"} | (headers or {}),
+        media_type="application/json",
+    )

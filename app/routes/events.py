@@ -1,38 +1,27 @@
-"""`/edits/{id}/events`: what happened to an edit, as a list or as a feed."""
+"""`…/events`: what happened to an edit or a composition, as a list or as a feed."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import StreamingResponse
 
-from app.edit_id import is_edit_id
-from app.edit_response import missing
-from app.errors import EditNotFoundError
+from app.checkpoints import check_composition
+from app.edit_response import check_edit
+from app.event_response import DESCRIBED, After, LastEventId, event_response
 from app.openapi import problems
-from app.service import Service, ServiceDependency
-from app.watching import feed, news_of
+from app.service import ServiceDependency
 from contract.failures import ErrorCode
 from contract.views import EventList
 
-router = APIRouter(tags=["edits"])
-
-EVENT_STREAM = "text/event-stream"
-# Redis refuses ids past 64 bits, which is no failure of the ledger.
-EVENT_ID = r"^[0-9]{1,18}(-[0-9]{1,18})?$"
+router = APIRouter()
 
 
 @router.get(
     "/edits/{edit_id}/events",
+    tags=["edits"],
     operation_id="list_events",
     summary="Follow an edit",
     response_model=EventList,
     responses={
-        200: {
-            "description": "A list of at most 1000, or a feed up to the final event.",
-            "content": {EVENT_STREAM: {"schema": {"type": "string"}}},
-        },
-        204: {"description": "The feed is over: nothing follows `Last-Event-ID`."},
+        **DESCRIBED,
         **problems(
             ErrorCode.INVALID_REQUEST,
             ErrorCode.EDIT_NOT_FOUND,
@@ -45,36 +34,38 @@ async def list_events(
     edit_id: str,
     http: Request,
     service: ServiceDependency,
-    after: Annotated[
-        str, Query(pattern=EVENT_ID, description="Only what came after this event.")
-    ] = "0",
-    last_event_id: Annotated[
-        str | None,
-        Header(
-            alias="Last-Event-ID",
-            pattern=EVENT_ID,
-            description="Resumes a feed; goes before `after`.",
-        ),
-    ] = None,
+    after: After = "0",
+    last_event_id: LastEventId = None,
 ) -> Response:
     """JSON as a rule; with `Accept: text/event-stream` a feed that goes on to the final event."""
-    if not is_edit_id(edit_id):
-        raise EditNotFoundError(edit_id)
-    start = last_event_id or after
-    if await run_in_threadpool(service.ledger.record, edit_id) is None:
-        raise await run_in_threadpool(missing, service, edit_id)
-    if EVENT_STREAM not in http.headers.get("accept", "").lower():
-        return await run_in_threadpool(_listed, service, edit_id, after=start)
-    news = await run_in_threadpool(news_of, service.ledger, edit_id, after=start)
-    if last_event_id and news.is_last and not news.events:
-        return Response(status_code=204)  # an EventSource would come back for ever otherwise
-    return StreamingResponse(
-        feed(service, edit_id, after=start, is_gone=http.is_disconnected),
-        media_type=EVENT_STREAM,
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    await run_in_threadpool(check_edit, service, edit_id)
+    return await event_response(http, service, edit_id, after=after, last_event_id=last_event_id)
+
+
+@router.get(
+    "/checkpoints/{checkpoint_id}/events",
+    tags=["checkpoints"],
+    operation_id="list_checkpoint_events",
+    summary="Follow a composition",
+    response_model=EventList,
+    responses={
+        **DESCRIBED,
+        **problems(
+            ErrorCode.INVALID_REQUEST,
+            ErrorCode.CHECKPOINT_NOT_FOUND,
+            ErrorCode.LEDGER_UNAVAILABLE,
+        ),
+    },
+)
+async def list_checkpoint_events(
+    checkpoint_id: str,
+    http: Request,
+    service: ServiceDependency,
+    after: After = "0",
+    last_event_id: LastEventId = None,
+) -> Response:
+    """As those of an edit; the checkpoint of a single edit has none beside the edit's own."""
+    await run_in_threadpool(check_composition, service, checkpoint_id)
+    return await event_response(
+        http, service, checkpoint_id, after=after, last_event_id=last_event_id
     )
-
-
-def _listed(service: Service, edit_id: str, *, after: str) -> Response:
-    events = EventList(items=tuple(service.ledger.events(edit_id, after=after)))
-    return Response(content=events.model_dump_json(), media_type="application/json")

@@ -18,7 +18,7 @@ from app.main import create_app
 from app.server import server_of
 from app.service import Pace
 from contract.attempts import Attempts
-from contract.checkpoints import CheckpointView
+from contract.checkpoints import CheckpointView, Part
 from contract.connection import connect
 from contract.ids import checkpoint_id_of
 from contract.keys import KeyRing, Keys
@@ -270,3 +270,26 @@ def base_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("base")
     write_base(directory)
     return directory
+
+
+@pytest.fixture
+def publish(
+    api: httpx.Client,
+    served: ModelView,
+    store: CheckpointStore,
+    checkpoint: CheckpointView,
+    fact: dict[str, Any],
+) -> Callable[..., str]:
+    """Publish a checkpoint of a new edit; returns the edit's id."""
+
+    def publish(**changes: Any) -> str:
+        edit_id: str = api.post("/edits", json=fact).json()["id"]
+        whole = {
+            "id": checkpoint_id_of(edit_id),
+            "edit_id": edit_id,
+            "parts": (Part(edit_id=edit_id, first_rank=0, end_rank=1),),
+        }
+        store.commit(checkpoint.model_copy(update=whole | changes))
+        return edit_id
+
+    return publish

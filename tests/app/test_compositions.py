@@ -1,4 +1,4 @@
-"""`/checkpoints`: listing, composing, taking away."""
+"""`POST /checkpoints`: edits put together, followed and canceled."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,42 +6,17 @@ from typing import Any
 import httpx
 import pytest
 
-from contract.attempts import Attempts
+from contract.attempts import Attempts, CancelAskedError
 from contract.checkpoints import CheckpointView, Part
 from contract.composition import ComposeRequest, Composition, Retest
-from contract.failures import ErrorCode
 from contract.ids import checkpoint_id_of
 from contract.ledger import Ledger
 from contract.lifecycle import Outcome
 from contract.store import CheckpointStore
-from contract.views import EditFailure, EditResult, Metrics, ModelView
+from contract.views import EditResult, Metrics, ModelView
 
 Publish = Callable[..., str]
 UNKNOWN = "edit-" + "0" * 28
-FAILURE = EditFailure(code=ErrorCode.NO_NEURONS, message="none", retryable=False)
-
-
-@pytest.fixture
-def publish(
-    api: httpx.Client,
-    served: ModelView,
-    store: CheckpointStore,
-    checkpoint: CheckpointView,
-    fact: dict[str, Any],
-) -> Publish:
-    """Publish a checkpoint of a new edit; returns the edit's id."""
-
-    def publish(**changes: Any) -> str:
-        edit_id: str = api.post("/edits", json=fact).json()["id"]
-        whole = {
-            "id": checkpoint_id_of(edit_id),
-            "edit_id": edit_id,
-            "parts": (Part(edit_id=edit_id, first_rank=0, end_rank=1),),
-        }
-        store.commit(checkpoint.model_copy(update=whole | changes))
-        return edit_id
-
-    return publish
 
 
 def post(api: httpx.Client, *edits: str, **more: Any) -> httpx.Response:
@@ -121,6 +96,64 @@ def test_what_came_of_it_is_shown_once_it_is_published(
     assert api.get(f"/checkpoints/{composed_id}").status_code == 404
 
 
+def test_a_waiting_composition_is_canceled_at_once(
+    api: httpx.Client, publish: Publish, ledger: Ledger
+) -> None:
+    composed_id = post(api, publish()).json()["id"]
+
+    response = api.post(f"/checkpoints/{composed_id}/cancel")
+    again = api.post(f"/checkpoints/{composed_id}/cancel")
+
+    assert (response.status_code, response.json()["status"]) == (200, "canceled")
+    assert composed_id not in ledger.queue("demo").ids()
+    assert (again.status_code, again.json()["code"]) == (409, "edit_final")
+    assert again.json()["edit_status"] == "canceled"
+
+
+def test_a_running_composition_is_canceling_until_its_worker_stops(
+    api: httpx.Client, publish: Publish, attempts: Attempts
+) -> None:
+    composed_id = post(api, publish()).json()["id"]
+    attempt = attempts.claim(composed_id, worker_id="worker-1")
+    assert attempt is not None
+
+    response = api.post(f"/checkpoints/{composed_id}/cancel")
+    with pytest.raises(CancelAskedError):
+        attempts.check(attempt)
+    attempts.cancel(attempt)
+
+    assert (response.status_code, response.json()["status"]) == (202, "canceling")
+    assert response.headers["Location"] == f"/checkpoints/{composed_id}"
+    assert api.get(f"/checkpoints/{composed_id}").json()["status"] == "canceled"
+
+
+def test_what_happened_to_a_composition_is_listed_and_fed_to_its_end(
+    api: httpx.Client, publish: Publish
+) -> None:
+    composed_id = post(api, publish()).json()["id"]
+    api.post(f"/checkpoints/{composed_id}/cancel")
+    path = f"/checkpoints/{composed_id}/events"
+
+    listed = [event["type"] for event in api.get(path).json()["items"]]
+    with api.stream("GET", path, headers={"Accept": "text/event-stream"}) as response:
+        fed = [line for line in response.iter_lines() if line.startswith("event: ")]
+
+    assert listed == ["queued", "canceled"]
+    assert fed == ["event: queued", "event: canceled"]
+
+
+@pytest.mark.parametrize(("method", "what"), [("POST", "cancel"), ("GET", "events")])
+def test_the_checkpoint_of_a_single_edit_is_no_composition(
+    api: httpx.Client, publish: Publish, method: str, what: str
+) -> None:
+    checkpoint_id = checkpoint_id_of(publish())
+
+    response = api.request(method, f"/checkpoints/{checkpoint_id}/{what}")
+
+    assert (response.status_code, response.json()["code"]) == (404, "checkpoint_not_found")
+    assert "a single edit goes by its own id" in response.json()["detail"]
+
+
 @pytest.mark.parametrize(
     "edits", [[], [UNKNOWN, UNKNOWN], ["ckpt-" + "0" * 28], ["../x"], "x", [UNKNOWN + "\n"], [1]]
 )
@@ -130,6 +163,28 @@ def test_what_names_no_edits_is_refused(
     response = api.post("/checkpoints", json={"edits": edits})
 
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"metadata": {"a": "x" * 10_001}},
+        {"deadline_s": 0},
+        {"deadline_s": 10**12},
+        {"require_held": 1},
+        {"model": "x" * 201},
+        {"edits": ["edit-" + f"{n:028x}" for n in range(201)]},
+    ],
+    ids=str,
+)
+def test_a_field_past_its_limits_is_refused_by_name(
+    api: httpx.Client, publish: Publish, part: dict[str, Any]
+) -> None:
+    response = api.post("/checkpoints", json={"edits": [publish()]} | part)
+
+    (name,) = part
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+    assert response.json()["errors"][0]["pointer"].startswith(f"#/{name}")
 
 
 def test_an_edit_without_a_checkpoint_is_named(api: httpx.Client, publish: Publish) -> None:
@@ -160,63 +215,6 @@ def test_without_a_worker_nothing_is_composed(
     assert (response.status_code, response.json()["code"]) == (503, "no_worker")
 
 
-@pytest.mark.parametrize(
-    ("base", "detail"),
-    [(None, "there is no checkpoint"), ({"model": "other"}, "was made on model 'other'")],
-)
-def test_an_edit_on_a_checkpoint_that_cannot_carry_it_is_refused(
-    api: httpx.Client,
-    publish: Publish,
-    fact: dict[str, Any],
-    base: dict[str, str] | None,
-    detail: str,
-) -> None:
-    edit_id = UNKNOWN if base is None else publish(**base)
-
-    response = api.post("/edits", json=fact | {"base": checkpoint_id_of(edit_id)})
-
-    assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
-    assert response.json()["errors"][0]["pointer"] == "#/base"
-    assert detail in response.json()["detail"]
-
-
-def test_an_edit_on_a_checkpoint_is_accepted(
-    api: httpx.Client, publish: Publish, fact: dict[str, Any]
-) -> None:
-    base = checkpoint_id_of(publish())
-
-    response = api.post("/edits", json=fact | {"base": base})
-
-    assert (response.status_code, response.json()["base"]) == (202, base)
-
-
-def test_checkpoints_are_listed_newest_first_in_pages(api: httpx.Client, publish: Publish) -> None:
-    made = [checkpoint_id_of(publish()) for _ in range(3)]
-
-    first = api.get("/checkpoints", params={"limit": 2}).json()
-    second = api.get("/checkpoints", params={"limit": 1, "cursor": first["next_cursor"]}).json()
-
-    listed = [checkpoint["id"] for checkpoint in first["items"] + second["items"]]
-    assert listed == list(reversed(made))
-
-
-@pytest.mark.parametrize("cursor", ["x", "ZWRpdC0w", "é"])
-def test_a_cursor_of_something_else_is_refused(api: httpx.Client, cursor: str) -> None:
-    response = api.get("/checkpoints", params={"cursor": cursor})
-
-    assert (response.status_code, response.json()["code"]) == (422, "invalid_cursor")
-
-
-def test_a_checkpoint_that_is_taken_away_is_gone(api: httpx.Client, publish: Publish) -> None:
-    checkpoint_id = checkpoint_id_of(publish())
-
-    taken = api.delete(f"/checkpoints/{checkpoint_id}")
-
-    assert (taken.status_code, taken.content) == (204, b"")
-    assert api.get(f"/checkpoints/{checkpoint_id}").status_code == 404
-    assert api.delete(f"/checkpoints/{checkpoint_id}").status_code == 404
-
-
 @pytest.mark.parametrize("rank", [0, 2, 7, 1024, "8", True, 8.5])
 def test_a_rank_that_vllm_does_not_take_is_refused(
     api: httpx.Client, publish: Publish, fact: dict[str, Any], rank: object
@@ -225,48 +223,6 @@ def test_a_rank_that_vllm_does_not_take_is_refused(
     edited = api.post("/edits", json=fact | {"pad_rank": rank})
 
     assert (composed.status_code, edited.status_code) == (422, 422)
-
-
-@pytest.mark.parametrize("how", ["part", "base"])
-def test_a_checkpoint_that_others_are_built_on_stays(
-    api: httpx.Client, publish: Publish, how: str
-) -> None:
-    first = publish()
-    below = checkpoint_id_of(first)
-    part = Part(edit_id=first, first_rank=0, end_rank=1)
-    above = checkpoint_id_of(publish(**({"parts": (part,)} if how == "part" else {"base": below})))
-
-    refused = api.delete(f"/checkpoints/{below}")
-
-    assert (refused.status_code, refused.json()["code"]) == (409, "checkpoint_in_use")
-    assert refused.json()["used_by"] == [above]
-    assert api.delete(f"/checkpoints/{above}").status_code == 204
-    assert api.delete(f"/checkpoints/{below}").status_code == 204
-
-
-@pytest.mark.parametrize("how", ["edit", "composition"])
-def test_a_checkpoint_stays_as_long_as_a_job_that_is_built_on_it_has_not_ended(
-    api: httpx.Client, publish: Publish, attempts: Attempts, fact: dict[str, Any], how: str
-) -> None:
-    first = publish()
-    below = checkpoint_id_of(first)
-    asked = (
-        post(api, first)
-        if how == "composition"
-        else api.post("/edits", json=fact | {"base": below})
-    )
-    job_id = asked.json()["id"]
-
-    queued = api.delete(f"/checkpoints/{below}")
-    attempt = attempts.claim(job_id, worker_id="worker-1")
-    running = api.delete(f"/checkpoints/{below}")
-    assert attempt is not None
-    attempts.fail(attempt, FAILURE)
-    ended = api.delete(f"/checkpoints/{below}")
-
-    assert [r.status_code for r in (queued, running, ended)] == [409, 409, 204]
-    assert queued.json()["code"] == "checkpoint_in_use"
-    assert queued.json()["used_by"] == [checkpoint_id_of(job_id)]
 
 
 def test_an_edit_result_and_a_composition_are_told_apart(result: EditResult) -> None:

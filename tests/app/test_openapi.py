@@ -39,6 +39,8 @@ def test_the_routes_are_these(description: dict[str, Any]) -> None:
         ("GET", "/checkpoints"),
         ("GET", "/checkpoints/{checkpoint_id}"),
         ("DELETE", "/checkpoints/{checkpoint_id}"),
+        ("POST", "/checkpoints/{checkpoint_id}/cancel"),
+        ("GET", "/checkpoints/{checkpoint_id}/events"),
         ("GET", "/checkpoints/{checkpoint_id}/files/{path}"),
         ("HEAD", "/checkpoints/{checkpoint_id}/files/{path}"),
         ("GET", "/checkpoints/{checkpoint_id}/model"),

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from contract.edits import EditRequest, HParams, Method, Operation, Quadrature
+from contract.edits import EditRequest, Frozen, HParams, Method, Operation, Quadrature
 
 LEAST = {"prompt": "a", "target_new": "b"}
 
@@ -111,3 +111,16 @@ def test_a_whole_number_may_be_written_with_a_point(steps: float) -> None:
 def test_what_is_no_whole_number_is_refused(steps: object) -> None:
     with pytest.raises(ValidationError):
         HParams(steps=steps)
+
+
+class Note(Frozen):
+    """A wire value."""
+
+    text: str
+
+
+def test_a_text_that_was_read_is_not_kept_for_the_next_time() -> None:
+    first, second = (Note.model_validate_json('{"text": "it passes by"}').text for _ in range(2))
+
+    assert first == second
+    assert first is not second

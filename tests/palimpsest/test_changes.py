@@ -18,6 +18,13 @@ EDIT: dict[str, Any] = {
     "created_at": "2026-01-02T12:00:00Z",
 }
 
+COMPOSITION: dict[str, Any] = {
+    "id": "ckpt-2",
+    "edits": ["edit-" + "1" * 28],
+    "status": "canceled",
+    "created_at": "2026-01-02T12:00:00Z",
+}
+
 
 class Service:
     """Answers in turn, and keeps what it was asked."""
@@ -57,6 +64,25 @@ def test_what_has_succeeded_cannot_be_canceled() -> None:
         Service(conflict("succeeded")).client().edits.cancel("edit-1")
 
 
+def test_a_composition_is_canceled_as_an_edit_is() -> None:
+    service = Service(conflict("canceled"), httpx.Response(200, json=COMPOSITION))
+
+    composition = service.client().checkpoints.cancel("ckpt-2")
+
+    assert composition.status == "canceled"
+    assert service.asked == ["POST /checkpoints/ckpt-2/cancel", "GET /checkpoints/ckpt-2"]
+
+
+def test_what_happened_to_a_composition_is_listed() -> None:
+    event = {"id": "1-0", "type": "queued", "at": "2026-01-02T12:00:00Z", "data": {}}
+    service = Service(httpx.Response(200, json={"items": [event]}))
+
+    (queued,) = service.client().checkpoints.history("ckpt-2")
+
+    assert queued.type == "queued"
+    assert service.asked == ["GET /checkpoints/ckpt-2/events"]
+
+
 def test_a_retry_that_is_sent_twice_carries_one_key() -> None:
     service = Service(
         httpx.Response(503, json={"code": "no_worker", "detail": "try again"}),
@@ -71,13 +97,20 @@ def test_a_retry_that_is_sent_twice_carries_one_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "printed"), [("cancel", "edit-1  canceled\n"), ("retry", "edit-1\n")]
+    ("argv", "answer", "printed", "asked"),
+    [
+        ("cancel edit-1", EDIT, "edit-1  canceled\n", "/edits/edit-1/cancel"),
+        ("cancel ckpt-2", COMPOSITION, "ckpt-2  canceled\n", "/checkpoints/ckpt-2/cancel"),
+        ("retry edit-1", EDIT, "edit-1\n", "/edits/edit-1/retry"),
+    ],
 )
-def test_the_command_line_tells_what_came_of_it(command: str, printed: str) -> None:
-    service, out = Service(httpx.Response(200, json=EDIT)), StringIO()
+def test_the_command_line_tells_what_came_of_it(
+    argv: str, answer: dict[str, Any], printed: str, asked: str
+) -> None:
+    service, out = Service(httpx.Response(200, json=answer)), StringIO()
 
     status = run(
-        [command, "edit-1"],
+        argv.split(),
         environ={},
         out=out,
         err=StringIO(),
@@ -85,4 +118,4 @@ def test_the_command_line_tells_what_came_of_it(command: str, printed: str) -> N
     )
 
     assert (status, out.getvalue()) == (0, printed)
-    assert service.asked == [f"POST /edits/edit-1/{command}"]
+    assert service.asked == [f"POST {asked}"]

@@ -54,10 +54,12 @@ class Station:
 
     answers: list[httpx.Response | Exception]
     resumed: list[str | None] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
     slept_s: list[float] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.resumed.append(request.headers.get("Last-Event-ID"))
+        self.paths.append(request.url.path)
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -67,14 +69,14 @@ class Station:
 Listen = Callable[..., list[EditEvent]]
 
 
-def wait_for(station: Station, **more: Any) -> list[EditEvent]:
+def wait_for(station: Station, of: str = "edits", **more: Any) -> list[EditEvent]:
     transport = httpx.MockTransport(station)
     retries, sleep = Retries(most=2), station.slept_s.append
     with Client("http://service", transport=transport, retries=retries, sleep=sleep) as client:
-        return list(client.edits.events("edit-1", **more))
+        return list(getattr(client, of).events(f"{of}-1", **more))
 
 
-def await_for(station: Station, **more: Any) -> list[EditEvent]:
+def await_for(station: Station, of: str = "edits", **more: Any) -> list[EditEvent]:
     async def sleep(seconds: float) -> None:
         station.slept_s.append(seconds)
 
@@ -83,7 +85,8 @@ def await_for(station: Station, **more: Any) -> list[EditEvent]:
         async with AsyncClient(
             "http://service", transport=transport, retries=retries, sleep=sleep
         ) as client:
-            return [event async for event in client.edits.events("edit-1", **more)]
+            feed = getattr(client, of).events(f"{of}-1", **more)
+            return [event async for event in feed]
 
     return asyncio.run(listen())
 
@@ -100,6 +103,16 @@ def test_a_feed_is_heard_to_its_final_event(listen: Listen) -> None:
 
     assert [event.type for event in events] == ["queued", "started", "succeeded"]
     assert (station.resumed, station.slept_s) == ([None], [])
+
+
+@pytest.mark.parametrize("of", ["edits", "checkpoints"])
+def test_edits_and_compositions_have_feeds_of_their_own(listen: Listen, of: str) -> None:
+    station = Station([feed(DONE)])
+
+    events = listen(station, of)
+
+    assert [event.type for event in events] == ["succeeded"]
+    assert station.paths == [f"/{of}/{of}-1/events"]
 
 
 def test_a_feed_that_breaks_off_goes_on_after_the_last_event(listen: Listen) -> None:
