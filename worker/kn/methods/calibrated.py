@@ -67,11 +67,11 @@ class Calibrated:
     def write(self, task: Task, neurons: Sequence[Scored], *, told: Told) -> list[LayerWrite]:
         units = by_layer(scored.neuron for scored in neurons)
         directions, order = directions_of(task, task.new, units)
-        wanted = Wanted.of(task.resident, task.new, task.ending)
+        margin = self.search.margin(_lead(task))
+        wanted = Wanted.of(task.resident, task.new, task.ending, margin)
         kept = Kept.of(task, order)
         task.hold(kept.held(turns=self.search.turns))
-        search = self.search.as_sure(_lead(task))
-        return search_write(task.resident, wanted, directions, kept, search, told=told)
+        return search_write(task.resident, wanted, directions, kept, self.search, told=told)
 
 
 @torch.no_grad()

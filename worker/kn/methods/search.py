@@ -56,6 +56,16 @@ class Standing(NamedTuple):
         return Standing(min(self.lead, other.lead), max(self.shortfall, other.shortfall))
 
 
+class Margin(NamedTuple):
+    """By how many nats a token has to lead: each of the new answer's, and its ending."""
+
+    answer: float
+    ending: float
+
+
+ENDLESS = Margin(math.inf, math.inf)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """How far to go, and in what steps."""
@@ -63,19 +73,18 @@ class Search:
     step: float = 0.05  # η, a share of the residual stream's length
     momentum: float = 0.8  # μ
     most_steps: int = 100
-    sureness: float = 0.65  # the margin, as a share of the lead of what the model says unedited
+    sureness: float = 0.6  # the margin, as a share of the lead of what the model says unedited
     least_margin: float = 5.0
     most_margin: float = 10.0
-    margin: float = 7.0  # nats that the new answer leads by, at every token; see `as_sure`
-    ending_margin: float = 4.0  # nats that its ending leads by: the model may have others in mind
+    ending_margin: float = 4.0  # of the answer's ending: the model may have others in mind
     keeping: float = 10.0  # what a nat of change on kept texts weighs
     turns: int = 4  # kept references are taken in so many turns
     recent: int = 10  # steps over which the pace is taken
 
-    def as_sure(self, lead: float) -> "Search":
-        """The margin for a model that is sure of what it says by so many nats."""
-        margin = min(max(self.sureness * lead, self.least_margin), self.most_margin)
-        return replace(self, margin=margin)
+    def margin(self, lead: float) -> Margin:
+        """For a model that is sure of what it says by `lead` nats."""
+        answer = min(max(self.sureness * lead, self.least_margin), self.most_margin)
+        return Margin(answer, self.ending_margin)
 
     def ends(self, stood: Sequence[Standing]) -> bool:
         """Whether there is nothing more to go for, by how the answer stood before each step so far.
@@ -127,24 +136,27 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What should be said: statements of equally long answers together."""
+    """What should be said, statements of equally long answers together, and how firmly."""
 
     batches: list[Batch]
     ended: bool  # whether the last token of each answer is its ending
+    margin: Margin
 
     @classmethod
-    def of(cls, resident: Resident, statements: Sequence[Statement], end: int | None) -> "Wanted":
+    def of(
+        cls, resident: Resident, statements: Sequence[Statement], end: int | None, margin: Margin
+    ) -> "Wanted":
         if end is not None:
             statements = [statement.followed_by(end) for statement in statements]
         groups = alike(statements, lambda s: len(s.answers), most=STATEMENTS_PER_PASS)
         batches = [Batch.of([statements[i] for i in group], resident.device) for group in groups]
-        return cls(batches, ended=end is not None)
+        return cls(batches, ended=end is not None, margin=margin)
 
-    def margins(self, leads: Tensor, search: Search) -> Tensor:
+    def margins(self, leads: Tensor) -> Tensor:
         """By how much each token (S, J) has to lead."""
-        margins = torch.full_like(leads, search.margin)
+        margins = torch.full_like(leads, self.margin.answer)
         if self.ended:
-            margins[:, -1] = search.ending_margin
+            margins[:, -1] = self.margin.ending
         return margins
 
 
@@ -185,15 +197,15 @@ def search_write(
 ) -> list[LayerWrite]:
     """Descend until the new answer leads by the margin everywhere, or will not get there."""
     descent = Descent(directions, resident.shape.d_model, search)
-    firmer = replace(search, margin=math.inf, ending_margin=math.inf)
+    firmer = replace(wanted, margin=ENDLESS)
     stood: list[Standing] = []
     for step in range(search.most_steps):
         told(step, search.most_steps)
-        stood.append(_persuade(resident, wanted, directions, descent.B, search))
+        stood.append(_persuade(resident, wanted, directions, descent.B))
         if search.ends(stood):
             if step > 0:
                 break
-            _persuade(resident, wanted, directions, descent.B, firmer)
+            _persuade(resident, firmer, directions, descent.B)
         texts = kept.at(step, turns=search.turns)
         _hold(resident, texts, directions, descent.B, weight=search.keeping)
         descent.step()
@@ -209,7 +221,6 @@ def _persuade(
     wanted: Wanted,
     directions: Sequence[Direction],
     B: Sequence[Tensor],
-    search: Search,
 ) -> Standing:
     """Add the gradient of −log P over the tokens that do not lead enough; returns how all stand."""
     standing = Standing(math.inf, -math.inf)
@@ -219,7 +230,7 @@ def _persuade(
             logits = resident.head(batch.at_answers(hidden)).float()  # (S, J, n_vocab)
             answers = batch.answers.to(logits.device)
             leads = _leads(logits.detach(), answers)
-            margins = wanted.margins(leads, search)
+            margins = wanted.margins(leads)
             standing = standing.worse(Standing.of(leads, margins))
             late = ~(leads >= margins)  # what is no number is late too
             if late.any():
