@@ -78,6 +78,7 @@ TERMS: dict[str, str] = {
     "stage": "Which stage of the edit.",
     "items": "The parts of what is told.",
     "Admission.items": "The parts of the predicted peak.",
+    "StageMemory.items": "The parts of what was foretold of the stage; a measured peak has none.",
     "MemoryItem.name": "What takes the memory.",
     "bytes": "How much it takes.",
     "depends_on": "What in the request or the model it grows with.",

@@ -110,6 +110,7 @@ class StageMemory(Frozen):
     stage: str
     predicted_bytes: Bytes
     observed_bytes: Bytes | None
+    items: tuple[MemoryItem, ...] = ()
 
 
 class MemoryView(Frozen):

@@ -7,7 +7,7 @@ import { filesView } from "./files.js";
 import { activity, isFinal, time, verdict } from "./format.js";
 import { problemView } from "./form.js";
 import { tone } from "./list.js";
-import { admissionView, itemTable, stageTable } from "./memory.js";
+import { memoryView } from "./memory.js";
 import { timeline, phases } from "./phases.js";
 import { neuronPicture } from "./picture.js";
 
@@ -81,11 +81,7 @@ const results = (edit, checkpoint, shape) => [
 
 export const section = (title, ...content) => h("section", {}, h("h2", {}, title), content);
 
-function memorySection(edit) {
-  if (!edit.admission) return null;
-  return section("Memory", admissionView(edit.admission, edit.memory?.observed_peak_bytes ?? null),
-    edit.memory?.stages?.length > 0 && stageTable(edit.memory.stages), itemTable(edit.admission.items));
-}
+const memorySection = (edit) => edit.admission && section("Memory", memoryView(edit));
 
 /** The prompts that were asked, what changed in the answers marked. */
 export const answers = (asked) => h("table", { class: "answers" },

@@ -14,7 +14,7 @@ const FAR = 20;
 
 /** An admission: the decision, the figures, and the peak by item against the budget, unless that
  * is so far away that the items could not be told apart. */
-export function admissionView(admission, observed = null) {
+export function admissionView(admission, { observed = null, colour = colours(admission.items) } = {}) {
   const { predicted_peak_bytes: predicted, budget_bytes: budget, items } = admission;
   const [tone, told] = DECISIONS[admission.decision] ?? ["warn", admission.decision];
   const most = Math.max(predicted, observed ?? 0, 1);
@@ -28,31 +28,58 @@ export function admissionView(admission, observed = null) {
       figure("predicted", predicted), observed !== null && figure("observed", observed), figure("budget", budget),
       h("span", { class: "figure" }, h("b", {}, admission.applied.layers_per_pass), " layers a pass")),
     bar(`predicted ${bytes(predicted)} of ${bytes(budget)}`,
-      items.map((item, i) => ({ name: `${item.name}: ${bytes(item.bytes)}`, share: item.bytes / whole, class: `part p${i % 6}` })), marks),
+      items.map((item) => part(item, whole, colour)), marks),
     admission.reasons.map((reason) => h("p", { class: "soft" }, reason)),
     admission.easyedit && h("p", { class: "soft" }, `EasyEdit's own KN would take ${bytes(admission.easyedit.peak_bytes)} for this fact, its weights included.`));
 }
 
-/** The peak of each stage, as foretold with what was found, and as observed. */
-export function stageTable(stages) {
+/** The memory of an edit: as it was admitted, then by stage, and the stage that binds by item. */
+export function memoryView({ admission, memory }) {
+  const stages = memory?.stages ?? [];
+  const colour = colours([...admission.items, ...stages.flatMap((stage) => stage.items)]);
+  const admitted = admissionView(admission, { observed: memory?.observed_peak_bytes, colour });
+  if (!stages.length) return [admitted, itemTable(admission.items, { colour })];
+  const binding = stages.reduce((most, stage) => (stage.predicted_bytes > most.predicted_bytes ? stage : most));
+  return [
+    admitted,
+    h("h3", {}, "By stage, with what was found"), stageTable(stages, colour),
+    binding.items.length === 0 ? itemTable(admission.items, { colour }) : [h("h3", {}, `${binding.stage}, which takes the most, by item`), itemTable(binding.items, { observed: binding.observed_bytes, colour })],
+  ];
+}
+
+/** The peak of each stage: foretold by item, and as observed. */
+function stageTable(stages, colour) {
   const most = Math.max(...stages.flatMap((stage) => [stage.predicted_bytes, stage.observed_bytes ?? 0]), 1);
   return h("table", { class: "items stages" },
     heads(["Stage", "Predicted", "Observed", ""], ["Predicted", "Observed"]),
-    h("tbody", {}, stages.map(({ stage, predicted_bytes: predicted, observed_bytes: observed }, i) => h("tr", {},
-      h("td", {}, stage), h("td", { class: "number" }, bytes(predicted)), h("td", { class: "number" }, observed === null ? "–" : bytes(observed)),
-      h("td", { class: "chart" }, bar(stage, [{ name: `predicted ${bytes(predicted)}`, share: predicted / most, class: `part p${i % 6}` }],
+    h("tbody", {}, stages.map(({ stage, predicted_bytes: predicted, observed_bytes: observed, items }) => h("tr", {},
+      h("td", {}, stage), h("td", { class: "number" }, bytes(predicted)), h("td", { class: "number" }, bytes(observed)),
+      h("td", { class: "chart" }, bar(`${stage}: predicted ${bytes(predicted)}, observed ${bytes(observed)}`,
+        (items.length ? items : [{ name: "predicted", bytes: predicted }]).map((item) => part(item, most, colour)),
         observed === null ? [] : [{ name: `observed ${bytes(observed)}`, share: observed / most }]))))));
 }
 
-/** The items of a predicted peak, the largest first. */
-export function itemTable(items) {
-  const most = Math.max(...items.map((item) => item.bytes), 1);
+/** The items of a predicted peak, the largest first, and what was observed of it as a whole. */
+function itemTable(items, { observed = null, colour }) {
+  const whole = items.reduce((sum, item) => sum + item.bytes, 0);
+  const most = Math.max(whole, observed ?? 0, 1);
+  const row = (name, n, parts, told) => h("tr", {}, h("td", {}, name), h("td", { class: "number" }, bytes(n)),
+    h("td", { class: "chart" }, bar(`${name}: ${bytes(n)}`, parts)), h("td", { class: "soft" }, told));
   return h("table", { class: "items" },
     heads(["Item", "Predicted", "", "Depends on"], ["Predicted"]),
-    h("tbody", {}, items.map((item, i) => [item, i]).sort(([a], [b]) => b.bytes - a.bytes).map(([item, i]) => h("tr", {},
-      h("td", {}, item.name), h("td", { class: "number" }, bytes(item.bytes)),
-      h("td", { class: "chart" }, bar(item.name, [{ name: item.name, share: item.bytes / most, class: `part p${i % 6}` }])),
-      h("td", { class: "soft" }, item.depends_on)))));
+    h("tbody", {}, [...items].sort((a, b) => b.bytes - a.bytes)
+      .map((item) => row(spaced(item.name), item.bytes, [part(item, most, colour)], item.depends_on))),
+    observed !== null && h("tfoot", {}, row("all of them", whole, items.map((item) => part(item, most, colour)), ""),
+      row("observed", observed, [{ name: `observed ${bytes(observed)}`, share: observed / most, class: "part taken" }], "measured as a whole")));
+}
+
+const spaced = (name) => name.replaceAll("_", " ");
+const part = (item, whole, colour) => ({ name: `${spaced(item.name)}: ${bytes(item.bytes)}`, share: item.bytes / whole, class: `part ${colour(item.name)}` });
+
+/** A colour for each item, the same wherever its name is shown. */
+function colours(items) {
+  const names = [...new Set(items.map((item) => item.name))];
+  return (name) => `p${Math.max(names.indexOf(name), 0) % 6}`;
 }
 
 /** A worker's card: what is taken, and what one edit may take of the rest. */

@@ -28,6 +28,7 @@ from contract.settings import Settings
 from contract.store import CheckpointStore
 from contract.views import (
     EditResult,
+    MemoryItem,
     MemoryView,
     Metrics,
     ModelView,
@@ -211,7 +212,15 @@ def result() -> EditResult:
             predicted_peak_bytes=2000,
             observed_peak_bytes=1500,
             stages=(
-                StageMemory(stage="collect", predicted_bytes=2000, observed_bytes=1500),
+                StageMemory(
+                    stage="collect",
+                    predicted_bytes=2000,
+                    observed_bytes=1500,
+                    items=(
+                        MemoryItem(name="logits", bytes=1200, depends_on="vocabulary"),
+                        MemoryItem(name="rows", bytes=800, depends_on="steps"),
+                    ),
+                ),
                 StageMemory(stage="write", predicted_bytes=1000, observed_bytes=None),
             ),
         ),

@@ -176,6 +176,23 @@ def test_a_dot_of_the_picture_tells_its_unit_and_score(
     assert page.locator("figcaption").inner_text() == "layer 1 · unit 3 · score 0.500"
 
 
+def test_the_stage_that_binds_is_told_by_item_beside_what_was_observed(
+    page: Any, api: httpx.Client, checkpoint: CheckpointView, finish: Finish
+) -> None:
+    finish(checkpoint.edit_id)
+    visit(page, api, f"#/edits/{checkpoint.edit_id}")
+
+    rows = page.locator(".items:has(tfoot) :is(tbody, tfoot) tr")
+    page.get_by_text("collect, which takes the most, by item").wait_for()
+
+    assert [row.inner_text().split("\t")[:2] for row in rows.all()] == [
+        ["logits", "1.2 kB"],
+        ["rows", "800 B"],
+        ["all of them", "2.0 kB"],
+        ["observed", "1.5 kB"],
+    ]
+
+
 EDGES_OF_NUMBERS = """() => {
   const edge = (cell) => {
     const text = document.createRange();

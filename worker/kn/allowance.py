@@ -49,7 +49,7 @@ class Allowance:
     def beside(self, observed: Mapping[str, int]) -> tuple[StagePeak, ...]:
         """Each stage's own peak as foretold, beside what was seen of it."""
         return tuple(
-            StagePeak(s.name, s.n_bytes, observed.get(s.name))
+            StagePeak(s.name, s.n_bytes, observed.get(s.name), s.items)
             for s in self._estimate(self.work).stages
         )
 

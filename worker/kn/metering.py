@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from contract.memory import Item
+
 
 class StagePeak(NamedTuple):
     """The most bytes above the weights in one stage; not observed is None."""
@@ -16,6 +18,8 @@ class StagePeak(NamedTuple):
     stage: str
     predicted_bytes: int
     observed_bytes: int | None
+    items: tuple[Item, ...]
+    """The parts of what was foretold; what is observed has none."""
 
 
 class Gauge(Protocol):

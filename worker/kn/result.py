@@ -78,7 +78,7 @@ class EditResult:
             "memory": {
                 "predicted_peak_bytes": self.predicted_peak_bytes,
                 "observed_peak_bytes": self.observed_peak_bytes,
-                "stages": [stage._asdict() for stage in self.stages],
+                "stages": [_told(stage) for stage in self.stages],
             },
             "timings": {name: round(seconds, 4) for name, seconds in self.timings.items()},
             "warnings": [asdict(warned) for warned in self.warnings],
@@ -102,3 +102,12 @@ class EditResult:
     def _repr_svg_(self) -> str:
         """What a notebook shows."""
         return self.picture()
+
+
+def _told(peak: StagePeak) -> dict[str, Any]:
+    items = [
+        {"name": item.name, "bytes": item.n_bytes, "depends_on": item.depends_on}
+        for item in peak.items
+        if item.n_bytes
+    ]
+    return {**peak._asdict(), "items": items}

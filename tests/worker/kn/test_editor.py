@@ -211,6 +211,8 @@ def test_each_stage_tells_its_own_peak_beside_the_foretold_one() -> None:
     stages = result.as_json()["memory"]["stages"]
     assert [seen["stage"] for seen in stages] == ["collect", "write", "evaluate"]
     assert all(0 < seen["observed_bytes"] <= seen["predicted_bytes"] for seen in stages)
+    for seen in stages:
+        assert sum(item["bytes"] for item in seen["items"]) == seen["predicted_bytes"]
     assert max(seen["predicted_bytes"] for seen in stages) == result.predicted_peak_bytes
     assert max(seen["observed_bytes"] for seen in stages) == result.observed_peak_bytes
 
