@@ -1,6 +1,7 @@
 """Checkpoints as they are looked up: published ones in the store, the others in the ledger."""
 
 from app.checkpoint_errors import CheckpointNotFoundError, NoCompositionError
+from app.errors import ApiError, EditGoneError
 from app.service import Service
 from contract.checkpoints import CheckpointPage, CheckpointView, CompositionView
 from contract.ids import is_checkpoint_id
@@ -23,12 +24,16 @@ def check_published(service: Service, checkpoint_id: str) -> None:
 
 
 def seen_checkpoint(service: Service, checkpoint_id: str) -> CheckpointView | CompositionView:
-    """A checkpoint, or a composition on its way to one; raises `CheckpointNotFoundError`."""
+    """A checkpoint, or a composition on its way to one; raises `CheckpointNotFoundError`, and
+    `EditGoneError` for a composition that ended long ago without a checkpoint."""
     checkpoint = service.store.find(checkpoint_id)
     if checkpoint is not None:
         return checkpoint
-    known = is_checkpoint_id(checkpoint_id)
-    composition = service.ledger.find_composition(checkpoint_id) if known else None
+    if not is_checkpoint_id(checkpoint_id):
+        raise CheckpointNotFoundError(checkpoint_id)
+    composition = service.ledger.find_composition(checkpoint_id)
+    if composition is None and service.ledger.is_gone(checkpoint_id):
+        raise EditGoneError(checkpoint_id)
     if composition is None:
         raise CheckpointNotFoundError(checkpoint_id)
     if composition.status is EditStatus.SUCCEEDED:  # published since we looked, or taken away
@@ -37,9 +42,16 @@ def seen_checkpoint(service: Service, checkpoint_id: str) -> CheckpointView | Co
 
 
 def check_composition(service: Service, checkpoint_id: str) -> None:
-    """Raises `NoCompositionError`."""
+    """Raises `NoCompositionError` and `EditGoneError`."""
     if not is_checkpoint_id(checkpoint_id) or service.ledger.record(checkpoint_id) is None:
-        raise NoCompositionError(checkpoint_id)
+        raise missing_composition(service, checkpoint_id)
+
+
+def missing_composition(service: Service, checkpoint_id: str) -> ApiError:
+    """Why there is no such composition."""
+    if is_checkpoint_id(checkpoint_id) and service.ledger.is_gone(checkpoint_id):
+        return EditGoneError(checkpoint_id)
+    return NoCompositionError(checkpoint_id)
 
 
 def page_of(store: CheckpointStore, *, before: str | None, limit: int) -> CheckpointPage:

@@ -7,8 +7,8 @@ posts     64 clients post for N seconds, beside a bare handler that does one fsy
 backlog   N edits wait. Holds: the newest page and the oldest take as long, a full queue as long as
           a short one, and the bytes in Redis and the API that an edit takes stay the same.
 worker    N edits of the demo model in a row, the first and last of them by the default method.
-          Holds: of the time of those 95 % is the engine's, memory is flat to 1 kB an edit, and the
-          last adapter is the first, bit for bit.
+          Holds: of the time of those 95 % is the engine's, memory is flat to 1 kB an edit over the
+          last three quarters, and the last adapter is the first, bit for bit.
 """
 
 import argparse
@@ -146,15 +146,14 @@ def worker(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         files = [site.store.find(checkpoint_id_of(i)) for i in (edit_ids[0], edit_ids[-1])]
         same = site.pid("worker") == pid
     done = [view for view in views if view is not None and view.status is EditStatus.SUCCEEDED]
-    settled = rows[len(rows) // 5 :]  # the allocator's pools fill up first
-    slope = linear_regression(
-        [row["edits"] for row in settled], [row["worker_bytes"] for row in settled]
-    ).slope
+    quarter = len(rows) // 4  # the allocator's pools and the libraries' caches fill up first
+    slope = _bytes_per_edit(rows[quarter:])
     summary = {
         "part": "worker",
         "edits": len(done),
         "share_in_engine": round(share, 3),
-        "worker_bytes_per_edit": round(slope),
+        "worker_bytes_per_edit": slope,
+        "worker_bytes_per_edit_at_first": _bytes_per_edit(rows[: quarter + 1]),
         "first_adapter_again": bool(files[0] and files[1] and files[0].files == files[1].files),
         "one_process": same,
     }
@@ -169,6 +168,12 @@ def worker(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 PARTS = {"posts": posts, "backlog": backlog, "worker": worker}
+
+
+def _bytes_per_edit(rows: Sequence[dict[str, Any]]) -> int:
+    """How fast the worker's memory grows over these rows."""
+    edits, held = [row["edits"] for row in rows], [row["worker_bytes"] for row in rows]
+    return round(linear_regression(edits, held).slope)
 
 
 def _share_in_engine(site: House, first: str, last: str) -> float:

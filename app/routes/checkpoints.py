@@ -7,8 +7,14 @@ from starlette.concurrency import run_in_threadpool
 
 from app.acceptance import accept_composition
 from app.canceling import cancel
-from app.checkpoint_errors import CheckpointInUseError, NoCompositionError
-from app.checkpoints import check_published, dependents_of, page_of, seen_checkpoint
+from app.checkpoint_errors import CheckpointInUseError
+from app.checkpoints import (
+    check_published,
+    dependents_of,
+    missing_composition,
+    page_of,
+    seen_checkpoint,
+)
 from app.cursors import checkpoint_before, cursor_after
 from app.json_body import JsonRoute
 from app.logs import EventLog
@@ -78,6 +84,7 @@ def list_checkpoints(
     responses=problems(
         ErrorCode.INVALID_REQUEST,
         ErrorCode.CHECKPOINT_NOT_FOUND,
+        ErrorCode.EDIT_GONE,
         ErrorCode.STORE_CORRUPT,
         ErrorCode.LEDGER_UNAVAILABLE,
     ),
@@ -109,6 +116,7 @@ async def get_checkpoint(
         202: {"description": "Its worker stops it soon: follow it.", "model": CompositionView},
         **problems(
             ErrorCode.CHECKPOINT_NOT_FOUND,
+            ErrorCode.EDIT_GONE,
             ErrorCode.EDIT_FINAL,
             ErrorCode.STORE_CORRUPT,
             ErrorCode.LEDGER_UNAVAILABLE,
@@ -120,7 +128,7 @@ def cancel_checkpoint(
 ) -> Response | CheckpointView | CompositionView:
     """Stops a composition, be it waiting or running; what is published by then stays published."""
     if not (is_checkpoint_id(checkpoint_id) and cancel(service, checkpoint_id)):
-        raise NoCompositionError(checkpoint_id)
+        raise missing_composition(service, checkpoint_id)
     seen = seen_checkpoint(service, checkpoint_id)
     return seen if seen.status.is_final else _to_follow(seen)
 

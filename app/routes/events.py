@@ -53,6 +53,7 @@ async def list_events(
         **problems(
             ErrorCode.INVALID_REQUEST,
             ErrorCode.CHECKPOINT_NOT_FOUND,
+            ErrorCode.EDIT_GONE,
             ErrorCode.LEDGER_UNAVAILABLE,
         ),
     },

@@ -1,10 +1,12 @@
 """`POST /checkpoints`: edits put together, followed and canceled."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
+from redis import Redis
 
 from contract.attempts import Attempts, CancelAskedError
 from contract.checkpoints import CheckpointView, Part
@@ -12,6 +14,7 @@ from contract.composition import ComposeRequest, Composition, Retest
 from contract.ids import checkpoint_id_of
 from contract.ledger import Ledger
 from contract.lifecycle import Outcome
+from contract.retention import Retention
 from contract.store import CheckpointStore
 from contract.views import EditResult, Metrics, ModelView
 
@@ -140,6 +143,19 @@ def test_what_happened_to_a_composition_is_listed_and_fed_to_its_end(
 
     assert listed == ["queued", "canceled"]
     assert fed == ["event: queued", "event: canceled"]
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", ""), ("GET", "/events"), ("POST", "/cancel")])
+def test_a_composition_that_ended_long_ago_without_a_checkpoint_is_gone(
+    api: httpx.Client, publish: Publish, redis: Redis, method: str, path: str
+) -> None:
+    composed_id = post(api, publish()).json()["id"]
+    api.post(f"/checkpoints/{composed_id}/cancel")
+    Retention(redis, keep_s=60, clock=lambda: time.time() + 31_536_000).forget_old()
+
+    response = api.request(method, f"/checkpoints/{composed_id}{path}")
+
+    assert (response.status_code, response.json()["code"]) == (410, "edit_gone")
 
 
 @pytest.mark.parametrize(("method", "what"), [("POST", "cancel"), ("GET", "events")])
