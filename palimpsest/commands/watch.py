@@ -3,10 +3,11 @@
 import argparse
 from collections.abc import Iterator
 
-from contract.lifecycle import EditStatus
+from contract.lifecycle import FINAL, EditStatus
 from contract.views import EditEvent, EditView
 from palimpsest.client import Client
 from palimpsest.command import ExitCode, Session, add_json
+from palimpsest.errors import UnexpectedAnswerError, UnreachableError
 from palimpsest.reports import activity, details, event
 
 
@@ -35,11 +36,21 @@ def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
 
 
 def _followed(client: Client, edit_id: str) -> Iterator[EditEvent | EditView]:
-    """Each event once, and the edit about every second; the final edit comes last."""
-    shown: set[str] = set()
+    """Each event once, as the feed tells it, and the final edit last. While the edit is in line, of
+    which no event tells, and where no feed gets through, it is looked at about every second."""
+    heard: list[str] = []
+    has_feed = True
     for edit in client.edits.follow(edit_id, every_s=1):
         for happened in client.edits.history(edit_id):
-            if happened.id not in shown:
-                shown.add(happened.id)
+            if happened.id not in heard:
+                heard.append(happened.id)
                 yield happened
-        yield edit
+        if has_feed and edit.status not in (EditStatus.QUEUED, *FINAL):
+            try:
+                for happened in client.edits.events(edit_id, after=heard[-1] if heard else None):
+                    heard.append(happened.id)
+                    yield happened
+            except (UnexpectedAnswerError, UnreachableError):
+                has_feed = False
+        else:
+            yield edit

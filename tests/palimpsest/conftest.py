@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -84,6 +84,11 @@ def problem(status: int, code: str, **fields: Any) -> httpx.Response:
     return httpx.Response(status, headers=headers, content=content)
 
 
+def happened(event_id: str, kind: str, **data: Any) -> dict[str, Any]:
+    """An event as it is told."""
+    return {"id": event_id, "type": kind, "at": NOON.isoformat(), "data": data}
+
+
 @dataclass
 class FakeService:
     """Takes edits; each is queued when it is first looked at and ended when looked at again."""
@@ -96,6 +101,8 @@ class FakeService:
     by_key: dict[str, str] = field(default_factory=dict)
     looks: dict[str, int] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
+    feed: Sequence[Mapping[str, Any]] = ()
+    """The events of a feed; none is a way on which no feed gets through."""
     served_files: Mapping[str, bytes] | None = None
     """What is sent where that is not what the manifest names."""
 
@@ -121,8 +128,11 @@ class FakeService:
             case ["edits", edit_id] if edit_id in self.edits:
                 return _view(self._look(edit_id))
             case ["edits", edit_id, "events"] if edit_id in self.edits:
-                event = {"id": "1-0", "type": "queued", "at": NOON.isoformat(), "data": {}}
-                return httpx.Response(200, json={"items": [event]})
+                if self.feed and request.headers["Accept"] == "text/event-stream":
+                    lines = (f"data: {json.dumps(told)}\n\n" for told in self.feed)
+                    kind = {"Content-Type": "text/event-stream"}
+                    return httpx.Response(200, headers=kind, text="".join(lines))
+                return httpx.Response(200, json={"items": [happened("1-0", "queued")]})
             case ["checkpoints"] if request.method == "POST":
                 return _view(composition(**json.loads(request.content)))
             case ["checkpoints"]:
@@ -226,3 +236,9 @@ def failed_edit() -> EditMaker:
 def a_problem() -> Callable[..., httpx.Response]:
     """Makes an answer as RFC 9457 has it."""
     return problem
+
+
+@pytest.fixture
+def an_event() -> Callable[..., dict[str, Any]]:
+    """Makes an event as it is told."""
+    return happened

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
+from contract.lifecycle import EditStatus
 from palimpsest.__main__ import CLIENTS, SERVERS, run
 
 ProblemMaker = Callable[..., httpx.Response]
@@ -252,6 +253,35 @@ def test_watch_shows_each_event_once_and_the_result(
     cli: Cli, service: Any, one_fact: tuple[str, ...]
 ) -> None:
     cli(*one_fact, "--no-wait")
+
+    ran = cli("watch", "edit-1")
+
+    assert ran.code == 0
+    assert ran.out.splitlines()[:3] == ["12:00:00  queued", "", "edit-1  held"]
+
+
+def test_watch_of_a_running_edit_listens_to_the_feed(
+    cli: Cli, service: Any, edit: Callable[..., Any], an_event: Callable[..., dict[str, Any]]
+) -> None:
+    service.edits["edit-1"] = edit(status=EditStatus.RUNNING)
+    service.feed = (an_event("2-0", "phase", phase="write"), an_event("3-0", "succeeded"))
+
+    ran = cli("watch", "edit-1")
+
+    assert ran.out.splitlines()[:5] == [
+        "12:00:00  queued",
+        "12:00:00  phase      phase=write",
+        "12:00:00  succeeded",
+        "",
+        "edit-1  held",
+    ]
+    assert [r.headers.get("Last-Event-ID") for r in service.requests].count("1-0") == 1
+
+
+def test_watch_looks_again_where_no_feed_gets_through(
+    cli: Cli, service: Any, edit: Callable[..., Any]
+) -> None:
+    service.edits["edit-1"] = edit(status=EditStatus.RUNNING)
 
     ran = cli("watch", "edit-1")
 
