@@ -16,38 +16,48 @@ const LOOK_MS = 3000;
 export async function editPage(root, { id, signal, told }) {
   const [head, refusal, body] = [h("section", { class: "wide head" }), h("div", { class: "wide", role: "alert" }), h("div", { class: "wide stack" })];
   root.replaceChildren(head, refusal, body);
-  let edit = null;
-  let drawn = false;
-  const shapes = get("models", { signal }).then(({ items }) => { told(items); return items; });
+  let [edit, shape, drawn, followed, refused] = [null, null, false, false, false];
 
   async function look() {
-    edit = await get(`edits/${id}`, { signal });
+    const [{ items }, found] = await Promise.all([get("models", { signal }), get(`edits/${id}`, { signal })]);
+    told(items);
+    [edit, shape] = [found, items.find((model) => model.name === found.model)?.shape];
     await draw();
   }
 
+  /** What may pass is tried again; a refusal stays. */
+  const tried = () => look().catch((error) => {
+    if (signal.aborted) return;
+    refused = error.status < 500;
+    if (refused) show(body, problemView(error));
+    else told(null, error);
+  });
+
   async function draw() {
-    show(head, heading(edit), h("menu", {}, actions(edit, refusal, look)));
+    show(head, heading(edit), h("menu", {}, actions(edit, refusal, tried)));
     if (!isFinal(edit)) return show(body, section("Now", phases(edit), h("p", { class: "soft" }, activity(edit))), memorySection(edit));
     if (drawn) return undefined;
     drawn = true;
     const checkpoint = edit.checkpoint_id ? await get(`checkpoints/${edit.checkpoint_id}`, { signal }).catch(() => null) : null;
-    const shape = (await shapes).find((model) => model.name === edit.model)?.shape;
     return body.replaceChildren(...results(edit, checkpoint, shape));
   }
 
-  await look().catch((error) => { if (!signal.aborted) body.replaceChildren(problemView(error)); });
-  if (edit === null || isFinal(edit)) return;
-  follow(edit, draw, signal, look);
-  await repeatedly(() => (isFinal(edit) ? undefined : look().catch((error) => told(null, error))), LOOK_MS, signal);
-}
-
-async function follow(edit, draw, signal, look) {
-  for await (const { type, data } of events(edit.id, signal)) {
-    if (type === "phase") Object.assign(edit, { status: "running", phase: data.phase, progress: null });
-    if (type === "progress") edit.progress = data;
-    if (["phase", "progress"].includes(type)) await draw();
+  async function follow() {
+    followed = true;
+    for await (const { type, data } of events(id, signal)) {
+      if (type === "phase") Object.assign(edit, { status: "running", phase: data.phase, progress: null });
+      if (type === "progress") edit.progress = data;
+      if (["phase", "progress"].includes(type)) await draw();
+    }
+    followed = false;
+    if (!signal.aborted) await tried();
   }
-  if (!signal.aborted) await look();
+
+  await repeatedly(async () => {
+    if (refused || (edit && isFinal(edit))) return;
+    await tried();
+    if (edit && !isFinal(edit) && !followed) follow();
+  }, LOOK_MS, signal);
 }
 
 const heading = (edit) => [

@@ -320,6 +320,23 @@ def test_a_service_that_is_gone_is_told_and_comes_back(
     page.locator("#outage").wait_for(state="hidden")
 
 
+def test_an_edit_that_is_opened_while_the_service_is_gone_comes_with_it(
+    page: Any, api: httpx.Client, served: ModelView
+) -> None:
+    edit_id = made(api)
+    visit(page, api)
+    page.locator("tr[data-id]").wait_for()
+
+    page.context.set_offline(True)
+    page.locator("tr[data-id] a").click()
+    page.locator("#outage", has_text="does not answer").wait_for()
+    page.context.set_offline(False)
+
+    page.locator("#verdict", has_text="queued").wait_for()
+    page.locator("#outage").wait_for(state="hidden")
+    assert page.url.endswith(edit_id)
+
+
 def test_an_edit_that_is_not_there_is_told(page: Any, api: httpx.Client) -> None:
     visit(page, api, f"#/edits/edit-{'0' * 28}")
 
