@@ -1,6 +1,7 @@
 """How many bytes an edit takes above the resident weights, by the standard library alone."""
 
-from contract.memory.estimate import estimate
+from contract.memory.composing import Composing
+from contract.memory.estimate import estimate, estimate_composition
 from contract.memory.excess import ExcessError
 from contract.memory.fitting import Fit, at_worst, fit, least_of, most_layers_within
 from contract.memory.items import Estimate, Item, Stage
@@ -21,7 +22,7 @@ from contract.memory.shape import DTYPE_BYTES, ModelShape
 from contract.memory.whole import VLLM_RANKS, filled_rank
 from contract.memory.work import (
     SAMPLED,
-    Base,
+    AdapterShape,
     Chosen,
     Held,
     Nodes,
@@ -46,8 +47,9 @@ __all__ = [
     "STATEMENTS_PER_BATCH",
     "STATEMENTS_PER_PASS",
     "VLLM_RANKS",
-    "Base",
+    "AdapterShape",
     "Chosen",
+    "Composing",
     "Estimate",
     "ExcessError",
     "Fit",
@@ -62,6 +64,7 @@ __all__ = [
     "Write",
     "at_worst",
     "estimate",
+    "estimate_composition",
     "filled_rank",
     "fit",
     "least_of",

@@ -1,4 +1,4 @@
-"""How many bytes an edit takes above the resident weights, item by item.
+"""How many bytes an edit, or several put together, take above the resident weights, item by item.
 
 Standard library only: the API asks before a job exists, the worker asks again with exact token
 counts. Of collecting, writing and evaluating each, all moments that may be the peak are followed,
@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from contract.memory.collect import collect_stages
+from contract.memory.composing import Composing, compose_stages, publish_stages
 from contract.memory.evaluation import evaluate_stages
 from contract.memory.items import Estimate, Item, Stage
 from contract.memory.shape import ModelShape
@@ -43,6 +44,13 @@ def _estimate(shape: ModelShape, work: Workload, layers: int, on_host: bool) -> 
     }
     stages = tuple(_largest(name, shape, seen, on_host=on_host) for name, seen in moments.items())
     return Estimate(layers_per_pass=layers, stages=stages)
+
+
+def estimate_composition(shape: ModelShape, work: Composing, *, on_host: bool = True) -> Estimate:
+    """The bytes of stacking the edits and asking them again, and of publishing what came of it."""
+    moments = {"compose": compose_stages(shape, work), "publish": publish_stages(shape, work)}
+    stages = tuple(_largest(name, shape, seen, on_host=on_host) for name, seen in moments.items())
+    return Estimate(layers_per_pass=shape.n_layer, stages=stages)
 
 
 def _on(base: tuple[Item, ...], moments: Iterable[Stage]) -> Iterable[Stage]:

@@ -124,8 +124,8 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
-class Base:
-    """The adapter that an edit is made on."""
+class AdapterShape:
+    """An adapter as memory counts it: what it writes, and its directions in each layer."""
 
     chosen: Chosen
     rank: int
@@ -162,7 +162,7 @@ class Workload:
     chosen: Chosen | None = None
     references: References = References()
     protected: tuple[int, ...] = ()
-    base: Base | None = None
+    base: AdapterShape | None = None
     pad_rank: int | None = None  # the rank is filled up to one that vLLM takes, of so many at least
     rank: int | None = None  # directions in a layer, where they are not those of the write
     held: tuple[Held, ...] | None = None  # once it is known which texts feel the write

@@ -178,24 +178,23 @@ def _gradients(n_bytes: int) -> Item:
 
 
 def columns_stage(shape: ModelShape, work: Workload, *, name: str) -> Stage:
-    """The edited columns are computed beside those that they replace, one layer after another; the
-    change of a layer, of rank 2 and more, first for all its columns."""
+    """The edited columns are computed beside those that they replace, one layer after another."""
+    chosen = chosen_of(shape, work)
+    known = (2 * chosen.neurons - chosen.widest) * shape.d_model * shape.dtype_bytes
+    saved = replace(saved_columns(shape, work), n_bytes=known)
+    return Stage(name=name, items=(saved, delta(shape, work), adapter(shape, work)))
+
+
+def delta(shape: ModelShape, work: Workload) -> Item:
+    """The change of a layer, of rank 2 and more first for all its columns, beside the columns."""
     chosen, d, rank = chosen_of(shape, work), shape.d_model, rank_of(shape, work)
     columns = d * chosen.widest
     whole = d * shape.d_ff + max(columns, rank * shape.d_ff) if rank > 1 else 0
-    known = 2 * chosen.neurons - chosen.widest
-    return Stage(
-        name=name,
-        items=(
-            replace(saved_columns(shape, work), n_bytes=known * d * shape.dtype_bytes),
-            Item(
-                name="delta",
-                n_bytes=max(whole, 3 * columns) * FLOAT32_BYTES,
-                depends_on="answer tokens, max_neurons",
-                on_host=True,
-            ),
-            adapter(shape, work),
-        ),
+    return Item(
+        name="delta",
+        n_bytes=max(whole, 3 * columns) * FLOAT32_BYTES,
+        depends_on="answer tokens, max_neurons",
+        on_host=True,
     )
 
 

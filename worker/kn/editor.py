@@ -33,7 +33,7 @@ from worker.kn.stopwatch import Stopwatch, Watch
 from worker.kn.verdict import holds, warnings_of
 from worker.kn.verification import Made, files_of, verify
 from worker.kn.weights import edited, edited_columns
-from worker.kn.workload import base_of, settled_workload, workload_of
+from worker.kn.workload import settled_workload, shape_of_adapter, workload_of
 
 RECIPES: Mapping[Method, Recipe] = {
     Method.CALIBRATED: Calibrated(),
@@ -226,7 +226,7 @@ class Editor:
             references=self._references,
             said=references.said(self.resident, self.kept),
         )
-        return replace(work, base=base_of(base) if base else None, pad_rank=pad_rank)
+        return replace(work, base=shape_of_adapter(base) if base else None, pad_rank=pad_rank)
 
     def _make(
         self,

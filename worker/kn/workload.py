@@ -7,7 +7,7 @@ from contract.memory import (
     FEWEST_NEW_TOKENS,
     KEPT_SAYINGS,
     KEPT_TOKENS_PER_TEXT,
-    Base,
+    AdapterShape,
     Chosen,
     Nodes,
     References,
@@ -48,10 +48,10 @@ def workload_of(
     )
 
 
-def base_of(adapter: Adapter) -> Base:
-    """An adapter that an edit is made on, as memory counts it."""
+def shape_of_adapter(adapter: Adapter) -> AdapterShape:
+    """An adapter as memory counts it."""
     layers = (write.layer for write in adapter.writes for _ in write.units)
-    return Base(Chosen.of(layers), adapter.rank)
+    return AdapterShape(Chosen.of(layers), adapter.rank)
 
 
 def settled_workload(before: Workload, task: Task, questions: Sequence[Question]) -> Workload:
