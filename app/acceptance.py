@@ -2,11 +2,11 @@
 
 from fastapi import Response
 
-from app.ancestry import check_base, model_of_edits
+from app.ancestry import check_base, edits_of
 from app.authentication import caller
 from app.edit_response import edit_response, missing
 from app.errors import MemoryInfeasibleError, NoWorkerError
-from app.intake import admission_of, foretold_of, model_for
+from app.intake import admission_of, composition_admission_of, foretold_of, model_for
 from app.logs import EventLog
 from app.service import Service
 from app.tracing import request_id
@@ -61,9 +61,7 @@ def accept_composition(
     origin = _origin(idempotency_key)
     submission = service.ledger.find_submission(request, origin)
     if submission is None:
-        model = _at_work(model_of_edits(request, service.store, service.ledger.presence.models()))
-        asked = request.model_copy(update={"model": model.name})
-        submission = service.ledger.submit(asked, model=model.name, admission=None, origin=origin)
+        submission = _submit_composition(service, request, origin)
     log.info("composition_accepted", id=submission.edit_id, created=submission.created)
     return submission.edit_id
 
@@ -109,6 +107,19 @@ def _submit(service: Service, request: EditRequest, origin: Origin) -> Submissio
         admission=admission,
         origin=origin,
     )
+
+
+def _submit_composition(service: Service, request: ComposeRequest, origin: Origin) -> Submission:
+    survey = service.ledger.presence.survey()
+    model, edits = edits_of(request, service.store, survey.models)
+    counter = service.tokens.of(_at_work(model))
+    admission = composition_admission_of(
+        request, edits, model, workers=survey.workers, counter=counter
+    )
+    if admission.decision is Decision.REJECT:
+        raise MemoryInfeasibleError(admission)
+    asked = request.model_copy(update={"model": model.name})
+    return service.ledger.submit(asked, model=model.name, admission=admission, origin=origin)
 
 
 def _at_work(model: ModelView) -> ModelView:

@@ -23,16 +23,16 @@ def check_base(request: EditRequest, model: ModelView, store: CheckpointStore) -
     _check_kinship(base, model, pointer="#/base")
 
 
-def model_of_edits(
+def edits_of(
     request: ComposeRequest, store: CheckpointStore, models: Sequence[ModelView]
-) -> ModelView:
-    """The model that all the edits were made on; raises `EditNotPublishedError`,
+) -> tuple[ModelView, list[CheckpointView]]:
+    """The edits, and the model that all of them were made on; raises `EditNotPublishedError`,
     `InvalidRequestError`, and what `model_for` raises."""
     edits = [_published(edit_id, i, store) for i, edit_id in enumerate(request.edits)]
     model = model_for(request.model or edits[0].model, models)
     for i, edit in enumerate(edits):
         _check_kinship(edit, model, pointer=f"#/edits/{i}")
-    return model
+    return model, edits
 
 
 def _published(edit_id: str, i: int, store: CheckpointStore) -> CheckpointView:

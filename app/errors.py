@@ -7,7 +7,7 @@ from typing import Any
 from contract.edits import Frozen
 from contract.failures import ErrorCode
 from contract.lifecycle import EditStatus
-from contract.views import Foretold
+from contract.views import Admission
 
 STATUS: dict[ErrorCode, HTTPStatus] = {
     ErrorCode.UNAUTHORIZED: HTTPStatus.UNAUTHORIZED,
@@ -143,11 +143,11 @@ class NoWorkerError(ApiError):
 
 
 class MemoryInfeasibleError(ApiError):
-    """The edit does not fit the largest budget of the model's workers."""
+    """The edit, or several together, do not fit the largest budget of the model's workers."""
 
     code = ErrorCode.MEMORY_INFEASIBLE
 
-    def __init__(self, admission: Foretold) -> None:
+    def __init__(self, admission: Admission) -> None:
         self.admission = admission
         detail = "; ".join(admission.reasons) or "the edit does not fit the memory"
         super().__init__(detail, members={"admission": admission.model_dump(mode="json")})

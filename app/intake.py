@@ -1,16 +1,19 @@
 """What is decided about a request before it becomes an edit: its model, its length, its memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from app.errors import ModelUnknownError, NoWorkerError, PromptTooLongError
 from app.tokens import TokenCounter, count_one
-from contract.admission import beside_easyedit, decide
+from contract.admission import beside_easyedit, decide, decide_composition
 from contract.cards import default_threshold
+from contract.checkpoints import CheckpointView
+from contract.composition import ComposeRequest
 from contract.edits import EditRequest
 from contract.memory import ModelShape, Workload
 from contract.views import Admission, Decision, Foretold, ModelView, WorkerView
 from contract.workload import CountTokens, fact_of, workload_of
+from contract.written import composing_of
 
 
 class Measured(NamedTuple):
@@ -18,6 +21,15 @@ class Measured(NamedTuple):
 
     pointer: str
     tokens: int
+
+
+class Room(NamedTuple):
+    """What the model's workers have for one job: the roomiest's budget, and an empty memory's."""
+
+    budget_bytes: int | None
+    rest_bytes: int | None
+    on_host: bool
+    card_bytes: int | None
 
 
 def model_for(name: str | None, models: Sequence[ModelView]) -> ModelView:
@@ -49,6 +61,37 @@ def admission_of(
     def decided(count: CountTokens) -> Admission:
         return _decided(request, model, serving, workload_of(request, count))
 
+    return _in_doubt(decided, counter)
+
+
+def composition_admission_of(
+    request: ComposeRequest,
+    edits: Sequence[CheckpointView],
+    model: ModelView,
+    *,
+    workers: Sequence[WorkerView],
+    counter: TokenCounter,
+) -> Admission:
+    """Whether the edits, put together, fit the largest budget of the model's live workers."""
+    room = _room([worker for worker in workers if worker.model == model.name])
+    asking = [edit.request for edit in edits if isinstance(edit.request, EditRequest)]
+
+    def decided(count: CountTokens) -> Admission:
+        asked = [workload_of(edit, count) for edit in asking]
+        work = composing_of(edits, asked, pad_rank=request.pad_rank)
+        return decide_composition(
+            _shape(model),
+            work,
+            budget_bytes=room.budget_bytes,
+            rest_bytes=room.rest_bytes,
+            on_host=room.on_host,
+        )
+
+    return _in_doubt(decided, counter)
+
+
+def _in_doubt(decided: Callable[[CountTokens], Admission], counter: TokenCounter) -> Admission:
+    """What is decided; where tokens cannot be counted, nothing is refused that may fit."""
     admission = decided(counter.count)
     if counter.is_exact:
         return admission
@@ -68,18 +111,28 @@ def foretold_of(
 def _decided(
     request: EditRequest, model: ModelView, serving: Sequence[WorkerView], work: Workload
 ) -> Admission:
-    roomiest = max(serving, key=lambda worker: worker.budget_bytes, default=None)
-    capacities = [worker.capacity_bytes for worker in serving if worker.capacity_bytes is not None]
-    on_host = roomiest is None or roomiest.device.startswith("cpu")
-    card_bytes = None if on_host or roomiest is None else roomiest.total_bytes
+    room = _room(serving)
+    card_bytes = room.card_bytes
     return decide(
         _shape(model),
         work,
+        budget_bytes=room.budget_bytes,
+        rest_bytes=room.rest_bytes,
+        on_host=room.on_host,
+        threshold=default_threshold(request, card_bytes=card_bytes) if card_bytes else None,
+        threshold_max=request.hparams.adaptive_threshold_max,
+    )
+
+
+def _room(serving: Sequence[WorkerView]) -> Room:
+    roomiest = max(serving, key=lambda worker: worker.budget_bytes, default=None)
+    capacities = [worker.capacity_bytes for worker in serving if worker.capacity_bytes is not None]
+    on_host = roomiest is None or roomiest.device.startswith("cpu")
+    return Room(
         budget_bytes=None if roomiest is None else roomiest.budget_bytes,
         rest_bytes=max(capacities, default=None),
         on_host=on_host,
-        threshold=default_threshold(request, card_bytes=card_bytes) if card_bytes else None,
-        threshold_max=request.hparams.adaptive_threshold_max,
+        card_bytes=None if on_host or roomiest is None else roomiest.total_bytes,
     )
 
 

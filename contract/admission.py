@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from contract.memory import (
+    Composing,
     Estimate,
     Fit,
     Item,
@@ -12,6 +13,7 @@ from contract.memory import (
     Workload,
     at_worst,
     estimate,
+    estimate_composition,
     fit,
     least_of,
 )
@@ -60,6 +62,31 @@ def decide(
             layers_per_pass=found.layers, adaptive_threshold=threshold, max_neurons=found.neurons
         ),
     )
+
+
+def decide_composition(
+    shape: ModelShape,
+    work: Composing,
+    *,
+    budget_bytes: int | None,
+    rest_bytes: int | None = None,
+    on_host: bool = True,
+) -> Admission:
+    """As `decide` does; of edits that are put together nothing can be made smaller."""
+    foretold = estimate_composition(shape, work, on_host=on_host)
+    if budget_bytes is None:
+        return _admission(Decision.ADMIT, foretold, None, ["no worker has told its memory yet"])
+    takes = foretold.peak_bytes
+    if takes <= budget_bytes:
+        return _admission(Decision.ADMIT, foretold, budget_bytes)
+    reason = (
+        f"{len(work.members)} edits together take {takes} bytes ({foretold.binding.name}), "
+        f"the budget is {budget_bytes}"
+    )
+    if takes <= (rest_bytes or budget_bytes):
+        later = "it fits when what else is in the memory is gone"
+        return _admission(Decision.DEFER, foretold, budget_bytes, [reason, later])
+    return _admission(Decision.REJECT, foretold, budget_bytes, [reason, "fewer edits take less"])
 
 
 def beside_easyedit(admission: Admission, shape: ModelShape, fact: SequenceShape) -> Foretold:

@@ -94,6 +94,7 @@ class CompositionView(ComposeRequest):
     queue: QueueView | None = Field(default=None, description="Null once final.")
     phase: Phase | None = None
     progress: Progress | None = None
+    admission: Admission | None = None
     error: EditFailure | None = None
     created_at: datetime
     started_at: datetime | None = None

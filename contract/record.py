@@ -137,7 +137,9 @@ class EditRecord:
         self, *, queue: QueueView | None, queued_reason: QueuedReason | None
     ) -> CompositionView:
         """The composition as users see it, as long as it has no checkpoint."""
-        seen = self._seen(("progress", "error"), ("phase", "started_at", "finished_at"))
+        seen = self._seen(
+            ("admission", "progress", "error"), ("phase", "started_at", "finished_at")
+        )
         seen |= {"queue": queue, "queued_reason": queued_reason}
         return CompositionView.model_validate(seen)
 

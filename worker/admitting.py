@@ -1,8 +1,9 @@
 """Whether an edit fits when it is taken, and what is done when memory runs out all the same."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from contract.admission import decide
+from contract.admission import decide, decide_composition
 from contract.attempts import Attempt
 from contract.cards import default_threshold
 from contract.edits import EditRequest
@@ -10,8 +11,10 @@ from contract.failures import ErrorCode
 from contract.lifecycle import Phase
 from contract.memory import ExcessError
 from contract.views import Admission, Applied, Decision, EditResult
+from contract.written import composing_of
 from worker.device_memory import budget_bytes, capacity_bytes
 from worker.failures import code_of
+from worker.lineage import Member
 from worker.logs import EventLog
 from worker.resources import Made, Resources
 
@@ -73,6 +76,35 @@ def admit(
         threshold_max=request.hparams.adaptive_threshold_max,
     )
     admission = _until_free(admission, needed_bytes)
+    resources.attempts.admit(attempt, admission)
+    return admission
+
+
+def admit_composition(
+    attempt: Attempt,
+    members: Sequence[Member],
+    requests: Sequence[Any],
+    *,
+    pad_rank: int | None,
+    resources: Resources,
+) -> Admission:
+    """Decide on several edits together, and record it."""
+    resources.attempts.enter(attempt, Phase.ADMIT)
+    editor, reading = resources.editor, resources.memory.read()
+    work = composing_of(
+        [member.checkpoint for member in members],
+        [editor.workload(request) for request in requests],
+        pad_rank=pad_rank,
+    )
+    admission = decide_composition(
+        editor.shape,
+        work,
+        budget_bytes=resources.foretellable(
+            budget_bytes(reading, cap_bytes=resources.memory_cap_bytes)
+        ),
+        rest_bytes=_rest_bytes(resources),
+        on_host=editor.device.startswith("cpu"),
+    )
     resources.attempts.admit(attempt, admission)
     return admission
 

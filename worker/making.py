@@ -13,7 +13,7 @@ from contract.ids import checkpoint_id_of
 from contract.lifecycle import Outcome, Phase
 from contract.record import EditRecord, Request, Result
 from contract.views import Admission, Decision, EditResult
-from worker.admitting import admit, as_applied, edit_within, settled
+from worker.admitting import admit, admit_composition, as_applied, edit_within, settled
 from worker.composing import composition_of
 from worker.endings import Deferred, Ending, Failed, Published, check_lease
 from worker.failures import failure
@@ -65,11 +65,8 @@ def _edit(
             resources=resources,
             needed_bytes=record.needed_bytes,
         )
-        if admission.decision is Decision.DEFER and record.may_wait(now_s, resources.memory_wait_s):
-            return Deferred(record)
-        if admission.decision in (Decision.REJECT, Decision.DEFER):
-            reasons = "; ".join(admission.reasons)
-            return Failed(failure(ErrorCode.MEMORY_INFEASIBLE, reasons))
+        if refused := _refused(admission, record, now_s, resources):
+            return refused
         edited, admission = edit_within(
             attempt,
             admission,
@@ -93,15 +90,32 @@ def _edit(
     return Draft(parts, files, request, result, admission, request.base)
 
 
+def _refused(
+    admission: Admission, record: EditRecord, now_s: float, resources: Resources
+) -> Deferred | Failed | None:
+    """How the attempt ends where it is not admitted now."""
+    if admission.decision is Decision.DEFER and record.may_wait(now_s, resources.memory_wait_s):
+        return Deferred(record)
+    if admission.decision in (Decision.REJECT, Decision.DEFER):
+        return Failed(failure(ErrorCode.MEMORY_INFEASIBLE, "; ".join(admission.reasons)))
+    return None
+
+
 def _compose(
     attempt: Attempt, request: ComposeRequest, record: EditRecord, resources: Resources
-) -> Draft | Failed:
-    editor, narration = resources.editor, _narration(attempt, resources)
-    with resources.deadline(record.left_s(resources.clock())):
+) -> Draft | Failed | Deferred:
+    editor, narration, now_s = resources.editor, _narration(attempt, resources), resources.clock()
+    with resources.deadline(record.left_s(now_s)):
         members = members_of(request.edits, resources.store, editor)
+        requests = [editor.parse(member.request.model_dump(mode="json")) for member in members]
+        admission = admit_composition(
+            attempt, members, requests, pad_rank=request.pad_rank, resources=resources
+        )
+        if refused := _refused(admission, record, now_s, resources):
+            return refused
         composed = editor.compose(
             [member.adapter for member in members],
-            [editor.parse(member.request.model_dump(mode="json")) for member in members],
+            requests,
             pad_rank=request.pad_rank,
             watch=narration,
             between=narration.between,
@@ -112,7 +126,7 @@ def _compose(
             return Failed(failure(ErrorCode.NOT_HELD, f"do not hold: {', '.join(lost)}"), result)
         files = _keep(attempt, composed, resources)
     parts = parts_of([(member.edit_id, member.adapter.rank) for member in members])
-    return Draft(parts, files, request, result)
+    return Draft(parts, files, request, result, admission)
 
 
 def _narration(attempt: Attempt, resources: Resources) -> Narration:

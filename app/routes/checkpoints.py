@@ -41,6 +41,7 @@ router = APIRouter(tags=["checkpoints"], route_class=JsonRoute)
     responses=problems(
         ErrorCode.INVALID_REQUEST,
         ErrorCode.EDIT_NOT_PUBLISHED,
+        ErrorCode.MEMORY_INFEASIBLE,
         ErrorCode.STORE_CORRUPT,
         ErrorCode.IDEMPOTENCY_MISMATCH,
         ErrorCode.QUEUE_FULL,

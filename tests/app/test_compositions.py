@@ -16,7 +16,7 @@ from contract.ledger import Ledger
 from contract.lifecycle import Outcome
 from contract.retention import Retention
 from contract.store import CheckpointStore
-from contract.views import EditResult, Metrics, ModelView
+from contract.views import EditResult, Metrics, ModelView, WorkerView
 
 Publish = Callable[..., str]
 UNKNOWN = "edit-" + "0" * 28
@@ -247,3 +247,23 @@ def test_an_edit_result_and_a_composition_are_told_apart(result: EditResult) -> 
     assert Composition.model_validate_json(composition.model_dump_json()) == composition
     with pytest.raises(ValueError, match="extra"):
         Composition.model_validate_json(result.model_dump_json())
+
+
+def test_edits_that_fit_no_budget_together_are_refused_with_the_whole_account(
+    api: httpx.Client, publish: Publish, ledger: Ledger, worker: WorkerView
+) -> None:
+    edits = [publish(), publish()]
+    ledger.presence.publish_worker(worker.model_copy(update={"budget_bytes": 10}), ttl_s=60)
+
+    response = post(api, *edits)
+
+    admission = response.json()["admission"]
+    assert (response.status_code, response.json()["code"]) == (422, "memory_infeasible")
+    assert "2 edits together take" in response.json()["detail"]
+    assert admission["predicted_peak_bytes"] == sum(i["bytes"] for i in admission["items"])
+
+
+def test_a_composition_tells_what_it_will_take(api: httpx.Client, publish: Publish) -> None:
+    accepted = post(api, publish())
+
+    assert accepted.json()["admission"]["decision"] == "admit"

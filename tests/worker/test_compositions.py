@@ -4,14 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from fake_editor import FakeAdapter, FakeEditor
+from fake_editor import FakeAdapter, FakeEditor, FakeMemory
 
 from contract.checkpoints import CheckpointView, CompositionView, Part
 from contract.composition import ComposeRequest, Composition
 from contract.failures import ErrorCode
 from contract.ids import checkpoint_id_of
 from contract.ledger import Ledger
-from contract.lifecycle import EditStatus, Outcome
+from contract.lifecycle import EditStatus, Outcome, QueuedReason
 from contract.store import CheckpointStore
 from worker.resources import Resources
 from worker.tasks import run_edit
@@ -193,3 +193,32 @@ def test_ranks_that_only_fill_up_belong_to_no_edit(
     parts = published(store, checkpoint_id_of(second)).parts
     assert editor.bases == [FakeAdapter(b"one", rank=1)]
     assert [(p.edit_id, p.first_rank, p.end_rank) for p in parts] == [(first, 0, 1), (second, 1, 2)]
+
+
+def test_edits_that_do_not_fit_together_are_told_with_the_figures(
+    ledger: Ledger, edited: Submit, resources: MakeResources
+) -> None:
+    request = ComposeRequest(edits=(edited(b"one"), edited(b"two")))
+    made = ledger.submit(request, model="demo", admission=None).edit_id
+
+    run_edit(made, resources(memory_cap_bytes=1000))
+
+    view = ended(ledger, made)
+    assert failure(ledger, made) is ErrorCode.MEMORY_INFEASIBLE
+    assert view.admission is not None and view.error is not None
+    assert view.admission.predicted_peak_bytes > 1000
+    assert "2 edits together take" in view.error.message
+
+
+def test_edits_that_do_not_fit_together_now_wait(
+    ledger: Ledger, edited: Submit, resources: MakeResources
+) -> None:
+    request = ComposeRequest(edits=(edited(b"one"), edited(b"two")))
+    made = ledger.submit(request, model="demo", admission=None).edit_id
+
+    run_edit(made, resources(memory=FakeMemory(free_bytes=1000)))
+    waiting = ledger.record(made).queued_reason
+    run_edit(made, resources())
+
+    assert waiting is QueuedReason.WAITING_FOR_MEMORY
+    assert ended(ledger, made).status is EditStatus.SUCCEEDED

@@ -58,7 +58,7 @@ def bytes_of(stage: Stage, item: str) -> int:
 
 
 @pytest.mark.parametrize("pad_rank", [None, 64, 512])
-@pytest.mark.parametrize(("neurons", "probes"), [(3, 16), (300, 0), (900, 1)])
+@pytest.mark.parametrize(("neurons", "probes"), [(3, 16), (300, 0)])
 def test_what_is_foretold_is_enough_and_not_far_from_it(
     editor: Editor, neurons: int, probes: int, pad_rank: int | None
 ) -> None:
