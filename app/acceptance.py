@@ -2,7 +2,7 @@
 
 from fastapi import Response
 
-from app.ancestry import check_base, edits_of
+from app.ancestry import base_edits, edits_of
 from app.authentication import caller
 from app.edit_response import edit_response, missing
 from app.errors import MemoryInfeasibleError, NoWorkerError
@@ -86,7 +86,8 @@ def _considered(service: Service, request: EditRequest) -> tuple[ModelView, Admi
     survey = service.ledger.presence.survey()
     model = model_for(request.model, survey.models)
     counter = service.tokens.of(model)
-    return model, admission_of(request, model, workers=survey.workers, counter=counter)
+    base = base_edits(request, model, service.store)
+    return model, admission_of(request, model, base, workers=survey.workers, counter=counter)
 
 
 def _beside_easyedit(
@@ -97,7 +98,6 @@ def _beside_easyedit(
 
 def _submit(service: Service, request: EditRequest, origin: Origin) -> Submission:
     model, admission = _considered(service, request)
-    check_base(request, model, service.store)
     if admission.decision is Decision.REJECT:
         raise MemoryInfeasibleError(_beside_easyedit(service, request, model, admission))
     _at_work(model)

@@ -13,14 +13,18 @@ from contract.store import CheckpointStore
 from contract.views import ModelView
 
 
-def check_base(request: EditRequest, model: ModelView, store: CheckpointStore) -> None:
-    """Raises `InvalidRequestError` unless the edit's base is there and was made on the model."""
+def base_edits(
+    request: EditRequest, model: ModelView, store: CheckpointStore
+) -> list[CheckpointView]:
+    """The edits in the edit's base; raises `InvalidRequestError` unless that is there and was made
+    on the model."""
     if request.base is None:
-        return
+        return []
     base = store.find(request.base)
     if base is None:
         raise _invalid("#/base", f"there is no checkpoint {request.base}")
     _check_kinship(base, model, pointer="#/base")
+    return list(store.readable(checkpoint_id_of(part.edit_id) for part in base.parts))
 
 
 def edits_of(

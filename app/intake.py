@@ -1,6 +1,7 @@
 """What is decided about a request before it becomes an edit: its model, its length, its memory."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from app.errors import ModelUnknownError, NoWorkerError, PromptTooLongError
@@ -13,7 +14,7 @@ from contract.edits import EditRequest
 from contract.memory import ModelShape, Workload
 from contract.views import Admission, Decision, Foretold, ModelView, WorkerView
 from contract.workload import CountTokens, fact_of, workload_of
-from contract.written import composing_of
+from contract.written import base_of, composing_of
 
 
 class Measured(NamedTuple):
@@ -48,18 +49,20 @@ def model_for(name: str | None, models: Sequence[ModelView]) -> ModelView:
 def admission_of(
     request: EditRequest,
     model: ModelView,
+    base: Sequence[CheckpointView],
     *,
     workers: Sequence[WorkerView],
     counter: TokenCounter,
 ) -> Admission:
-    """Whether the edit fits the largest budget of the model's live workers; raises
-    `PromptTooLongError`."""
+    """Whether the edit, on a base of these edits, fits the largest budget of the model's live
+    workers; raises `PromptTooLongError`."""
     if counter.is_exact and model.shape.n_position is not None:
         _check_length(request, counter.count, most=model.shape.n_position)
     serving = [worker for worker in workers if worker.model == model.name]
 
     def decided(count: CountTokens) -> Admission:
-        return _decided(request, model, serving, workload_of(request, count))
+        work = replace(workload_of(request, count), base=base_of(base) if base else None)
+        return _decided(request, model, serving, work)
 
     return _in_doubt(decided, counter)
 

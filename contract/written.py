@@ -19,6 +19,11 @@ def composing_of(
     )
 
 
+def base_of(edits: Sequence[CheckpointView]) -> AdapterShape:
+    """The adapter of a checkpoint that holds these edits, one behind the other."""
+    return AdapterShape(_chosen(*edits), sum(map(_rank, edits)))
+
+
 def _chosen(*edits: CheckpointView) -> Chosen:
     """A neuron that several write is one column."""
     places = {(neuron.layer, neuron.unit) for edit in edits for neuron in _neurons(edit)}

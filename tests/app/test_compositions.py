@@ -267,3 +267,11 @@ def test_a_composition_tells_what_it_will_take(api: httpx.Client, publish: Publi
     accepted = post(api, publish())
 
     assert accepted.json()["admission"]["decision"] == "admit"
+
+
+def test_an_edit_on_a_base_is_estimated_with_its_columns(
+    api: httpx.Client, publish: Publish, fact: dict[str, Any]
+) -> None:
+    on_base = api.post("/edits:estimate", json=fact | {"base": checkpoint_id_of(publish())}).json()
+
+    assert "base_columns" in {item["name"] for item in on_base["items"]}
