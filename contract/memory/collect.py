@@ -15,6 +15,9 @@ from contract.memory.portions import HEAD_CHUNK_WORDS, STATEMENTS_PER_PASS
 from contract.memory.shape import FLOAT32_BYTES, INT64_BYTES, ModelShape
 from contract.memory.work import SequenceShape, Workload, alike
 
+HEAD_SUMS = 6
+"""Numbers of a row that are there, besides P and its factor, while the head goes on."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowPass:
@@ -54,8 +57,9 @@ class RowPass:
 
     @property
     def led(self) -> int:
-        """Unchanged rows: those of each block after which others enter stay until the end."""
-        return self.S * self.J * self.layers
+        """Unchanged rows: those that set out, and those of each block after which others enter,
+        stay until the end."""
+        return self.S * self.J * (1 + self.layers)
 
 
 def collect_stages(shape: ModelShape, work: Workload, layers: int) -> Iterator[Stage]:
@@ -101,6 +105,8 @@ def _group_stages(
 
 def _recorded(shape: ModelShape, ride: RowPass) -> tuple[Item, ...]:
     b = shape.dtype_bytes
+    traced = ride.S * ride.J * (shape.n_layer * (2 * shape.d_model + 3 * shape.d_ff))
+    traced += ride.S * ride.J * shape.d_model  # the final norm's result, which the head reads
     return (
         Item(
             name="prefix_cache",
@@ -109,7 +115,7 @@ def _recorded(shape: ModelShape, ride: RowPass) -> tuple[Item, ...]:
         ),
         Item(
             name="traces",
-            n_bytes=ride.S * ride.J * (2 * shape.d_model + 3 * shape.d_ff) * shape.n_layer * b,
+            n_bytes=traced * b,
             depends_on="prompts, answer tokens",
         ),
     )
@@ -190,7 +196,8 @@ def _head(shape: ModelShape, ride: RowPass) -> tuple[Item, ...]:
     logits = words * (parts * wide + rounded)
     averaged = words * (2 * wide + rounded) + d * (wide + b)
     gradient = d * (wide + 2 * b)
-    per_row = d * wide + max(logits, averaged, gradient)
+    sums = HEAD_SUMS * wide  # the answer's logit, of the others the largest and their logsumexp, …
+    per_row = d * wide + sums + max(logits, averaged, gradient)
     read = d * (FLOAT32_BYTES + b)  # the final norm's input and result
     return (_topmost(ride, kept_row_bytes(shape, ride.N - 1)), _logits(ride.top * (per_row + read)))
 
@@ -220,7 +227,7 @@ def _attention(shape: ModelShape, ride: RowPass) -> tuple[Item, ...]:
     feed-forward kept is gone."""
     b, wide = shape.dtype_bytes, max(shape.dtype_bytes, FLOAT32_BYTES)
     kept = shape.d_model * FLOAT32_BYTES + (shape.d_q + shape.d_kv) * b
-    share = shape.n_head * ride.N * max(3 * b + wide, 3 * wide)
+    share = shape.n_head * ride.N * 3 * wide
     streams = _streams(shape, ride) + ride.last * (shape.d_model + shape.d_q) * b
     return (_topmost(ride, kept), _gradients(ride.last * share + streams))
 

@@ -20,6 +20,7 @@ from contract.memory.writing import write_stages
 
 ALLOCATOR_BLOCK_BYTES = 512
 TENSORS_PER_LAYER, OTHER_TENSORS = 24, 64
+OTHER_BYTES = 4096
 
 
 def estimate(
@@ -61,11 +62,17 @@ def _largest(name: str, shape: ModelShape, moments: Iterable[Stage], *, on_host:
     seen = moments if on_host else map(_on_device, moments)
     nothing = Stage(name="", items=())
     largest = max(seen, key=lambda moment: moment.n_bytes, default=nothing)
-    return Stage(name=name, moment=largest.name, items=(*largest.items, _rounding(shape)))
+    rounding = _few_more() if on_host and name == "collect" else _rounding(shape)
+    return Stage(name=name, moment=largest.name, items=(*largest.items, rounding))
 
 
 def _on_device(stage: Stage) -> Stage:
     return replace(stage, items=tuple(item for item in stage.items if not item.on_host))
+
+
+def _few_more() -> Item:
+    """Of collecting every tensor is counted that has a row's size or a prompt's."""
+    return Item(name="allocator_rounding", n_bytes=OTHER_BYTES, depends_on="")
 
 
 def _rounding(shape: ModelShape) -> Item:

@@ -24,9 +24,10 @@ def passing_bytes(shape: ModelShape, tokens: int) -> int:
 def kept_row_bytes(shape: ModelShape, prefix: int) -> int:
     """What autograd keeps of one row in one block whose weights ask for no gradient."""
     d, b = shape.d_model, shape.dtype_bytes
-    norms = 2 * d * FLOAT32_BYTES  # their inputs, as float32
+    norms = 2 * (d + 1) * FLOAT32_BYTES  # their inputs, as float32, and what those are divided by
     if shape.qk_norm:
-        norms += (shape.d_q + shape.d_kv) * FLOAT32_BYTES
+        heads = (shape.d_q + shape.d_kv) // shape.d_head
+        norms += (shape.d_q + shape.d_kv + heads) * FLOAT32_BYTES
     projections = (shape.d_q + 2 * shape.d_kv) * b
     return norms + projections + share_bytes(shape, prefix) + 3 * shape.d_ff * b
 

@@ -115,7 +115,7 @@ def test_the_stage_with_rows_counts_those_that_go_through_each_block() -> None:
     ride = RowPass(S=2, J=3, N=10, m=5, layers=2, n_layer=4, padded=True)
 
     assert [ride.rows(block) for block in (1, 2, 3)] == [36, 66, 66]
-    assert (ride.top, ride.last, ride.below, ride.led) == (66, 66, 102, 12)
+    assert (ride.top, ride.last, ride.below, ride.led) == (66, 66, 102, 18)
 
 
 def test_neurons_are_counted_by_layer() -> None:

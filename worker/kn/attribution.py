@@ -84,21 +84,31 @@ def attribute(
     n_layer = len(resident.blocks)
     found: dict[int, Attribution] = {}
     for n_group, indexes in enumerate(groups):
+
+        def told_of(layer: int, before: int = n_group * n_layer) -> None:
+            told(before + layer, len(groups) * n_layer)
+
         batch = Batch.of([statements[i] for i in indexes], resident.device)
-        recording = record(resident, batch)
-        layers: list[Tensor] = []
-        lost: list[Tensor] = []
-        for block in path.blocks(n_layer):
-            told(n_group * n_layer + block.start, len(groups) * n_layer)
-            for score, change in _attribute_layers(resident, recording, path, block):
-                layers.append(score.to("cpu"))
-                lost.append(change.to("cpu"))
-        scores = torch.stack(layers, dim=2)  # (S, J, n_layer, d_ff)
-        changes = torch.stack(lost, dim=2)  # (S, J, n_layer)
-        for i, index in enumerate(indexes):
-            found[index] = Attribution(scores[i], changes[i])
+        found |= zip(indexes, _attribute_batch(resident, batch, path, told=told_of), strict=True)
     told(len(groups) * n_layer, len(groups) * n_layer)
     return [found[i] for i in range(len(statements))]
+
+
+def _attribute_batch(
+    resident: Resident, batch: Batch, path: Path, *, told: Callable[[int], None]
+) -> Iterator[Attribution]:
+    """The attribution of each statement; what was recorded of them is gone when the next come."""
+    recording = record(resident, batch)
+    layers: list[Tensor] = []
+    lost: list[Tensor] = []
+    for block in path.blocks(len(resident.blocks)):
+        told(block.start)
+        for score, change in _attribute_layers(resident, recording, path, block):
+            layers.append(score.to("cpu"))
+            lost.append(change.to("cpu"))
+    scores = torch.stack(layers, dim=2)  # (S, J, n_layer, d_ff)
+    changes = torch.stack(lost, dim=2)  # (S, J, n_layer)
+    return map(Attribution, scores, changes)
 
 
 def _attribute_layers(

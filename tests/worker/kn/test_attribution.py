@@ -7,7 +7,9 @@ import torch
 from tiny_models import FAMILIES, Letters
 from torch import Tensor
 
+from contract.memory import STATEMENTS_PER_PASS
 from worker.kn.attribution import Attribution, Path, Unit, attribute
+from worker.kn.metering import StorageMeter
 from worker.kn.quadrature import Quadrature, endpoints, gauss_legendre, riemann
 from worker.kn.resident import Resident
 from worker.kn.statement import Statement
@@ -63,6 +65,18 @@ def test_fewer_layers_per_pass_give_the_same_scores(resident: Resident) -> None:
     for layers in (1, 2):
         parts = attribute(resident, [THREE], _path(layers=layers), told=_ignore)[0].scores
         torch.testing.assert_close(parts, whole)
+
+
+def test_what_one_batch_recorded_is_gone_when_the_next_comes(resident: Resident) -> None:
+    statement = Statement.of(list(range(2, 42)), (7,))
+
+    def peak_bytes(n: int) -> int:
+        with StorageMeter() as meter:
+            attribute(resident, [statement] * n, _path(layers=1), told=_ignore)
+        return meter.peak_bytes
+
+    scores = 3 * STATEMENTS_PER_PASS * resident.shape.n_layer * (resident.shape.d_ff + 1) * 8
+    assert peak_bytes(2 * STATEMENTS_PER_PASS) <= peak_bytes(STATEMENTS_PER_PASS) + scores
 
 
 @pytest.mark.parametrize("unit", Unit)
