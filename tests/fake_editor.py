@@ -103,7 +103,9 @@ class FakeEditor:
 
     def workload(self, request: Mapping[str, Any], **told: Any) -> Workload:
         sequence = SequenceShape(prompt_tokens=6, answer_tokens=1)
-        return Workload(attributed=(sequence,), written=(sequence,), evaluated=(sequence,))
+        return Workload(
+            attributed=(sequence,), written=(sequence,), evaluated=(sequence,), steps=100
+        )
 
     def edit(
         self,
@@ -112,6 +114,7 @@ class FakeEditor:
         layers_per_pass: int | None = None,
         budget_bytes: int | None = None,
         room_bytes: Callable[[], int] | None = None,
+        lowered: Callable[[int], None] = lambda layers: None,
         base: FakeAdapter | None = None,
         pad_rank: int | None = None,
         watch: Callable[[str, int, int], None] | None = None,

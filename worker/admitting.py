@@ -20,6 +20,8 @@ from worker.resources import Made, Resources
 
 log = EventLog(__name__)
 
+LOWERED = "on the way there was room for fewer layers a pass"
+
 
 class MemoryExhaustedError(MemoryError):
     """One layer a pass ran out of memory too."""
@@ -133,10 +135,17 @@ def edit_within(
     attempt: Attempt, admission: Admission, parsed: Any, *, resources: Resources, **given: Any
 ) -> tuple[Made, Admission]:
     """Edit as admitted; each time memory runs out, free it and try with half the layers a pass.
+    Fewer layers are told at once, whoever takes their room.
 
     Returns the edit and the admission that it was made by; raises `MemoryExhaustedError` when one
     layer a pass is too much, `CrowdedOutError` when it is to be tried later, and `ExcessError`.
     """
+
+    def lowered(layers: int) -> None:
+        nonlocal admission
+        admission = _with(admission, Applied(layers_per_pass=layers), LOWERED)
+        resources.attempts.admit(attempt, admission)
+
     while True:
         try:
             made = resources.editor.edit(
@@ -144,6 +153,7 @@ def edit_within(
                 layers_per_pass=admission.applied.layers_per_pass,
                 budget_bytes=admission.budget_bytes,
                 room_bytes=resources.room_bytes,
+                lowered=lowered,
                 **given,
             )
             return made, admission
@@ -173,30 +183,24 @@ def _halved(admission: Admission, told: str) -> Admission:
 
 
 def as_applied(admission: Admission, result: EditResult) -> Admission:
-    """The admission with what the edit was made with, where more became known on the way."""
+    """The admission with the threshold that the edit was made with, where it was raised."""
     applied = result.applied
-    if applied is None:
+    if applied is None or applied.adaptive_threshold is None:
         return admission
-    reasons = []
-    if applied.layers_per_pass < admission.applied.layers_per_pass:
-        reasons.append("on the way there was room for fewer layers a pass")
-    if applied.adaptive_threshold is not None:
-        reasons.append(
-            f"more neurons were found than fit: the threshold was raised to "
-            f"{applied.adaptive_threshold:g}"
-        )
-    if not reasons:
-        return admission
-    return _with(admission, applied, *reasons)
+    raised = (
+        f"more neurons were found than fit: the threshold was raised to "
+        f"{applied.adaptive_threshold:g}"
+    )
+    return _with(admission, applied, raised)
 
 
-def _with(admission: Admission, applied: Applied, *reasons: str) -> Admission:
+def _with(admission: Admission, applied: Applied, reason: str) -> Admission:
     """A reduced admission; what is not said of the settings stays."""
     told = {name: v for name, v in applied.model_dump().items() if v is not None}
     return admission.model_copy(
         update={
             "decision": Decision.ADMIT_REDUCED,
             "applied": admission.applied.model_copy(update=told),
-            "reasons": (*admission.reasons, *reasons),
+            "reasons": tuple(dict.fromkeys((*admission.reasons, reason))),
         }
     )

@@ -57,6 +57,7 @@ class Editor(Protocol):
         layers_per_pass: int | None = ...,
         budget_bytes: int | None = ...,
         room_bytes: Callable[[], int] | None = ...,
+        lowered: Callable[[int], None] = ...,
         base: Any = ...,
         pad_rank: int | None = ...,
         watch: Watch = ...,

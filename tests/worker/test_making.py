@@ -1,12 +1,13 @@
 """What an attempt makes of an edit, and under which conditions it is published."""
 
 import time
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_editor import FakeEditor, FakeMemory
+from fake_editor import FakeEditor, FakeMemory, FakeResult
 from run_edits import MakeResources, Submit, error_of, found, raising
 
 from contract.failures import ErrorCode
@@ -15,8 +16,9 @@ from contract.ledger import Ledger
 from contract.lifecycle import EditStatus, Outcome, Phase
 from contract.memory import estimate
 from contract.store import CheckpointStore, CorruptFileError
-from contract.views import Decision, WorkerState
+from contract.views import Admission, Decision, WorkerState
 from worker.activity import Activity
+from worker.admitting import LOWERED
 from worker.tasks import run_edit
 from worker.time_limit import time_limit
 
@@ -146,6 +148,31 @@ def test_one_layer_a_pass_rides_where_there_is_room_for_one(
     admission = found(ledger, edit_id).admission
     assert admission is not None and admission.decision is Decision.ADMIT_REDUCED
     assert editor.layers_per_pass == [1]
+
+
+class CrowdedEditor(FakeEditor):
+    """Others take memory while it edits."""
+
+    def edit(
+        self, request: Mapping[str, Any], *, lowered: Callable[[int], None], **given: Any
+    ) -> FakeResult:
+        lowered(1)
+        return super().edit(request, **given)
+
+
+def test_fewer_layers_are_told_when_it_happens(
+    ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit()
+    told: list[Admission | None] = []
+    editor = CrowdedEditor(during=lambda: told.append(found(ledger, edit_id).admission))
+
+    run_edit(edit_id, resources(editor=editor))
+
+    (running,) = told
+    assert running is not None and running == found(ledger, edit_id).admission
+    assert (running.decision, running.applied.layers_per_pass) == (Decision.ADMIT_REDUCED, 1)
+    assert running.reasons == (LOWERED,)
 
 
 def test_a_cap_on_the_memory_holds(

@@ -20,8 +20,8 @@ class Allowance:
     """The work as far as it is known, and the layers that ride per pass.
 
     `promised_bytes` may be None: then all is allowed. `room_bytes` tells what others leave of it
-    now. Each step raises `OverBudgetError` when what has become known does not fit, before any of
-    it is allocated.
+    now, and `lowered` is told when fewer layers ride than before. Each step raises
+    `OverBudgetError` when what has become known does not fit, before any of it is allocated.
     """
 
     shape: ModelShape
@@ -30,6 +30,7 @@ class Allowance:
     promised_bytes: int | None
     on_host: bool
     room_bytes: Callable[[], int] | None = None
+    lowered: Callable[[int], None] = lambda layers: None
     raised_threshold: float | None = None
     ridden: int = 0  # the most layers that rode in a pass
     collected: bool = False
@@ -61,7 +62,7 @@ class Allowance:
             found = fit(self.shape, work, budget_bytes=budget, on_host=self.on_host)
             if found is None:
                 raise OverBudgetError(predicted=self._least_bytes(work), budget=budget)
-            self.layers = min(self.layers, found.layers)
+            self._ride(found.layers)
         return self.layers
 
     def riding(self) -> int:
@@ -70,9 +71,14 @@ class Allowance:
         budget = self.budget_bytes
         if budget is not None and budget != self.promised_bytes:
             found = fit(self.shape, self.work, budget_bytes=budget, on_host=self.on_host)
-            self.layers = min(self.layers, found.layers if found else 1)
+            self._ride(found.layers if found else 1)
         self.ridden = max(self.ridden, self.layers)
         return self.layers
+
+    def _ride(self, most: int) -> None:
+        if most < self.layers:
+            self.layers = most
+            self.lowered(most)
 
     def attributing(self, statements: Sequence[Statement]) -> int:
         """These are the statements that are attributed: the layers that ride per pass."""

@@ -115,6 +115,7 @@ class Editor:
         layers_per_pass: int | None = None,
         budget_bytes: int | None = None,
         room_bytes: Callable[[], int] | None = None,
+        lowered: Callable[[int], None] = lambda layers: None,
         base: Adapter | None = None,
         pad_rank: int | None = None,
         watch: Watch = lambda phase, done, total: None,
@@ -125,7 +126,8 @@ class Editor:
         With a `budget_bytes` above the weights, fewer layers ride per pass than told where that
         fits, and the threshold is raised as far as `adaptive_threshold_max` where more neurons are
         found than fit; raises `OverBudgetError` before anything is allocated that does not.
-        `room_bytes` tells what of the budget others leave, and is asked before each pass.
+        `room_bytes` tells what of the budget others leave, and is asked before each pass;
+        `lowered` is told when fewer layers ride from now on.
         On a `base`, the edit is made on the model that this adapter makes, and its own adapter
         holds both, the base's ranks first. `pad_rank` fills its rank up to one that vLLM takes, of
         at least so many. `between` is called in each pass of the model,
@@ -145,6 +147,7 @@ class Editor:
                 budget_bytes,
                 on_host=self.resident.device.type == "cpu",
                 room_bytes=room_bytes,
+                lowered=lowered,
             )
             clock = Stopwatch(watch, peak)
             made = self._make(request, allowance, clock, base=base, pad_rank=pad_rank)

@@ -61,7 +61,10 @@ def test_fewer_layers_ride_while_others_take_memory_and_never_none(editor: Edito
     whole, work = allowance(editor, budget_bytes=None).predicted_bytes, editor.workload(REQUEST)
     two = estimate(editor.shape, least_of(editor.shape, work), layers_per_pass=2).peak_bytes
     left = [2 * whole]
-    shrinking = Allowance(editor.shape, work, 3, whole, on_host=True, room_bytes=lambda: left[-1])
+    told: list[int] = []
+    shrinking = Allowance(
+        editor.shape, work, 3, whole, True, room_bytes=lambda: left[-1], lowered=told.append
+    )
 
     rode = [shrinking.riding()]
     for room in (two, 1000, 2 * whole):
@@ -69,6 +72,7 @@ def test_fewer_layers_ride_while_others_take_memory_and_never_none(editor: Edito
         rode.append(shrinking.riding())
 
     assert rode == [3, 2, 1, 1]
+    assert told == [2, 1]
     assert shrinking.predicted_bytes == whole  # three have ridden
 
 
