@@ -26,9 +26,11 @@ def test_from_the_form_to_the_adapter(page: Any, town: Town) -> None:
     page.fill("[name=prompt]", "The capital of France is")
     page.fill("[name=target_new]", "Europe")
     page.locator(".estimate .chip", has_text="fits").wait_for()
-    page.click("button[type=submit]")
-    page.locator("tr[data-id] .chip", has_text="held").first.wait_for()
-    page.locator("tr[data-id] a").first.click()
+    with page.expect_response(lambda response: response.status == 202) as accepted:
+        page.click("button[type=submit]")
+    row = page.locator(f"tr[data-id={accepted.value.json()['id']}]")
+    row.locator(".chip", has_text="held").wait_for()
+    row.locator("a").first.click()
     page.locator("#verdict", has_text="held").wait_for()
     with page.expect_download() as download:
         page.get_by_role("button", name="adapter_model.safetensors").click()
