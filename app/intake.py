@@ -58,11 +58,11 @@ def admission_of(
     workers; raises `PromptTooLongError`."""
     if counter.is_exact and model.shape.n_position is not None:
         _check_length(request, counter.count, most=model.shape.n_position)
-    serving = [worker for worker in workers if worker.model == model.name]
+    room = _room(model, workers)
 
     def decided(count: CountTokens) -> Admission:
         work = replace(workload_of(request, count), base=base_of(base) if base else None)
-        return _decided(request, model, serving, work)
+        return _decided(request, model, room, work)
 
     return _in_doubt(decided, counter)
 
@@ -76,7 +76,7 @@ def composition_admission_of(
     counter: TokenCounter,
 ) -> Admission:
     """Whether the edits, put together, fit the largest budget of the model's live workers."""
-    room = _room([worker for worker in workers if worker.model == model.name])
+    room = _room(model, workers)
     asking = [edit.request for edit in edits if isinstance(edit.request, EditRequest)]
 
     def decided(count: CountTokens) -> Admission:
@@ -111,10 +111,7 @@ def foretold_of(
     return beside_easyedit(admission, _shape(model), fact_of(request, counter.count))
 
 
-def _decided(
-    request: EditRequest, model: ModelView, serving: Sequence[WorkerView], work: Workload
-) -> Admission:
-    room = _room(serving)
+def _decided(request: EditRequest, model: ModelView, room: Room, work: Workload) -> Admission:
     card_bytes = room.card_bytes
     return decide(
         _shape(model),
@@ -127,7 +124,8 @@ def _decided(
     )
 
 
-def _room(serving: Sequence[WorkerView]) -> Room:
+def _room(model: ModelView, workers: Sequence[WorkerView]) -> Room:
+    serving = [worker for worker in workers if worker.model == model.name]
     roomiest = max(serving, key=lambda worker: worker.budget_bytes, default=None)
     capacities = [worker.capacity_bytes for worker in serving if worker.capacity_bytes is not None]
     on_host = roomiest is None or roomiest.device.startswith("cpu")

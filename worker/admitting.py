@@ -66,12 +66,11 @@ def admit(
     """Decide with exact token counts and what is free now, and record it; what an earlier attempt
     found to be needed has to be free, too."""
     resources.attempts.enter(attempt, Phase.ADMIT)
-    editor, reading = resources.editor, resources.memory.read()
-    free_bytes = budget_bytes(reading, cap_bytes=resources.memory_cap_bytes)
+    editor = resources.editor
     admission = decide(
         editor.shape,
         editor.workload(parsed, base=base, pad_rank=request.pad_rank),
-        budget_bytes=resources.foretellable(free_bytes),
+        budget_bytes=_free_bytes(resources),
         rest_bytes=_rest_bytes(resources),
         on_host=editor.device.startswith("cpu"),
         threshold=request.hparams.adaptive_threshold,
@@ -92,7 +91,7 @@ def admit_composition(
 ) -> Admission:
     """Decide on several edits together, and record it."""
     resources.attempts.enter(attempt, Phase.ADMIT)
-    editor, reading = resources.editor, resources.memory.read()
+    editor = resources.editor
     work = composing_of(
         [member.checkpoint for member in members],
         [editor.workload(request) for request in requests],
@@ -101,14 +100,18 @@ def admit_composition(
     admission = decide_composition(
         editor.shape,
         work,
-        budget_bytes=resources.foretellable(
-            budget_bytes(reading, cap_bytes=resources.memory_cap_bytes)
-        ),
+        budget_bytes=_free_bytes(resources),
         rest_bytes=_rest_bytes(resources),
         on_host=editor.device.startswith("cpu"),
     )
     resources.attempts.admit(attempt, admission)
     return admission
+
+
+def _free_bytes(resources: Resources) -> int:
+    """What may be foretold of a job that is to fit beside what is in the memory now."""
+    reading = resources.memory.read()
+    return resources.foretellable(budget_bytes(reading, cap_bytes=resources.memory_cap_bytes))
 
 
 def _rest_bytes(resources: Resources) -> int:

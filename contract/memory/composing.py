@@ -12,7 +12,7 @@ from contract.memory.items import Item, Stage
 from contract.memory.shape import FLOAT32_BYTES, ModelShape
 from contract.memory.whole import filled_rank
 from contract.memory.work import AdapterShape, Chosen, Workload
-from contract.memory.writing import adapter, columns_stage, delta
+from contract.memory.writing import adapter, adapter_bytes, columns_stage, delta
 
 COPIES_OF_FILES = 3
 """What was written, what was read back, and what the adapter is made of again."""
@@ -75,12 +75,9 @@ def _with(stage: Stage, *items: Item) -> Stage:
 
 def _members(shape: ModelShape, work: Composing) -> Item:
     """A and B of each edit, as they were read."""
-    numbers = sum(
-        m.rank * (m.chosen.neurons + m.chosen.layers * shape.d_model) for m in work.members
-    )
     return Item(
         name="member_adapters",
-        n_bytes=numbers * min(shape.dtype_bytes, FLOAT32_BYTES),
+        n_bytes=sum(adapter_bytes(shape, member) for member in work.members),
         depends_on="edits",
         on_host=True,
     )

@@ -5,7 +5,7 @@ counts. Of collecting, writing and evaluating each, all moments that may be the 
 and the largest is told; the largest of the three binds.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
@@ -43,15 +43,21 @@ def _estimate(shape: ModelShape, work: Workload, layers: int, on_host: bool) -> 
         "write": _on(base, write_stages(shape, work)),
         "evaluate": evaluate_stages(shape, work),
     }
-    stages = tuple(_largest(name, shape, seen, on_host=on_host) for name, seen in moments.items())
-    return Estimate(layers_per_pass=layers, stages=stages)
+    return _foretold(shape, moments, layers, on_host=on_host)
 
 
 def estimate_composition(shape: ModelShape, work: Composing, *, on_host: bool = True) -> Estimate:
     """The bytes of stacking the edits and asking them again, and of publishing what came of it."""
     moments = {"compose": compose_stages(shape, work), "publish": publish_stages(shape, work)}
+    return _foretold(shape, moments, shape.n_layer, on_host=on_host)
+
+
+def _foretold(
+    shape: ModelShape, moments: Mapping[str, Iterable[Stage]], layers: int, *, on_host: bool
+) -> Estimate:
+    """Of each stage the largest of its moments."""
     stages = tuple(_largest(name, shape, seen, on_host=on_host) for name, seen in moments.items())
-    return Estimate(layers_per_pass=shape.n_layer, stages=stages)
+    return Estimate(layers_per_pass=layers, stages=stages)
 
 
 def _on(base: tuple[Item, ...], moments: Iterable[Stage]) -> Iterable[Stage]:

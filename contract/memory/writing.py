@@ -12,7 +12,7 @@ from contract.memory.portions import (
     STATEMENTS_PER_PASS,
 )
 from contract.memory.shape import FLOAT32_BYTES, ModelShape
-from contract.memory.work import Chosen, Held, SequenceShape, Workload, Write, alike
+from contract.memory.work import AdapterShape, Chosen, Held, SequenceShape, Workload, Write, alike
 
 
 def chosen_of(shape: ModelShape, work: Workload) -> Chosen:
@@ -210,11 +210,16 @@ def saved_columns(shape: ModelShape, work: Workload) -> Item:
 
 def adapter(shape: ModelShape, work: Workload) -> Item:
     """A and B of every layer, in the model's dtype."""
-    chosen, rank = chosen_of(shape, work), rank_of(shape, work)
-    numbers = rank * (chosen.neurons + chosen.layers * shape.d_model)
+    own = AdapterShape(chosen_of(shape, work), rank_of(shape, work))
     return Item(
         name="adapter",
-        n_bytes=numbers * min(shape.dtype_bytes, FLOAT32_BYTES),
+        n_bytes=adapter_bytes(shape, own),
         depends_on="answer tokens, max_neurons",
         on_host=True,
     )
+
+
+def adapter_bytes(shape: ModelShape, adapter: AdapterShape) -> int:
+    chosen = adapter.chosen
+    numbers = adapter.rank * (chosen.neurons + chosen.layers * shape.d_model)
+    return numbers * min(shape.dtype_bytes, FLOAT32_BYTES)

@@ -82,15 +82,16 @@ def attribute(
     path = replace(path, quadrature=path.quadrature.with_ends)
     groups = list(alike(statements, lambda s: len(s.answers), most=path.statements_per_pass))
     n_layer = len(resident.blocks)
+    total = len(groups) * n_layer
     found: dict[int, Attribution] = {}
     for n_group, indexes in enumerate(groups):
 
         def told_of(layer: int, before: int = n_group * n_layer) -> None:
-            told(before + layer, len(groups) * n_layer)
+            told(before + layer, total)
 
         batch = Batch.of([statements[i] for i in indexes], resident.device)
         found |= zip(indexes, _attribute_batch(resident, batch, path, told=told_of), strict=True)
-    told(len(groups) * n_layer, len(groups) * n_layer)
+    told(total, total)
     return [found[i] for i in range(len(statements))]
 
 
