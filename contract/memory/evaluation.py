@@ -42,10 +42,10 @@ def _scored(shape: ModelShape, work: Workload, edited: tuple[Item, ...]) -> Iter
         tokens = len(batch) * max(sequence.tokens for sequence in batch)
         predicted = sum(sequence.answer_tokens for sequence in batch)
         yield Stage(name="score_prompt", items=(*edited, _passing(shape, tokens)))
-        hidden = Item(
+        hidden = Item(  # of all tokens, and a copy of those that predict
             name="activations",
-            n_bytes=tokens * shape.d_model * shape.dtype_bytes,
-            depends_on="probes, prompt tokens",
+            n_bytes=(tokens + predicted) * shape.d_model * shape.dtype_bytes,
+            depends_on="probes, prompt tokens, answer tokens",
         )
         logits = Item(
             name="logits",
@@ -74,9 +74,9 @@ def _passing(shape: ModelShape, tokens: int) -> Item:
 
 
 def _said(shape: ModelShape, prompts: int) -> Item:
-    """The logits of one token, in the dtype and in float32."""
+    """The logits of one token, in the dtype and in float32, beside those of the token before."""
     return Item(
         name="logits",
-        n_bytes=prompts * shape.n_vocab * (shape.dtype_bytes + FLOAT32_BYTES),
+        n_bytes=prompts * shape.n_vocab * (shape.dtype_bytes + 2 * FLOAT32_BYTES),
         depends_on="probes, vocabulary",
     )

@@ -153,6 +153,6 @@ def shape_of(statement: Statement) -> SequenceShape:
 
 def _evaluated(resident: Resident, question: Question) -> SequenceShape:
     if question.expected:
-        return shape_of(resident.encoder.statement(question.prompt, question.expected))
+        return shape_of(question.statement(resident))
     ids = resident.encoder.prompt_ids(question.prompt)
     return SequenceShape(prompt_tokens=len(ids), answer_tokens=FEWEST_NEW_TOKENS)
