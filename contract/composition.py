@@ -27,7 +27,7 @@ class ComposeRequest(Frozen):
     )
     pad_rank: PadRank = None
     deadline_s: Deadline = None
-    metadata: Metadata = Field(default_factory=dict, description="Yours; kept as it is.")
+    metadata: Metadata = Field(default_factory=dict)
 
     @property
     def built_on(self) -> frozenset[str]:

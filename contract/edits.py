@@ -12,6 +12,9 @@ MAX_ANSWER_CHARS = 1000
 MAX_PROMPTS = 16
 VLLM_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 MAX_METADATA_CHARS = 10_000
+MAX_METADATA_LEVELS = 50
+"""Readers of JSON refuse what is nested too deep, pydantic at 200 levels: metadata is read again
+within records, pages and manifests."""
 
 
 def _encodable(value: object) -> object:
@@ -31,7 +34,19 @@ def _not_blank(text: str) -> str:
 def _small(metadata: dict[str, Any]) -> dict[str, Any]:
     if len(str(metadata)) > MAX_METADATA_CHARS:
         raise ValueError(f"is larger than {MAX_METADATA_CHARS} characters")
+    if _levels(metadata) > MAX_METADATA_LEVELS:
+        raise ValueError(f"is nested deeper than {MAX_METADATA_LEVELS} levels")
     return metadata
+
+
+def _levels(value: object) -> int:
+    match value:
+        case dict():
+            return 1 + max(map(_levels, value.values()), default=0)
+        case list():
+            return 1 + max(map(_levels, value), default=0)
+        case _:
+            return 0
 
 
 def _whole(number: object) -> object:
@@ -54,7 +69,14 @@ Answer = Annotated[
     AfterValidator(_not_blank),
 ]
 Prompts = Annotated[tuple[Prompt, ...], Field(max_length=MAX_PROMPTS)]
-Metadata = Annotated[dict[str, Any], AfterValidator(_small)]
+Metadata = Annotated[
+    dict[str, Any],
+    AfterValidator(_small),
+    Field(
+        description=f"Yours; kept as it is. At most {MAX_METADATA_CHARS} characters, nested "
+        f"{MAX_METADATA_LEVELS} levels deep."
+    ),
+]
 Share = Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)]
 
 
@@ -211,7 +233,7 @@ class EditRequest(Frozen):
     )
     pad_rank: PadRank = None
     deadline_s: Deadline = None
-    metadata: Metadata = Field(default_factory=dict, description="Yours; kept as it is.")
+    metadata: Metadata = Field(default_factory=dict)
 
     @property
     def built_on(self) -> frozenset[str]:

@@ -115,11 +115,12 @@ class CheckpointStore:
 
     def commit(self, checkpoint: CheckpointView) -> CheckpointView:
         """Publish a checkpoint, once: returns the one that stands, which an earlier attempt
-        may have committed. Raises `WithheldError`."""
+        may have committed. Raises `WithheldError`, and `UnreadableManifestError` before anything
+        is published that would not read back."""
+        manifest = checkpoint.model_dump_json(indent=1).encode()
+        _read(manifest, of=checkpoint.id)
         with suppress(FileExistsError):
-            self.shelf.create(
-                _manifest(checkpoint.id), checkpoint.model_dump_json(indent=1).encode()
-            )
+            self.shelf.create(_manifest(checkpoint.id), manifest)
         committed = self.find(checkpoint.id)
         if committed is None:
             raise WithheldError(checkpoint.id)
@@ -143,10 +144,7 @@ class CheckpointStore:
             content = self.shelf.read(_manifest(checkpoint_id))
         except FileNotFoundError:
             return None
-        try:
-            return CheckpointView.model_validate_json(content) if content else None
-        except ValidationError as error:
-            raise UnreadableManifestError(checkpoint_id) from error
+        return _read(content, of=checkpoint_id) if content else None
 
     def remove(self, checkpoint_id: str) -> None:
         """Take a checkpoint away for good; its files go when the store is swept."""
@@ -202,6 +200,13 @@ class CheckpointStore:
             return BaseView.model_validate_json(self.shelf.read(_base(digest)))
         except FileNotFoundError:
             return None
+
+
+def _read(manifest: bytes, *, of: str) -> CheckpointView:
+    try:
+        return CheckpointView.model_validate_json(manifest)
+    except ValidationError as error:
+        raise UnreadableManifestError(of) from error
 
 
 def _blob(sha256: str) -> str:

@@ -10,6 +10,14 @@ from contract.edits import EditRequest, Frozen, HParams, Method, Operation, Quad
 LEAST = {"prompt": "a", "target_new": "b"}
 
 
+def nested(levels: int) -> dict[str, Any]:
+    """An object within lists within an object, so many of them in all."""
+    value: Any = {}
+    for _ in range(levels - 2):
+        value = [value]
+    return {"x": value}
+
+
 def test_a_prompt_and_a_target_are_enough() -> None:
     request = EditRequest.model_validate(LEAST)
 
@@ -56,6 +64,7 @@ def test_a_prompt_and_a_target_are_enough() -> None:
         {"hparams": {"learning_rate": 1}},
         {"metadata": {"x": "y" * 10_000}},
         {"metadata": []},
+        {"metadata": nested(51)},
         {"unheard_of": 1},
     ],
     ids=str,
@@ -77,8 +86,9 @@ def test_what_cannot_be_meant_is_refused(part: dict[str, Any]) -> None:
         {"hparams": {"steps": 300, "p": 0, "max_neurons": 100_000}},
         {"hparams": {"adaptive_threshold": 0.3, "adaptive_threshold_max": 0.3}},
         {"metadata": {"nested": {"list": [1, None, True]}}},
+        {"metadata": nested(50)},
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_the_limits_themselves_are_allowed(part: dict[str, Any]) -> None:
     request = EditRequest.model_validate(LEAST | part)

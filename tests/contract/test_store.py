@@ -3,6 +3,7 @@
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -175,6 +176,20 @@ def test_a_damaged_manifest_is_told_and_hides_no_other(
 
     store.remove(damaged.id)
     assert list(store.checkpoints()) == [checkpoint]
+
+
+def test_what_would_not_read_back_is_not_published(
+    store: CheckpointStore, checkpoint: CheckpointView
+) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(250):  # pydantic reads 200 levels
+        deep = {"x": deep}
+    request = checkpoint.request.model_copy(update={"metadata": deep})
+
+    with pytest.raises(UnreadableManifestError, match=checkpoint.id):
+        store.commit(checkpoint.model_copy(update={"request": request}))
+
+    assert store.ids() == []
 
 
 def test_an_empty_store_lists_nothing(store: CheckpointStore) -> None:
