@@ -1,6 +1,7 @@
 """Where the command line writes: results to stdout, what happens meanwhile to stderr."""
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -19,24 +20,27 @@ class Console:
 
     def result(self, line: str) -> None:
         """Write a line of the answer that was asked for."""
-        self._clear()
+        self._tell(self._erased())
         print(line, file=self.out, flush=True)
 
     def note(self, line: str) -> None:
         """Tell a person what happens."""
-        self._clear()
-        print(line, file=self.err, flush=True)
+        self._tell(f"{self._erased()}{line}\n")
 
     def progress(self, line: str) -> None:
         """Show what happens just now, where that can be taken back; elsewhere say nothing."""
         if not self.err.isatty():
             return
-        self._clear()
         room = shutil.get_terminal_size().columns - 1
-        print(shorten(line, room), end="", file=self.err, flush=True)
+        self._tell(f"{self._erased()}{shorten(line, room)}")
         self._progress = True
 
-    def _clear(self) -> None:
-        if self._progress:
-            print(_ERASE_LINE, end="", file=self.err, flush=True)
-            self._progress = False
+    def _erased(self) -> str:
+        """What takes the progress back, if there is any."""
+        was_there, self._progress = self._progress, False
+        return _ERASE_LINE if was_there else ""
+
+    def _tell(self, text: str) -> None:
+        """A terminal that was closed, or a full disk, stops nothing of what is told."""
+        with suppress(OSError):
+            print(text, end="", file=self.err, flush=True)

@@ -69,9 +69,20 @@ def dies_with_parent() -> Callable[[], None] | None:
     return ask_the_kernel
 
 
+def size_bytes(log: Path) -> int:
+    """How much a log holds; nothing where there is none: anyone may take it away."""
+    try:
+        return log.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def last_lines(log: Path, *, since_byte: int, most: int) -> list[str]:
     """The last lines that were written to a log after its first `since_byte` bytes."""
-    with log.open("rb") as file:
-        file.seek(since_byte)
-        lines = deque((line for line in file if line.strip()), maxlen=most)
+    try:
+        with log.open("rb") as file:
+            file.seek(since_byte)
+            lines = deque((line for line in file if line.strip()), maxlen=most)
+    except FileNotFoundError:
+        return []
     return [line.decode("utf-8", errors="replace").rstrip() for line in lines]

@@ -3,10 +3,18 @@
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
-from palimpsest.programs import Program, last_lines, start, wake
-from palimpsest.restarts import CONFIGURATION_ERRORS, Ending, GiveUp, after, manner
+from palimpsest.programs import Program, last_lines, size_bytes, start, wake
+from palimpsest.restarts import (
+    CONFIGURATION_ERRORS,
+    LONGEST_PAUSE_S,
+    Ending,
+    GiveUp,
+    after,
+    manner,
+)
 
 GRACE_S = 10.0
 TICK_S = 0.1
@@ -64,7 +72,7 @@ class Supervisor:
 
     def add(self, program: Program) -> None:
         """Start a program and keep it running from now on."""
-        begin = program.log.stat().st_size if program.log.exists() else 0
+        begin = size_bytes(program.log)
         self._children[program.name] = Child(program, start(program), self._clock(), begin)
 
     def pid(self, name: str) -> int | None:
@@ -80,7 +88,8 @@ class Supervisor:
             elif child.process.poll() is not None:
                 self._plan_restart(child, child.process.returncode)
             elif self._wants_spare(child):
-                child.spare = start(child.program, as_spare=True)
+                with suppress(OSError):  # it can be done without, and is wanted again
+                    child.spare = start(child.program, as_spare=True)
 
     def stop(self, name: str, *, grace_s: float | None, hurried: Callable[[], bool]) -> None:
         """End a program with SIGTERM, and with SIGKILL after `grace_s` or when hurried.
@@ -142,8 +151,13 @@ class Supervisor:
     def _restart_when_due(self, child: Child, due_s: float) -> None:
         if self._clock() < due_s:
             return
-        child.log_begin = child.program.log.stat().st_size
-        child.replace()
+        child.log_begin = size_bytes(child.program.log)
+        try:
+            child.replace()
+        except OSError as error:  # no room for a process or its log, just now
+            self._tell(f"{child.program.name} cannot be started: {error.strerror}")
+            child.due_s = self._clock() + LONGEST_PAUSE_S
+            return
         child.started_s = self._clock()
         child.due_s = None
         self._tell(f"{child.program.name} is started again")

@@ -1,6 +1,10 @@
 """Where the command line writes."""
 
+import errno
+import os
 from io import StringIO
+
+import pytest
 
 from palimpsest.console import Console
 
@@ -40,3 +44,26 @@ def test_on_a_terminal_the_next_line_replaces_the_progress() -> None:
     console.note("end")
 
     assert err.getvalue() == "1/20 done\r\x1b[2K2/20 done\r\x1b[2Kend\n"
+
+
+class Full(Terminal):
+    """Lies on a disk that is full, or in a terminal that was closed."""
+
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_notes_that_cannot_be_written_stop_nothing() -> None:
+    out = StringIO()
+    console = Console(out, Full())
+
+    console.note("the worker is started again")
+    console.progress("1/20 done")
+    console.result("the answer")
+
+    assert out.getvalue() == "the answer\n"
+
+
+def test_an_answer_that_cannot_be_written_is_an_error() -> None:
+    with pytest.raises(OSError):
+        Console(Full(), StringIO()).result("the answer")

@@ -94,6 +94,57 @@ def test_only_the_words_of_this_start_are_passed_on(
     assert len(told) == 1
 
 
+def test_a_log_that_somebody_took_away_is_begun_anew(toy: Make, supervisor: Supervisor) -> None:
+    supervisor.was_ready = True
+    program = toy(SLEEPS)
+    supervisor.add(program)
+    first = supervisor.pid("toy")
+    assert first is not None
+    _until(supervisor, program.log.exists)
+
+    program.log.unlink()
+    os.kill(first, signal.SIGKILL)
+    _until(supervisor, lambda: program.log.exists() and program.log.read_text() == "hello\n")
+
+    assert _lives(supervisor.pid("toy") or 0)
+    supervisor.kill_all()
+
+
+def test_last_words_in_a_log_that_is_gone_are_done_without(
+    toy: Make, supervisor: Supervisor, told: Tells
+) -> None:
+    supervisor.was_ready = True
+    supervisor.add(toy("import os; os.remove('toy.log'); raise SystemExit(1)"))
+
+    _until(supervisor, lambda: "toy is started again" in told)
+
+    assert told[0].startswith("toy ended with exit code 1")
+    supervisor.kill_all()
+
+
+def test_what_cannot_be_started_now_is_tried_again_and_the_others_go_on(
+    toy: Make, supervisor: Supervisor, told: Tells, tmp_path: Path
+) -> None:
+    supervisor.was_ready = True
+    supervisor.add(toy(SLEEPS, name="other"))
+    logs, away = tmp_path / "logs", tmp_path / "away"
+    logs.mkdir()
+    supervisor.add(replace(toy(SLEEPS), log=logs / "toy.log"))
+    first = supervisor.pid("toy")
+    assert first is not None
+
+    logs.rename(away)
+    os.kill(first, signal.SIGKILL)
+    _until(supervisor, lambda: "toy cannot be started: No such file or directory" in told)
+    assert supervisor.pid("toy") is None
+    assert _lives(supervisor.pid("other") or 0)
+
+    away.rename(logs)
+    _until(supervisor, lambda: supervisor.pid("toy") not in (None, first))
+
+    supervisor.kill_all()
+
+
 def test_stopping_is_asked_for_politely(toy: Make, supervisor: Supervisor) -> None:
     program = toy(
         "import signal, sys, time\n"
