@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from pydantic import ValidationError
 
@@ -22,6 +22,8 @@ _WITHHELD = b""
 """The manifest of a checkpoint that there will never be, or never again."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
+Told = TypeVar("Told", CheckpointView, BaseView)
+
 
 class StoreError(Exception):
     """Root of the store's errors.
@@ -35,11 +37,12 @@ class StoreError(Exception):
 
 
 class CorruptFileError(StoreError):
-    """A file does not read back as what was written."""
+    """A file does not read back as what was written, or is gone."""
 
-    def __init__(self, path: str, *, expected: str, found: str) -> None:
+    def __init__(self, path: str, *, expected: str, found: str | None) -> None:
         self.path = path
-        super().__init__(f"{path} reads back with SHA-256 {found}, not {expected}")
+        told = "is gone" if found is None else f"reads back with SHA-256 {found}, not {expected}"
+        super().__init__(f"{path} {told}")
 
 
 class WithheldError(StoreError):
@@ -50,11 +53,11 @@ class WithheldError(StoreError):
 
 
 class UnreadableManifestError(StoreError, OSError):
-    """A manifest is there and says nothing: what was published cannot be told until it is mended,
-    from a backup for instance, or taken away."""
+    """A manifest, or what is told of a base, is there and says nothing: what was published cannot
+    be told until it is mended, from a backup for instance, or taken away."""
 
-    def __init__(self, checkpoint_id: str) -> None:
-        super().__init__(errno.EIO, f"the manifest of {checkpoint_id} cannot be read")
+    def __init__(self, of: str) -> None:
+        super().__init__(errno.EIO, f"the manifest of {of} cannot be read")
 
     def __str__(self) -> str:
         return str(self.strerror)
@@ -98,7 +101,10 @@ class CheckpointStore:
 
     def read(self, file: CheckpointFile) -> bytes:
         """A file's content; raises `CorruptFileError` unless it is what the manifest says."""
-        content = self.shelf.read(_blob(file.sha256))
+        try:
+            content = self.shelf.read(_blob(file.sha256))
+        except FileNotFoundError as error:
+            raise CorruptFileError(file.path, expected=file.sha256, found=None) from error
         found = _sha256(content)
         if found != file.sha256:
             self.shelf.remove(_blob(file.sha256))  # never serve it; a retry writes it again
@@ -118,7 +124,7 @@ class CheckpointStore:
         may have committed. Raises `WithheldError`, and `UnreadableManifestError` before anything
         is published that would not read back."""
         manifest = checkpoint.model_dump_json(indent=1).encode()
-        _read(manifest, of=checkpoint.id)
+        _read(CheckpointView, manifest, of=checkpoint.id)
         with suppress(FileExistsError):
             self.shelf.create(_manifest(checkpoint.id), manifest)
         committed = self.find(checkpoint.id)
@@ -144,7 +150,7 @@ class CheckpointStore:
             content = self.shelf.read(_manifest(checkpoint_id))
         except FileNotFoundError:
             return None
-        return _read(content, of=checkpoint_id) if content else None
+        return _read(CheckpointView, content, of=checkpoint_id) if content else None
 
     def remove(self, checkpoint_id: str) -> None:
         """Take a checkpoint away for good; its files go when the store is swept."""
@@ -173,8 +179,8 @@ class CheckpointStore:
 
     def named(self) -> frozenset[str]:
         """The digests of all files that a manifest names; raises `UnreadableManifestError`."""
-        bases = map(self.shelf.read, [entry.name for entry in self.shelf.entries(BASES)])
-        tokenizers = (BaseView.model_validate_json(base).tokenizer for base in bases)
+        bases = [Path(entry.name).stem for entry in self.shelf.entries(BASES)]
+        tokenizers = (base.tokenizer for base in map(self.find_base, bases) if base)
         files = (file for checkpoint in self.checkpoints() for file in checkpoint.files)
         return frozenset(file.sha256 for file in (*files, *filter(None, tokenizers)))
 
@@ -193,18 +199,20 @@ class CheckpointStore:
         self.shelf.replace(_base(base.digest), base.model_dump_json(indent=1).encode())
 
     def find_base(self, digest: str) -> BaseView | None:
-        """The base model of that digest, if a worker has told of it."""
+        """The base model of that digest, if a worker has told of it; raises
+        `UnreadableManifestError`."""
         if not _SHA256.fullmatch(digest):
             return None
         try:
-            return BaseView.model_validate_json(self.shelf.read(_base(digest)))
+            content = self.shelf.read(_base(digest))
         except FileNotFoundError:
             return None
+        return _read(BaseView, content, of=f"base {digest}")
 
 
-def _read(manifest: bytes, *, of: str) -> CheckpointView:
+def _read(kind: type[Told], content: bytes, *, of: str) -> Told:
     try:
-        return CheckpointView.model_validate_json(manifest)
+        return kind.model_validate_json(content)
     except ValidationError as error:
         raise UnreadableManifestError(of) from error
 

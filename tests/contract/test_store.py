@@ -74,6 +74,14 @@ def test_writing_again_after_damage_makes_the_file_whole(store: CheckpointStore)
     assert store.read(file) == b"abc"
 
 
+def test_a_file_that_is_gone_is_told_as_a_damaged_one(store: CheckpointStore) -> None:
+    file = store.put("name", b"abc")
+    store.shelf.remove(blob_of(file))
+
+    with pytest.raises(CorruptFileError, match="name is gone"):
+        store.read(file)
+
+
 def test_a_file_that_cannot_be_written_leaves_no_trace(tmp_path: Path) -> None:
     store = CheckpointStore(tmp_path)
     (tmp_path / "blobs").mkdir()
@@ -207,6 +215,15 @@ def test_a_base_is_found_where_it_was_last_told_to_be(store: CheckpointStore) ->
     assert found.location == "/models/two"
     assert store.find_base("b" * 64) is None
     assert store.find_base("../manifests/x") is None
+
+
+def test_a_base_whose_file_is_damaged_says_so(store: CheckpointStore) -> None:
+    store.put_base(BaseView(digest="a" * 64, location="/models/one", files=()))
+    store.shelf.replace(f"bases/{'a' * 64}.json", b"{")
+
+    for ask in (lambda: store.find_base("a" * 64), store.named):
+        with pytest.raises(UnreadableManifestError, match=f"base {'a' * 64}"):
+            ask()
 
 
 def test_trying_the_store_leaves_nothing(store: CheckpointStore, tmp_path: Path) -> None:

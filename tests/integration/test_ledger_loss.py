@@ -50,8 +50,9 @@ def test_a_worker_that_finds_an_empty_redis_lists_what_the_store_has(house: Hous
     assert [edit.id for edit in house.ledger.page().items] == [edit_id]
 
 
-def test_a_damaged_manifest_keeps_no_worker_from_its_work(house: House) -> None:
-    damaged = house.data_dir / "store/manifests" / f"ckpt-{'f' * 28}.json"
+@pytest.mark.parametrize("name", [f"manifests/ckpt-{'f' * 28}.json", f"bases/{'f' * 64}.json"])
+def test_a_damaged_manifest_keeps_no_worker_from_its_work(house: House, name: str) -> None:
+    damaged = house.data_dir / "store" / name
     damaged.parent.mkdir(parents=True)
     damaged.write_bytes(b'{"id": ')
 
