@@ -11,10 +11,13 @@ from app import logs
 from app.binding import OpenToAllError, check_binding
 from app.main import create_app
 from app.server import server_of
+from app.tending import Tending, repeated
 from app.tracing import request_id
+from contract.attempts import Attempts
 from contract.connection import connect
 from contract.keys import KeyRing, Keys, KeysError
 from contract.ledger import Ledger
+from contract.retention import Retention
 from contract.settings import Settings
 from contract.store import CheckpointStore
 
@@ -43,20 +46,25 @@ def main() -> int:
         idempotency_ttl_s=settings.idempotency_ttl_s,
         fresh_s=FRESH_S,
     )
-    stopping = Event()
-    app = create_app(
-        settings,
-        ledger=ledger,
-        store=CheckpointStore(settings.store),
-        keys=keys,
-        stopping=stopping,
-    )
+    stopping, store = Event(), CheckpointStore(settings.store)
+    app = create_app(settings, ledger=ledger, store=store, keys=keys, stopping=stopping)
     server = server_of(app, host=settings.host, port=settings.port, stopping=stopping)
     try:
-        server.run()
+        with repeated(_tending(settings, ledger, store)):
+            server.run()
     except KeyboardInterrupt:
         logging.getLogger("app").info("interrupted")  # the server has stopped clean already
     return 0 if server.started else 1
+
+
+def _tending(settings: Settings, ledger: Ledger, store: CheckpointStore) -> Tending:
+    return Tending(
+        ledger=ledger,
+        attempts=Attempts(ledger.redis, lease_s=settings.lease_s),
+        store=store,
+        retention=Retention(ledger.redis, keep_s=settings.retention_s),
+        lease_s=settings.lease_s,
+    )
 
 
 if __name__ == "__main__":

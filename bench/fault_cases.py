@@ -18,6 +18,7 @@ from bench.fault_deeds import (
     worker_stopped_past_its_lease,
 )
 from bench.injection import Case
+from bench.silent_worker import canceled, deadline_passed
 from contract.failures import ErrorCode
 from contract.lifecycle import Phase
 
@@ -29,6 +30,8 @@ CASES: tuple[Case, ...] = (
     Case("worker killed", "publish and success", killed_at("success"), is_kill=True),
     Case("worker killed", "dequeue and start", killed_at("claim"), is_kill=True),
     Case("worker stopped", "past its lease", worker_stopped_past_its_lease),
+    Case("worker stopped", "past two deadlines", deadline_passed),
+    Case("worker stopped", "while canceling", canceled),
     Case("redis killed", "idle", redis_killed_at(None), is_kill=True),
     Case("redis killed", "in the middle", redis_killed_at("write"), is_kill=True),
     Case("redis killed", "at the end", redis_killed_at("success"), is_kill=True),

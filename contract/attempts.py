@@ -159,23 +159,33 @@ class Attempts:
         A job is lost between queue and worker when the worker dies: RQ would find it after
         minutes, and call it a failure.
         """
-        stranded = [i for i in self._ids(model, "running") if self._is_stranded(i)]
+        stranded = [i for i in self._ids(model, "running") if self.strand(i)]
         if self._redis.zcard(names.index(model=model, status="queued")) != len(queue):
             waiting = set(queue.ids())
             queued = [i for i in self._ids(model, "queued") if i not in waiting]
-            stranded += [i for i in queued if self._is_stranded(i)]
+            stranded += [i for i in queued if self.strand(i)]
         stranded = sorted(set(stranded))
         for edit_id in reversed(stranded):
             queue.put(edit_id, at_front=True)
         return stranded
 
-    def _ids(self, model: str, status: str) -> list[str]:
+    def strand(self, edit_id: str) -> bool:
+        """Let an edit that no live worker holds wait for another; whether it waits now."""
+        keys = [names.edit(edit_id), names.events(edit_id), names.lease(edit_id)]
+        return bool(self._strand(keys, [names.EDITS, edit_id, rfc3339(self._clock())]))
+
+    def running(self) -> list[str]:
+        """The edits in work, of all models, whether their workers live or not."""
+        return self._ids(None, "running")
+
+    def canceling(self, model: str | None = None) -> list[str]:
+        """The edits that are to be canceled, the oldest first; those of all models, unless one is
+        named."""
+        return self._ids(model, "canceling")
+
+    def _ids(self, model: str | None, status: str) -> list[str]:
         index = names.index(model=model, status=status)
         return [raw.decode() for raw in self._redis.zrangebylex(index, "-", "+")]
-
-    def canceling(self, model: str) -> list[str]:
-        """The edits that are to be canceled, the oldest first."""
-        return self._ids(model, "canceling")
 
     def overdue(self, now_s: float) -> list[str]:
         """The edits whose deadline has passed, except those that had ended by then."""
@@ -184,10 +194,6 @@ class Attempts:
 
     def forget_deadline(self, edit_id: str) -> None:
         self._redis.zrem(names.DEADLINES, edit_id)
-
-    def _is_stranded(self, edit_id: str) -> bool:
-        keys = [names.edit(edit_id), names.events(edit_id), names.lease(edit_id)]
-        return bool(self._strand(keys, [names.EDITS, edit_id, rfc3339(self._clock())]))
 
     def _ending(self) -> dict[str, Frozen | str]:
         return {"finished_at": rfc3339(self._clock()), "phase": "", "progress": ""}

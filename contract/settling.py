@@ -14,7 +14,7 @@ from contract.views import EditFailure
 NOBODY = ""
 LATE = EditFailure(
     code=ErrorCode.DEADLINE_EXCEEDED,
-    message="the deadline passed before a worker was free",
+    message="the deadline passed before a worker could end it",
     retryable=False,
 )
 
@@ -42,17 +42,20 @@ def settle(edit_id: str, *, attempts: Attempts, record_of: Record, store: Withho
 
 
 def expire(edit_id: str, *, attempts: Attempts, record_of: Record, store: Withholding) -> None:
-    """End an edit that waited past its deadline; one in work is ended by its worker's alarm, and
-    one that an earlier attempt has published is left to the worker that will find it.
+    """End an edit that waits, or that a worker which fell silent was at, past its deadline; one in
+    work is ended by its worker's alarm, and one that waits though an earlier attempt has published
+    it is left to the worker that will find it.
 
     Raises `OSError` as `settle` does.
     """
     record = record_of(edit_id)
-    if record is not None and record.status is EditStatus.QUEUED:
+    in_work = record is not None and record.status is EditStatus.RUNNING
+    if in_work and attempts.is_held(edit_id):
+        return
+    if record is not None and (in_work or record.status is EditStatus.QUEUED):
         attempt = Attempt(edit_id, record.attempt, NOBODY)
         _end(attempt, lambda late: attempts.fail(late, LATE), attempts=attempts, store=store)
-    if record is None or record.status is not EditStatus.RUNNING:
-        attempts.forget_deadline(edit_id)
+    attempts.forget_deadline(edit_id)
 
 
 def _end(

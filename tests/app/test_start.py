@@ -138,7 +138,16 @@ def test_sigterm_ends_a_feed_cleanly_and_then_the_process(redis_url: str, tmp_pa
     assert not [line for line in rest if line.startswith("event:")]
 
 
-def submitted(redis_url: str) -> str:
+def test_an_edit_ends_at_its_deadline_while_nobody_works(redis_url: str, tmp_path: Path) -> None:
+    edit_id = submitted(redis_url, deadline_s=1)
+
+    with running(REDIS_URL=redis_url, PALIMPSEST_DATA_DIR=str(tmp_path)) as (_, url):
+        edit = httpx.get(f"{url}/edits/{edit_id}?wait=20", timeout=30).json()
+
+    assert (edit["status"], edit["error"]["code"]) == ("failed", "deadline_exceeded")
+
+
+def submitted(redis_url: str, *, deadline_s: int | None = None) -> str:
     """The id of an edit that waits for a worker."""
     admission = Admission(
         decision=Decision.ADMIT,
@@ -147,7 +156,7 @@ def submitted(redis_url: str) -> str:
         items=(),
         applied=Applied(layers_per_pass=1),
     )
-    request = EditRequest(prompt="a", target_new="b")
+    request = EditRequest(prompt="a", target_new="b", deadline_s=deadline_s)
     with Redis.from_url(redis_url) as redis:
         return Ledger(redis).submit(request, model="demo", admission=admission).edit_id
 

@@ -153,6 +153,38 @@ def test_an_edit_in_work_past_its_deadline_is_left_to_its_worker(
     assert attempts.overdue(clock.now_s) == [late_id]
 
 
+def test_an_edit_past_its_deadline_whose_worker_fell_silent_fails_and_is_never_published(
+    ledger: Ledger, attempts: Attempts, clock: Clock, late_id: str
+) -> None:
+    attempt = attempts.claim(late_id, worker_id="w")
+    assert attempt is not None
+    attempts.release(attempt)
+    clock.now_s += 60
+    store = Withheld()
+
+    expire(late_id, attempts=attempts, record_of=ledger.record, store=store)
+
+    view = ledger.find(late_id)
+    assert view is not None and view.error is not None
+    assert (view.status, view.error.code) == ("failed", ErrorCode.DEADLINE_EXCEEDED)
+    assert (attempts.overdue(clock.now_s), store.asked) == ([], [checkpoint_id_of(late_id)])
+
+
+def test_an_edit_whose_worker_fell_silent_after_publishing_is_not_late(
+    ledger: Ledger, attempts: Attempts, clock: Clock, late_id: str, checkpoint: CheckpointView
+) -> None:
+    attempt = attempts.claim(late_id, worker_id="w")
+    assert attempt is not None
+    attempts.release(attempt)
+    clock.now_s += 60
+
+    expire(late_id, attempts=attempts, record_of=ledger.record, store=Withheld(checkpoint))
+
+    view = ledger.find(late_id)
+    assert view is not None
+    assert (view.status, view.checkpoint_id) == ("succeeded", checkpoint.id)
+
+
 def test_an_edit_that_was_published_before_its_deadline_passed_is_not_late(
     ledger: Ledger,
     brief_attempts: Attempts,

@@ -1,0 +1,84 @@
+"""What the API puts in order by itself, so that edits end in time though no worker is there."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Event, Thread
+
+from redis.exceptions import RedisError
+
+from app.logs import EventLog
+from contract.attempts import Attempts
+from contract.ledger import Ledger
+from contract.ledger_errors import SchemaMismatchError
+from contract.retention import Retention
+from contract.settling import Withholding, expire, settle
+
+TEND_EVERY_S = 1.0
+SILENT_LEASES = 3
+"""For so many leases an edit is seen without its worker before another may have it. A worker that
+was only cut off from Redis renews its lease within the first, and keeps its work."""
+
+log = EventLog("app.tending")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tending:
+    """Ends what is overdue or to be canceled, lets go of edits whose worker stays silent, and
+    forgets old ones. Workers do the same in their sweeps, sooner, and neither minds the other."""
+
+    ledger: Ledger
+    attempts: Attempts
+    store: Withholding
+    retention: Retention
+    lease_s: float
+    clock: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+    silent_since_s: dict[str, float] = field(default_factory=dict)
+
+    def __call__(self) -> None:
+        """Once; raises `RedisError`, and `SchemaMismatchError` before anything is touched."""
+        self.ledger.check_schema()
+        self._let_go()
+        for edit_id in self.attempts.overdue(self.clock()):
+            self._end(expire, edit_id)
+        for edit_id in self.attempts.canceling():
+            self._end(settle, edit_id)
+        self.retention.forget_old()
+
+    def _let_go(self) -> None:
+        now_s, before = self.monotonic(), dict(self.silent_since_s)
+        silent = [i for i in self.attempts.running() if not self.attempts.is_held(i)]
+        self.silent_since_s.clear()
+        self.silent_since_s.update({edit_id: before.get(edit_id, now_s) for edit_id in silent})
+        for edit_id, since_s in self.silent_since_s.items():
+            if now_s - since_s > SILENT_LEASES * self.lease_s and self.attempts.strand(edit_id):
+                log.warning("worker_lost", edit_id=edit_id)
+
+    def _end(self, how: Callable[..., None], edit_id: str) -> None:
+        try:
+            how(edit_id, attempts=self.attempts, record_of=self.ledger.record, store=self.store)
+        except OSError as error:  # the store cannot tell now who was first
+            log.warning("edit_not_ended", edit_id=edit_id, reason=error.strerror)
+
+
+@contextmanager
+def repeated(tend: Callable[[], None], *, every_s: float = TEND_EVERY_S) -> Iterator[None]:
+    """Tend in a thread of its own meanwhile; a ledger out of reach is tried again later."""
+    stopping = Event()
+
+    def go() -> None:
+        while not stopping.wait(every_s):
+            try:
+                tend()
+            except (RedisError, SchemaMismatchError) as error:
+                log.warning("not_tended", error=type(error).__name__)
+
+    thread = Thread(target=go, name="tending", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join()
