@@ -10,6 +10,9 @@ from contract.ids import CHECKPOINT_ID
 MAX_PROMPT_CHARS = 4000
 MAX_ANSWER_CHARS = 1000
 MAX_PROMPTS = 16
+MAX_PROBES = 64
+MAX_STEPS = 300
+MAX_NEURONS = 100_000
 VLLM_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 MAX_METADATA_CHARS = 10_000
 MAX_METADATA_LEVELS = 50
@@ -112,7 +115,9 @@ class Quadrature(StrEnum):
 class HParams(Frozen):
     """The field's hyper-parameters; null means the method's own default."""
 
-    steps: Whole = Field(default=20, ge=1, le=300, description="Points on the integration path, m.")
+    steps: Whole = Field(
+        default=20, ge=1, le=MAX_STEPS, description="Points on the integration path, m."
+    )
     quadrature: Quadrature | None = Field(
         default=None,
         description="`riemann`, the field's, or `gauss_legendre`, which is far more exact with as "
@@ -142,7 +147,7 @@ class HParams(Frozen):
     max_neurons: Whole | None = Field(
         default=None,
         ge=1,
-        le=100_000,
+        le=MAX_NEURONS,
         description="At most so many neurons, the strongest first.",
     )
 
@@ -189,7 +194,7 @@ class Probe(Frozen):
     )
 
 
-Probes = Annotated[tuple[Probe, ...], Field(max_length=64)]
+Probes = Annotated[tuple[Probe, ...], Field(max_length=MAX_PROBES)]
 
 
 class EditRequest(Frozen):

@@ -56,6 +56,18 @@ def natural(text: str) -> int:
     return _at_least(text, 0)
 
 
+def between(least: int, most: int) -> Callable[[str], int]:
+    """An argument that counts something of which the service takes no more."""
+
+    def count(text: str) -> int:
+        number = _at_least(text, least)
+        if number > most:
+            raise argparse.ArgumentTypeError(f"{text!r} is more than {most}")
+        return number
+
+    return count
+
+
 def _at_least(text: str, least: int) -> int:
     try:
         number = int(text)

@@ -18,7 +18,7 @@ from contract.memory.portions import (
     STATEMENTS_PER_BATCH,
     STATEMENTS_PER_PASS,
 )
-from contract.memory.shape import DTYPE_BYTES, ModelShape
+from contract.memory.shape import DTYPE_BYTES, FAMILIES, ModelShape
 from contract.memory.whole import VLLM_RANKS, filled_rank
 from contract.memory.work import (
     SAMPLED,
@@ -34,6 +34,7 @@ from contract.memory.work import (
 
 __all__ = [
     "DTYPE_BYTES",
+    "FAMILIES",
     "FEWEST_NEW_TOKENS",
     "HEAD_CHUNK_WORDS",
     "KEPT_SAYINGS",

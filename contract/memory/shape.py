@@ -6,6 +6,8 @@ from typing import Any
 
 FLOAT32_BYTES = 4
 INT64_BYTES = 8
+FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
+"""The `model_type`s whose blocks are followed."""
 DTYPE_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 
 
@@ -46,7 +48,7 @@ class ModelShape:
             out_bias=kind != "qwen2" and bool(config.get("attention_bias", False)),
             mlp_bias=bool(config.get("mlp_bias", False)),
             qk_norm=kind == "qwen3",
-            n_position=config.get("max_position_embeddings"),
+            n_position=_room(config),
             dtype_bytes=dtype_bytes,
         )
 
@@ -78,3 +80,16 @@ class ModelShape:
     @property
     def weights_bytes(self) -> int:
         return self.n_param * self.dtype_bytes
+
+
+def _room(config: Mapping[str, Any]) -> int | None:
+    """The most tokens of which each attends to all before it, in every block; the row method knows
+    no sliding window."""
+    room: int | None = config.get("max_position_embeddings")
+    window: int | None = config.get("sliding_window")
+    # Mistral's window is every block's; Qwen's config says whether and which blocks have one.
+    kinds = config.get("layer_types") or ["sliding_attention"]
+    slides = config.get("use_sliding_window", True) and "sliding_attention" in kinds
+    if window is None or not slides:
+        return room
+    return window if room is None else min(room, window)

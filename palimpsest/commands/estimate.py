@@ -6,22 +6,33 @@ own KN would take is told beside it.
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 from contract.admission import beside_easyedit, decide
 from contract.cards import default_threshold
-from contract.edits import EditRequest, HParams, Method
+from contract.edits import (
+    MAX_ANSWER_CHARS,
+    MAX_NEURONS,
+    MAX_PROBES,
+    MAX_PROMPT_CHARS,
+    MAX_PROMPTS,
+    MAX_STEPS,
+    EditRequest,
+    HParams,
+    Method,
+    Operation,
+    Probe,
+)
 from contract.memory import DTYPE_BYTES, ModelShape
-from contract.memory.known import KNOWN
 from contract.views import Decision, Foretold
 from contract.workload import fact_of, workload_of
 from palimpsest.cards import budget_of, size_of
-from palimpsest.command import ExitCode, Session, UsageError, add_json, natural, positive
+from palimpsest.command import ExitCode, Session, UsageError, add_json, between
+from palimpsest.model_config import shape_of
 from palimpsest.reports import size
 from palimpsest.tables import columns
 
-WORD = "w"
+WORD, OTHER_WORD = "w", "v"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,21 +40,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--card", type=size_of, required=True, help="its memory: 24GiB, 16GB …")
     parser.add_argument("--dtype", choices=sorted(DTYPE_BYTES), help="the config's, if unset")
     parser.add_argument("--method", choices=[m.value for m in Method], default="calibrated")
-    parser.add_argument("--prompt-tokens", type=positive, default=20, metavar="N")
-    parser.add_argument("--answer-tokens", type=positive, default=2, metavar="N")
-    parser.add_argument("--refine-prompts", type=natural, default=0, metavar="N")
-    parser.add_argument("--questions", type=natural, default=0, metavar="N", help="that only score")
-    parser.add_argument("--steps", type=positive, default=20, metavar="N")
-    parser.add_argument("--max-neurons", type=positive, metavar="N")
+    parser.add_argument("--operation", choices=[o.value for o in Operation], default="edit")
+    numbers = {
+        "--prompt-tokens": (between(1, MAX_PROMPT_CHARS), 20, "BOS is one of them"),
+        "--answer-tokens": (between(1, MAX_ANSWER_CHARS), 2, None),
+        "--refine-prompts": (between(0, MAX_PROMPTS), 0, None),
+        "--protect-prompts": (between(0, MAX_PROMPTS), 0, None),
+        "--questions": (between(0, MAX_PROBES), 0, "that only score"),
+        "--steps": (between(1, MAX_STEPS), 20, None),
+        "--max-neurons": (between(1, MAX_NEURONS), None, "the method's, if unset"),
+    }
+    for name, (kind, default, told) in numbers.items():
+        parser.add_argument(name, type=kind, default=default, metavar="N", help=told)
     add_json(parser, shape="the estimate, as the service tells it")
 
 
 def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
-    config = _config(arguments.model)
-    dtype = arguments.dtype or config.get("dtype") or config.get("torch_dtype") or "float32"
-    if dtype not in DTYPE_BYTES:
-        raise UsageError(f"dtype {dtype!r} is not one of {', '.join(sorted(DTYPE_BYTES))}")
-    shape = _shape(config, DTYPE_BYTES[dtype])
+    shape = shape_of(arguments.model, dtype=arguments.dtype)
+    _check_length(arguments, shape)
     admission = _foretold(arguments, shape)
     if arguments.json:
         session.console.result(json.dumps(_told(arguments, shape, admission)))
@@ -53,39 +67,27 @@ def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
     return ExitCode.FAILED if admission.decision is Decision.REJECT else ExitCode.OK
 
 
-def _config(model: str) -> dict[str, Any]:
-    if model in KNOWN:
-        return dict(KNOWN[model])
-    path = Path(model)
-    path = path / "config.json" if path.is_dir() else path
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        names = "\n  ".join(KNOWN)
-        raise UsageError(f"{model!r} is no file, and none of\n  {names}") from None
-    except ValueError as error:
-        raise UsageError(f"{path} is not JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise UsageError(f"{path} is not a JSON object")
-    return found
-
-
-def _shape(config: dict[str, Any], dtype_bytes: int) -> ModelShape:
-    try:
-        return ModelShape.from_config(config, dtype_bytes=dtype_bytes)
-    except KeyError as missing:
-        raise UsageError(f"the config does not tell {missing}") from missing
+def _check_length(arguments: argparse.Namespace, shape: ModelShape) -> None:
+    tokens = arguments.prompt_tokens + arguments.answer_tokens
+    if shape.n_position is not None and tokens > shape.n_position:
+        raise UsageError(
+            f"prompt and answer take {tokens} tokens, the model has room for {shape.n_position}"
+        )
 
 
 def _request(arguments: argparse.Namespace) -> EditRequest:
     """A request whose every character is a token."""
-    prompt = WORD * max(arguments.prompt_tokens - 1, 1)
+    length = max(arguments.prompt_tokens - 1, 1)
+    prompt, other = WORD * length, OTHER_WORD * length
+    target = WORD * arguments.answer_tokens
     return EditRequest(
         prompt=prompt,
-        target_new=WORD * arguments.answer_tokens,
+        target_new=target,
         method=Method(arguments.method),
+        operation=Operation(arguments.operation),
         refine_prompts=(prompt,) * arguments.refine_prompts,
-        rephrase_prompts=(prompt,) * arguments.questions,
+        protect_prompts=(other,) * arguments.protect_prompts,
+        locality=(Probe(prompt=prompt, ground_truth=target),) * arguments.questions,
         hparams=HParams(steps=arguments.steps, max_neurons=arguments.max_neurons),
     )
 

@@ -79,6 +79,80 @@ def test_a_config_that_is_none_is_told(tmp_path: Path, content: str, reason: str
     assert reason in err
 
 
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"model_type": "mixtral"}, "'mixtral' is not one of llama, mistral, qwen2, qwen3"),
+        ({"quantization_config": {"quant_method": "gptq"}}, "quantised"),
+        ({"num_hidden_layers": "32"}, "num_hidden_layers is '32', not a whole number"),
+        ({"hidden_size": -1}, "hidden_size is -1"),
+        ({"vocab_size": None}, "vocab_size is None"),
+        ({"num_attention_heads": 0}, "num_attention_heads is 0"),
+        ({"head_dim": 0.5}, "head_dim is 0.5"),
+        ({"num_key_value_heads": True}, "num_key_value_heads is True"),
+        ({"torch_dtype": ["float16"]}, "is not one of bfloat16"),
+    ],
+)
+def test_a_config_that_no_edit_could_be_made_of_is_told(
+    tmp_path: Path, changed: dict[str, Any], reason: str
+) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(LLAMA_2_7B | changed))
+
+    code, out, err = told("estimate", "--model", str(path), "--card", "24GiB")
+
+    assert (code, out) == (2, "")
+    assert reason in err
+
+
+@pytest.mark.parametrize(
+    ("flag", "number", "most"),
+    [
+        ("--prompt-tokens", 4001, 4000),
+        ("--answer-tokens", 1001, 1000),
+        ("--refine-prompts", 17, 16),
+        ("--protect-prompts", 17, 16),
+        ("--questions", 65, 64),
+        ("--steps", 301, 300),
+        ("--max-neurons", 100_001, 100_000),
+    ],
+)
+def test_what_the_service_would_not_take_is_told(
+    capsys: pytest.CaptureFixture[str], flag: str, number: int, most: int
+) -> None:
+    code, _, _ = told(*LLAMA, "80GiB", flag, str(number))
+
+    assert code == 2
+    assert f"'{number}' is more than {most}" in capsys.readouterr().err
+    assert told(*LLAMA, "80GiB", flag, str(most))[0] in (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("changed", "most"), [({}, 4096), ({"model_type": "mistral", "sliding_window": 100}, 100)]
+)
+def test_a_prompt_for_which_the_model_has_no_room_is_told(
+    tmp_path: Path, changed: dict[str, Any], most: int
+) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(LLAMA_2_7B | changed))
+    command = ("estimate", "--model", str(path), "--card", "80GiB", "--answer-tokens", "100")
+
+    code, _, err = told(*command, "--prompt-tokens", str(most - 99))
+
+    assert code == 2
+    assert f"take {most + 1} tokens, the model has room for {most}" in err
+
+
+def test_prompts_to_protect_and_an_erase_take_what_they_take() -> None:
+    def peak(*arguments: str) -> int:
+        found: int = as_json(*LLAMA, "80GiB", *arguments)["admission"]["predicted_peak_bytes"]
+        return found
+
+    long = ("--prompt-tokens", "900", "--steps", "1")
+    assert peak(*long, "--protect-prompts", "16") > peak(*long)
+    assert peak(*long, "--operation", "erase") < peak(*long)
+
+
 def test_an_unknown_name_is_told_with_those_that_are_known() -> None:
     code, _, err = told("estimate", "--model", "llama-9", "--card", "24GiB")
 

@@ -1,5 +1,6 @@
 """The model that stays in memory, with all that belongs to it."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ class Resident:
             layout=layout,
             blocks=blocks_of(model, layout),
             shape=shape,
-            encoder=Encoder(tokenizer, most_tokens=_room(config)),
+            encoder=Encoder(tokenizer, most_tokens=shape.n_position or sys.maxsize),
         )
 
     @property
@@ -95,13 +96,3 @@ class Resident:
         finally:
             for parameter in learning:
                 parameter.requires_grad_(True)
-
-
-def _room(config: Any) -> int:
-    """The most tokens of which each attends to all before it, in every block; the row method knows
-    no sliding window."""
-    room: int = config.max_position_embeddings
-    window: int | None = getattr(config, "sliding_window", None)
-    # Mistral's window is every block's; Qwen's config says which blocks have one.
-    kinds = getattr(config, "layer_types", None) or ["sliding_attention"]
-    return min(room, window) if window is not None and "sliding_attention" in kinds else room

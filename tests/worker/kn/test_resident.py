@@ -21,6 +21,7 @@ from transformers import (
     Qwen3MoeConfig,
 )
 
+from contract import memory
 from worker.kn.errors import PromptTooLongError, QuantisedModelError, UnknownFamilyError
 from worker.kn.layout import LAYOUTS, layout_of
 from worker.kn.loading import load_resident
@@ -100,6 +101,10 @@ def test_integers_in_place_of_weights_are_refused() -> None:
 
     with pytest.raises(QuantisedModelError, match="int8"):
         Resident.of(model, Letters())
+
+
+def test_the_formula_follows_every_family_that_the_engine_knows() -> None:
+    assert set(LAYOUTS) == set(memory.FAMILIES)
 
 
 @pytest.mark.parametrize(("config", "most_tokens"), WINDOWS)
