@@ -14,6 +14,7 @@ from palimpsest.probes import probes, probes_by_kind, several
 Record = Mapping[str, Any]
 Terms = dict[str, Any]
 KINDS = ("locality", "portability")
+_QUESTION, _ANSWER = "New Question", "New Answer"
 
 
 class Form(StrEnum):
@@ -29,7 +30,7 @@ def form_of(record: Record) -> Form:
     """The form that the fields of a record tell of."""
     if "requested_rewrite" in record:
         return Form.ROME
-    if "src" in record and "alt" in record:
+    if "src" in record:
         return Form.MEND
     if any(isinstance(record.get(kind), Mapping) for kind in KINDS) or "labels" in record:
         return Form.BY_KIND
@@ -76,7 +77,7 @@ def _mend(record: Record) -> Terms:
     """`src, alt, answers, rephrase, loc, loc_ans`, with EasyEdit's `portability`."""
     told: Terms = {
         "prompt": record["src"],
-        "target_new": record["alt"],
+        "target_new": record.get("alt"),
         "ground_truth": record.get("answers"),
         "rephrase_prompt": record.get("rephrase"),
         "locality_prompt": record.get("loc"),
@@ -84,8 +85,9 @@ def _mend(record: Record) -> Terms:
     }
     read = {"src", "alt", "answers", "rephrase", "loc", "loc_ans"}
     asked = record.get("portability")
-    if isinstance(asked, Mapping) and "New Question" in asked:
-        told["portability"] = probes(asked["New Question"], asked.get("New Answer"))
+    if isinstance(asked, Mapping) and _QUESTION in asked:
+        told["portability"] = probes(asked[_QUESTION], asked.get(_ANSWER), where="portability")
+        told = _rest(asked, {_QUESTION, _ANSWER}) | told
         read.add("portability")
     return _rest(record, read) | told
 
@@ -93,7 +95,7 @@ def _mend(record: Record) -> Terms:
 def _by_kind(record: Record) -> Terms:
     """A request but for `locality` and `portability`; WikiBio's `text, labels, concept`."""
     told: Terms = {
-        kind: probes_by_kind(record[kind])
+        kind: probes_by_kind(record[kind], where=kind)
         for kind in KINDS
         if isinstance(record.get(kind), Mapping)
     }

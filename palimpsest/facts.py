@@ -1,8 +1,7 @@
 """Facts as people keep them in files, turned into requests.
 
-A file is a list of records, as JSON or one a line, or EasyEdit's object of lists. Each record is a
-request as the API takes it, or in a form of the field's data sets (`palimpsest.datasets`); fields
-that are neither are kept in the request's metadata.
+Each record of a file (`palimpsest.records`) is a request as the API takes it, or in a form of the
+field's data sets (`palimpsest.datasets`); fields that are neither are kept in its metadata.
 """
 
 import json
@@ -15,9 +14,10 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails, PydanticSerializationError
 
 from contract.edits import EditRequest
-from palimpsest.datasets import Form, form_of, in_our_terms, unzipped
-from palimpsest.fact_errors import UnreadableFactsError, UnusableFactError
+from palimpsest.datasets import Form, form_of, in_our_terms
+from palimpsest.fact_errors import UnusableFactError
 from palimpsest.probes import first, is_told, probes, several
+from palimpsest.records import BrokenLine
 
 PROBES = {
     "locality": ("locality_prompt", "locality_ground_truth"),
@@ -55,35 +55,6 @@ class Facts:
     """How the records are laid out, and how many so."""
 
 
-def parse(content: bytes) -> list[Any]:
-    """The records of a file; raises `UnreadableFactsError`."""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UnreadableFactsError(f"it is not UTF-8 text: {error.reason}") from error
-    try:
-        found = _lines(text) if _is_lines(text) else json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UnreadableFactsError(f"it is not JSON: {error}") from error
-    except RecursionError as error:
-        raise UnreadableFactsError("it is nested too deeply") from error
-    if isinstance(found, dict) and "prompts" in found:
-        return list(unzipped(found))
-    if not isinstance(found, list):
-        raise UnreadableFactsError("it is not a JSON list of facts")
-    return found
-
-
-def _is_lines(text: str) -> bool:
-    """Whether the first of several lines is an object by itself."""
-    first_line, _, more = text.strip().partition("\n")
-    return bool(more) and first_line.startswith("{") and first_line.rstrip().endswith("}")
-
-
-def _lines(text: str) -> list[Any]:
-    return [json.loads(line) for line in text.splitlines() if line.strip()]
-
-
 def select(
     records: Sequence[Any], *, offset: int, limit: int | None, overrides: Mapping[str, Any]
 ) -> Facts:
@@ -111,6 +82,8 @@ def to_request(record: Any, *, overrides: Mapping[str, Any]) -> EditRequest:
 
 
 def _told_in_our_terms(record: Any) -> dict[str, Any]:
+    if isinstance(record, BrokenLine):
+        raise UnusableFactError(record.reason)
     if not isinstance(record, dict):
         raise UnusableFactError(f"it is not an object, but {json.dumps(record)[:40]}")
     return in_our_terms(record)
@@ -133,12 +106,18 @@ def _fields(record: Mapping[str, Any]) -> dict[str, Any]:
     if foreign:
         fields["metadata"] = foreign | _object(record.get("metadata"), name="metadata")
     if is_told(record.get("rephrase_prompt")):
-        fields.setdefault("rephrase_prompts", several(record["rephrase_prompt"]))
+        _add(fields, "rephrase_prompts", several(record["rephrase_prompt"]))
     for name, (prompt, truth) in PROBES.items():
         if is_told(record.get(prompt)):
-            fields.setdefault(name, probes(record[prompt], record.get(truth)))
+            _add(fields, name, probes(record[prompt], record.get(truth), where=prompt))
     fields["ground_truth"] = first(record.get("ground_truth"))
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _add(fields: dict[str, Any], name: str, found: list[Any]) -> None:
+    """A record may tell the same in both forms; what is no list is left to the check."""
+    told = fields.get(name) or []
+    fields[name] = [*told, *found] if isinstance(told, list) else told
 
 
 def _merged(fields: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -159,7 +138,7 @@ def reasons(error: ValidationError) -> str:
     parts = []
     for problem in error.errors():
         where = ".".join(str(step) for step in problem["loc"])
-        what = problem["msg"].removeprefix("Value error, ")
+        what = problem["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
         if isinstance(problem["input"], str) and problem["type"].endswith(
             ("too_short", "too_long")
         ):

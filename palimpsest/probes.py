@@ -8,12 +8,13 @@ from palimpsest.fact_errors import UnusableFactError
 Probe = dict[str, Any]
 
 
-def probes(prompts: Any, truths: Any) -> list[Probe]:
-    """Each prompt with its answer, of which one alone may have several that are right."""
+def probes(prompts: Any, truths: Any, *, where: str) -> list[Probe]:
+    """Each prompt with its answer, of which one alone may have several that are right; raises
+    `UnusableFactError`, which names `where` they stand."""
     asked = several(prompts)
     answers = truths if isinstance(truths, list) and len(asked) > 1 else [truths] * len(asked)
     if len(answers) != len(asked):
-        raise UnusableFactError(f"{len(asked)} probes have {len(answers)} answers")
+        raise UnusableFactError(f"{where}: {len(asked)} prompts have {len(answers)} answers")
     return [
         {"prompt": prompt, "ground_truth": first(truth)}
         for prompt, truth in zip(asked, answers, strict=True)
@@ -21,15 +22,15 @@ def probes(prompts: Any, truths: Any) -> list[Probe]:
     ]
 
 
-def probes_by_kind(kinds: Mapping[str, Any]) -> list[Probe]:
+def probes_by_kind(kinds: Mapping[str, Any], *, where: str) -> list[Probe]:
     """Those of KnowEdit and EasyEdit, which lie under the names of their kinds:
     `{"Relation_Specificity": [{"prompt": …, "ground_truth": […]}]}`."""
     found: list[Probe] = []
     for kind, told in kinds.items():
         for one in several(told) if told is not None else ():
             if not isinstance(one, Mapping) or "prompt" not in one:
-                raise UnusableFactError(f"{kind}: is no object with a prompt")
-            found += probes(one["prompt"], one.get("ground_truth"))
+                raise UnusableFactError(f"{where}.{kind}: is no object with a prompt")
+            found += probes(one["prompt"], one.get("ground_truth"), where=f"{where}.{kind}")
     return found
 
 

@@ -19,7 +19,8 @@ from palimpsest.command import ExitCode, Session, UsageError, add_json, natural,
 from palimpsest.delivery import deliver
 from palimpsest.errors import PalimpsestError
 from palimpsest.fact_errors import UnreadableFactsError
-from palimpsest.facts import Facts, parse, reasons, select
+from palimpsest.facts import Facts, reasons, select
+from palimpsest.records import parse
 from palimpsest.submission import Submission
 
 ONE_FACT = ("prompt", "target_new", "ground_truth", "subject")

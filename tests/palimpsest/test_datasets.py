@@ -5,7 +5,8 @@ import pytest
 from contract.edits import EditRequest, Probe
 from palimpsest.datasets import Form, unzipped
 from palimpsest.fact_errors import UnreadableFactsError, UnusableFactError
-from palimpsest.facts import parse, select, to_request
+from palimpsest.facts import select, to_request
+from palimpsest.records import parse
 
 ROME = {
     "case_id": 3,
@@ -81,7 +82,8 @@ def test_a_zsre_record_asks_src_and_writes_alt() -> None:
     assert request.portability == (
         Probe(prompt="Which river is at Ruritania's capital?", ground_truth="Elphe"),
     )
-    assert request.metadata == {"pred": "Zenda", "cond": MEND["cond"]}
+    recalled = {"Recalled Relation": "(Hentzau, river, Elphe)"}
+    assert request.metadata == {"pred": "Zenda", "cond": MEND["cond"]} | recalled
 
 
 def test_a_knowedit_record_scores_by_its_probes_of_every_kind() -> None:
@@ -154,7 +156,8 @@ def test_lists_of_different_lengths_are_refused() -> None:
         ({"requested_rewrite": {"prompt": "{} is"}}, "no prompt or no subject"),
         (ROME | {"requested_rewrite": {"prompt": "{}", "subject": "a"}}, "target_new: Field"),
         (MEND | {"alt": ""}, "target_new: is empty"),
-        (KNOWEDIT | {"locality": {"Kind": ["a"]}}, "Kind: is no object with a prompt"),
+        ({"src": "a"}, "^target_new: Field required$"),
+        (KNOWEDIT | {"locality": {"Kind": ["a"]}}, "locality.Kind: is no object with a prompt"),
     ],
 )
 def test_what_a_record_lacks_is_told(record: dict[str, object], reason: str) -> None:

@@ -3,8 +3,9 @@
 import pytest
 
 from contract.edits import EditRequest, HParams, Method, Probe
-from palimpsest.fact_errors import UnreadableFactsError, UnusableFactError
-from palimpsest.facts import Fact, LeftOut, parse, select, to_request
+from palimpsest.fact_errors import UnusableFactError
+from palimpsest.facts import Fact, LeftOut, select, to_request
+from palimpsest.records import parse
 
 COUNTERFACT = {
     "case_id": 7,
@@ -115,6 +116,7 @@ def test_overrides_win_and_hparams_are_merged() -> None:
             {"prompt": "a", "target_new": "b", "x": 1, "metadata": []},
             "metadata: it is not an object",
         ),
+        ({"prompt": "a", "target_new": "b", "refine_prompts": "c"}, "should be a list"),
         ("Paris", 'it is not an object, but "Paris"'),
         (
             {
@@ -123,7 +125,7 @@ def test_overrides_win_and_hparams_are_merged() -> None:
                 "locality_prompt": ["c", "d"],
                 "locality_ground_truth": ["e"],
             },
-            "2 probes have 1 answers",
+            "locality_prompt: 2 prompts have 1 answers",
         ),
     ],
 )
@@ -154,25 +156,29 @@ def test_offset_and_limit_count_records_of_the_file() -> None:
     assert [fact.request.prompt for fact in facts.usable] == ["1", "2"]
 
 
-def test_a_file_may_begin_with_a_byte_order_mark_and_have_dos_line_ends() -> None:
-    assert parse(b'\xef\xbb\xbf[\r\n{"prompt": "caf\xc3\xa9"}\r\n]\r\n') == [{"prompt": "café"}]
+def test_a_broken_line_is_left_out_with_its_number_and_the_others_stay() -> None:
+    content = (
+        b'{"prompt": "a", "target_new": "b"}\r\n\r\n{"prompt"\n{"prompt": "c", "target_new": "d"}\n'
+    )
+
+    facts = select(parse(content), offset=0, limit=None, overrides={})
+
+    assert [fact.request.prompt for fact in facts.usable] == ["a", "c"]
+    assert [left.index for left in facts.left_out] == [1]
+    assert facts.left_out[0].reason.startswith("line 3 is not JSON: ")
 
 
-def test_a_file_may_hold_a_record_a_line() -> None:
-    assert parse(b'{"prompt": "a"}\n\n{"prompt": "b"}\n') == [{"prompt": "a"}, {"prompt": "b"}]
+def test_what_a_record_tells_in_two_forms_is_taken_of_both() -> None:
+    record = {
+        "prompt": "a",
+        "target_new": "b",
+        "rephrase_prompts": ["c"],
+        "rephrase_prompt": "d",
+        "locality": {"near": [{"prompt": "e", "ground_truth": "f"}]},
+        "locality_prompt": "g",
+    }
 
+    request = to_request(record, overrides={})
 
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b'{"prompt": "a"}\n{"prompt"', "it is not JSON"),
-        (b'{"prompts": ["a", "b"], "target_new": ["c"]}', "target_new has 1 entries for 2"),
-        (b"{", "it is not JSON"),
-        (b'{"prompt": "a"}', "it is not a JSON list"),
-        (b"\xff\xfe", "it is not UTF-8 text"),
-        (b"[" * 100_000, "it is nested too deeply"),
-    ],
-)
-def test_a_file_that_is_no_list_of_facts_tells_why(content: bytes, reason: str) -> None:
-    with pytest.raises(UnreadableFactsError, match=reason):
-        parse(content)
+    assert request.rephrase_prompts == ("c", "d")
+    assert [probe.prompt for probe in request.locality] == ["e", "g"]
