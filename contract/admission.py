@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from contract.largest import largest_fit
 from contract.memory import (
     Composing,
     Estimate,
@@ -24,7 +25,6 @@ from contract.views import (
     Decision,
     EasyEditCost,
     Foretold,
-    LargestFit,
     MemoryItem,
 )
 
@@ -107,43 +107,12 @@ def _not_now(
     if later is not None:
         reasons = [reason, "it fits when what else is in the memory is gone"]
         return _admission(Decision.DEFER, least, budget_bytes, reasons)
-    largest = _largest(shape, work, budget_bytes, on_host=on_host)
+    largest = largest_fit(shape, work, budget_bytes=budget_bytes, on_host=on_host)
     told = "nothing smaller of this request fits" if largest is None else str(largest)
     if budget_bytes <= 0:
         told = "the weights leave no room: a smaller model, or device_map over several cards"
     rejected = _admission(Decision.REJECT, least, budget_bytes, [reason, told])
     return rejected.model_copy(update={"largest_fit": largest})
-
-
-def _largest(
-    shape: ModelShape, work: Workload, budget_bytes: int, *, on_host: bool
-) -> LargestFit | None:
-    """What of the request would fit: fewer points first, then fewer prompts, then less to ask."""
-
-    def fits(smaller: Workload) -> bool:
-        return fit(shape, smaller, budget_bytes=budget_bytes, on_host=on_host) is not None
-
-    for prompts in range(len(work.written), 0, -1):
-        for steps in sorted({work.steps, 20, 10, 5, 1}, reverse=True):
-            if steps > work.steps:
-                continue
-            fewer = _fewer(work, prompts=prompts, steps=steps)
-            for questions in {len(work.evaluated): None, prompts: None}:
-                smaller = replace(fewer, evaluated=work.evaluated[:questions])
-                if fits(smaller):
-                    return LargestFit(steps=steps, prompts=prompts, questions=questions)
-    return None
-
-
-def _fewer(work: Workload, *, prompts: int, steps: int) -> Workload:
-    gated = work.gated_unit  # EasyEdit attributes its one prompt token by token
-    return replace(
-        work,
-        attributed=work.attributed if gated else work.attributed[:prompts],
-        attributed_new=work.attributed_new[:prompts],
-        written=work.written[:prompts],
-        steps=steps,
-    )
 
 
 def _fitting(shape: ModelShape, work: Workload, found: Fit, *, on_host: bool) -> Estimate:

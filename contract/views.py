@@ -56,10 +56,19 @@ class LargestFit(Frozen):
 
     steps: int
     prompts: int = Field(description="`prompt` and the first of `refine_prompts`.")
-    questions: int = Field(description="Prompts that are asked, the steering ones first.")
+    protect_prompts: int = Field(description="The first of them.")
+    questions: int = Field(
+        description="Prompts that only score: the first of `rephrase_prompts`, then of `locality`, "
+        "then of `portability`."
+    )
+    max_neurons: int | None = Field(
+        description="So many are sure to fit, wherever they are found; null: all that the request "
+        "may choose, or not even one, where it depends on the neurons."
+    )
 
     def __str__(self) -> str:
-        return f"{self.steps} steps, {self.prompts} prompts and {self.questions} questions fit"
+        told = self.model_dump(exclude_none=True).items()
+        return "would fit: " + ", ".join(f"{name} {value}" for name, value in told)
 
 
 class Admission(Frozen):

@@ -124,7 +124,7 @@ def test_what_never_fits_is_refused_with_the_largest_settings_that_would() -> No
     assert admission.decision is Decision.REJECT
     assert admission.largest_fit is not None
     assert (admission.largest_fit.prompts, admission.largest_fit.steps) == (1, 20)
-    assert "20 steps, 1 prompts" in admission.reasons[-1]
+    assert "would fit: steps 20, prompts 1" in admission.reasons[-1]
 
 
 def test_where_the_weights_leave_no_room_that_is_said() -> None:
