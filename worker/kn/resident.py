@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from contract.memory import ModelShape
 from worker.kn.layout import Block, Layout, blocks_of, layout_of
+from worker.kn.products import fast_products
 from worker.kn.statement import Encoder, Tokenizer
 
 
@@ -87,12 +88,13 @@ class Resident:
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """No weight asks for a gradient meanwhile."""
+        """No weight asks for a gradient meanwhile, so that products with them are fast."""
         learning = [p for p in self.model.parameters() if p.requires_grad]
         for parameter in learning:
             parameter.requires_grad_(False)
         try:
-            yield
+            with fast_products(self.model):
+                yield
         finally:
             for parameter in learning:
                 parameter.requires_grad_(True)
