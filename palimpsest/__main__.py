@@ -11,7 +11,7 @@ from typing import TextIO
 import httpx
 
 from palimpsest.client import Client
-from palimpsest.command import Command, ExitCode, Session, UsageError
+from palimpsest.command import DEFAULT_URL, Command, ExitCode, Session, UsageError
 from palimpsest.commands import (
     cancel,
     checkpoints,
@@ -40,7 +40,6 @@ from palimpsest.errors import (
     UnreachableError,
 )
 
-DEFAULT_URL = "http://127.0.0.1:8000"
 TIMEOUT_S = 30.0
 SERVERS: dict[str, Command] = {"up": up, "demo": demo, "estimate": estimate, "key": key}
 CLIENTS: dict[str, Command] = {

@@ -9,6 +9,8 @@ from typing import Protocol
 from palimpsest.client import Client
 from palimpsest.console import Console
 
+DEFAULT_URL = "http://127.0.0.1:8000"
+
 
 class ExitCode(IntEnum):
     """How a command ended, for scripts."""

@@ -54,7 +54,7 @@ class Stack:
         with ExitStack() as undo:
             undo.callback(self._supervisor.kill_all)
             redis_url = self._site.environ.get("REDIS_URL")
-            if redis_url is None:
+            if not redis_url:
                 directory = undo.enter_context(socket_path(self._site.data_dir.redis))
                 redis_url = self._start_redis(directory)
             self._serve(redis_url, on_ready)

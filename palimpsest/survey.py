@@ -1,39 +1,36 @@
-"""Looking at this machine: packages, cards, memory, disk, Redis, a model's directory."""
+"""Looking at this machine: packages, cards, memory, disk, settings."""
 
-import json
 import os
 import re
 import shutil
-import socket
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from tempfile import TemporaryFile
 
-from palimpsest.findings import Card, ModelFiles
+from pydantic import ValidationError
+
+from contract.keys import KeyRing, Keys, KeysError
+from contract.settings import Settings
+from palimpsest.facts import reasons
+from palimpsest.findings import Card, Disk, Room, Wanted
 
 DISTRIBUTION = "palimpsest-kn"
 PARTS = ("api", "worker")
-_REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)[^;>]*>=([0-9.]+)")
+_REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)(?:\[.*\])?(?:<([0-9.]+),)?>=([0-9.]+)")
 _MIB = 1024**2
-TIMEOUT_S = 3.0
 
 
-class RedisUnusableError(Exception):
-    """Nothing usable answers at the URL."""
-
-
-def wanted_versions() -> dict[str, str]:
-    """The least version of each package that the API or the worker needs."""
+def wanted_versions() -> dict[str, Wanted]:
+    """The versions of each package that the API and the worker work with."""
     try:
         requirements = metadata.requires(DISTRIBUTION) or []
     except metadata.PackageNotFoundError:  # run from its sources
         return {}
     of_parts = [r for r in requirements if any(f'extra == "{part}"' in r for part in PARTS)]
     found = (_REQUIREMENT.match(requirement) for requirement in of_parts)
-    return {match[1]: match[2] for match in found if match}
+    return {match[1]: Wanted(match[3], match[2]) for match in found if match}
 
 
 def found_versions(names: list[str]) -> dict[str, str]:
@@ -69,65 +66,56 @@ def memory_bytes() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def model_files(directory: Path) -> ModelFiles:
-    """What lies there."""
-    config = directory / "config.json"
+def room(cards: Sequence[Card]) -> Room:
+    """Where a model would be loaded: the cards together, or this machine without any."""
+    if not cards:
+        return Room("this machine", memory_bytes(), free_memory_bytes())
+    total = sum(card.total_bytes for card in cards)
+    return Room("the GPU", total, sum(card.free_bytes for card in cards))
+
+
+def free_memory_bytes() -> int | None:
+    """What of it could be had now; None where the system does not say."""
     try:
-        told = json.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        told = None
-    return ModelFiles(
-        has_config=isinstance(told, dict),
-        has_tokenizer=(directory / "tokenizer.json").is_file(),
-        weights_bytes=sum(file.stat().st_size for file in directory.glob("*.safetensors")),
-        is_quantized=isinstance(told, dict) and "quantization_config" in told,
-    )
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    told = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+    return int(told[0]) * 1024 if told else None
 
 
-def disk(directory: Path) -> tuple[int, bool]:
-    """Bytes that are free where the directory lies or would lie, and whether it can be written."""
-    there = next(place for place in (directory, *directory.parents) if place.exists())
-    return shutil.disk_usage(there).free, os.access(there, os.W_OK)
-
-
-def redis_info(url: str) -> dict[str, str]:
-    """What Redis tells of itself; raises `RedisUnusableError`."""
-    parts = urlsplit(url)
+def disk(directory: Path) -> Disk:
+    """What there is to write to where the directory lies, or would lie."""
     try:
-        with _connected(parts.scheme, parts.hostname, parts.port, unquote(parts.path)) as redis:
-            if parts.password:
-                user = unquote(parts.username or "default")
-                _ask(redis, f"AUTH {user} {unquote(parts.password)}")
-            lines = _ask(redis, "INFO").splitlines()
-    except (OSError, ValueError) as error:
-        raise RedisUnusableError(str(error) or type(error).__name__) from error
-    pairs = (line.partition(":") for line in lines if ":" in line)
-    return {name: value.strip() for name, _, value in pairs}
+        there = next(place for place in (directory, *directory.parents) if place.exists())
+        free_bytes = shutil.disk_usage(there).free
+        with TemporaryFile(dir=there) as tried:
+            tried.write(b"\0")
+    except OSError as error:
+        return Disk(0, error.strerror or type(error).__name__)
+    return Disk(free_bytes)
 
 
-@contextmanager
-def _connected(
-    scheme: str, host: str | None, port: int | None, path: str
-) -> Iterator[socket.socket]:
-    if scheme == "unix":
-        with socket.socket(socket.AF_UNIX) as local:
-            local.settimeout(TIMEOUT_S)
-            local.connect(path)
-            yield local
-    elif scheme == "redis":
-        with socket.create_connection((host or "127.0.0.1", port or 6379), TIMEOUT_S) as remote:
-            yield remote
-    else:
-        raise ValueError(f"{scheme}:// is not looked at from here")
+def why_no_store(url: str) -> str | None:
+    """Why no store can be kept at a URL, as far as that can be told without going there."""
+    try:
+        import fsspec  # what keeps no store does without it
+    except ImportError:
+        return "fsspec is not installed"
+    try:
+        fsspec.get_filesystem_class(fsspec.utils.get_protocol(url))
+    except (ImportError, ValueError) as error:
+        return str(error)
+    return None
 
 
-def _ask(redis: socket.socket, command: str) -> str:
-    """The answer to a command, in Redis' protocol: a line, or `$` with a length and a body."""
-    words = command.split()
-    sent = f"*{len(words)}\r\n" + "".join(f"${len(w.encode())}\r\n{w}\r\n" for w in words)
-    redis.sendall(sent.encode())
-    with redis.makefile("rb") as answer:
-        head = answer.readline().decode().rstrip()
-        if head.startswith("-"):
-            raise ValueError(head[1:])
-        return answer.read(int(head[1:]) + 2).decode() if head.startswith("$") else head
+def settings_in(environ: Mapping[str, str]) -> tuple[Settings | None, str | None]:
+    """The settings of the environment, or what is wrong with them."""
+    try:
+        settings = Settings.from_environment(environ)
+        KeyRing(Keys.parse(settings.api_keys, source="PALIMPSEST_API_KEYS"), settings.api_keys_file)
+    except ValidationError as error:
+        return None, reasons(error)
+    except KeysError as error:
+        return None, str(error)
+    return settings, None

@@ -1,8 +1,8 @@
 """Look at an installation: what is wrong, and what to do about it.
 
-Tries the packages, the GPUs, Redis, the disk, a model's directory, and the service at --url, if one
-runs there. Exit code 0 says that nothing is wrong; warnings tell what a part that may be elsewhere
-would need.
+Tries the packages, the GPUs, the settings, Redis, the disk, a model's directory, and the service at
+--url, if one runs there. Exit code 0 says that nothing is wrong; warnings tell what a part that may
+be elsewhere would need.
 """
 
 import argparse
@@ -12,10 +12,13 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from contract.settings import Settings
 from palimpsest import findings, survey
-from palimpsest.command import ExitCode, Session, add_json
-from palimpsest.errors import PalimpsestError
+from palimpsest.command import DEFAULT_URL, ExitCode, Session, UsageError, add_json
+from palimpsest.errors import PalimpsestError, UnauthorizedError
 from palimpsest.findings import Finding, Verdict
+from palimpsest.model_files import look_at_model
+from palimpsest.redis_look import RedisUnusableError, look_at_redis
 from palimpsest.redis_server import NoRedisError, find_binary
 from palimpsest.tables import columns
 
@@ -57,40 +60,50 @@ def _looked(arguments: argparse.Namespace, session: Session) -> Iterator[Finding
     yield from findings.of_versions(versions, wanted)
     cards = survey.cards()
     yield from findings.of_cards(cards, torch=versions.get("torch"))
-    room_bytes = sum(card.total_bytes for card in cards) or survey.memory_bytes()
+    settings, refusal = survey.settings_in(environ)
+    if refusal is not None:
+        yield Finding("settings", Verdict.WRONG, refusal, "correct it: docs/operators.md lists all")
     model = arguments.model or environ.get("PALIMPSEST_MODEL_DIR")
     if model:
-        where = "the GPU" if cards else "this machine"
-        yield findings.of_model(survey.model_files(Path(model)), room_bytes=room_bytes, where=where)
+        yield from findings.of_model(look_at_model(Path(model)), survey.room(cards))
     yield from _redis(environ.get("REDIS_URL"), environ.get("PATH"))
-    data_dir = Path(arguments.data_dir or environ.get("PALIMPSEST_DATA_DIR") or "data").resolve()
-    free_bytes, is_writable = survey.disk(data_dir)
-    yield findings.of_disk(str(data_dir), free_bytes=free_bytes, is_writable=is_writable)
+    yield _store(arguments.data_dir, settings)
     yield from _service(arguments.url, session)
 
 
 def _redis(url: str | None, path: str | None) -> Iterator[Finding]:
-    if url is None:
+    if not url:
         try:
             yield Finding("redis", Verdict.OK, f"palimpsest up starts {find_binary(path)}")
         except NoRedisError as error:
             yield Finding("redis", Verdict.WARNING, "REDIS_URL is not set", str(error))
         return
     try:
-        yield from findings.of_redis(survey.redis_info(url), where="REDIS_URL")
-    except survey.RedisUnusableError as error:
-        advice = "start Redis there, or correct REDIS_URL"
-        yield Finding("redis", Verdict.WRONG, f"REDIS_URL: {error}", advice)
+        yield from findings.of_redis(look_at_redis(url), where="REDIS_URL")
+    except RedisUnusableError as error:
+        yield Finding("redis", Verdict.WRONG, f"REDIS_URL: {error}", error.advice)
+
+
+def _store(data_dir: Path | None, settings: Settings | None) -> Finding:
+    if data_dir is None and settings is not None and settings.store_url:
+        return findings.of_store_url(settings.store_url, survey.why_no_store(settings.store_url))
+    kept = data_dir or (settings or Settings()).data_dir
+    return findings.of_disk(str(kept.resolve()), survey.disk(kept.resolve()))
 
 
 def _service(url: str, session: Session) -> Iterator[Finding]:
     try:
         with session.client() as client:
             checks = client.readiness()
-            workers = client.workers() if all(c.ok for c in checks if c.required) else ()
-    except PalimpsestError as error:
-        advice = "start it: palimpsest up --model DIR; or name it: --url, PALIMPSEST_API_KEY"
-        yield Finding("service", Verdict.WARNING, str(error), advice)
-        return
-    yield Finding("service", Verdict.OK, url)
-    yield from findings.of_service(checks, workers)
+            workers = client.workers() if all(c.ok for c in checks if c.required) else None
+    except UnauthorizedError as error:
+        advice = "put a key of the service into PALIMPSEST_API_KEY: `palimpsest key NAME` makes one"
+        yield Finding("service", Verdict.WRONG, str(error), advice)
+    except (PalimpsestError, UsageError) as error:
+        # That nothing runs where nobody said it would is no fault.
+        verdict = Verdict.WARNING if url == DEFAULT_URL else Verdict.WRONG
+        advice = "start it: palimpsest up --model DIR; or name it: --url, PALIMPSEST_URL"
+        yield Finding("service", verdict, str(error), advice)
+    else:
+        yield Finding("service", Verdict.OK, url)
+        yield from findings.of_service(checks, workers)

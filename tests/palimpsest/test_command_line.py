@@ -351,6 +351,25 @@ def test_without_a_service_the_doctor_looks_at_the_rest(
     assert "WARNING  service" in out.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "advice"),
+    [(401, "unauthorized", "put a key of the service into"), (500, "internal", "start it: ")],
+)
+def test_a_service_that_was_named_and_does_not_serve_us_is_wrong(
+    tmp_path: Path, status: int, code: str, advice: str
+) -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, json={"code": code, "detail": "no"})
+
+    out = StringIO()
+    argv = ("doctor", "--data-dir", str(tmp_path), "--url", "http://there:1")
+    code_of_exit = run(argv, environ={}, out=out, err=out, transport=httpx.MockTransport(refuse))
+
+    assert code_of_exit == 1
+    assert "WRONG    service" in out.getvalue()
+    assert f"→ {advice}" in out.getvalue()
+
+
 def test_edits_are_composed_and_how_it_failed_is_told(cli: Cli) -> None:
     ran = cli("compose", *(f"edit-{n:028x}" for n in (1, 2)))
 

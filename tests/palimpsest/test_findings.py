@@ -5,10 +5,11 @@ import pytest
 from contract.views import WorkerState, WorkerView
 from palimpsest import findings
 from palimpsest.asks import Check
-from palimpsest.findings import Card, ModelFiles, Verdict
+from palimpsest.findings import Card, Disk, Room, Verdict, Wanted
+from palimpsest.model_files import Flaw, ModelFiles
 
 GB = 10**9
-GOOD = ModelFiles(has_config=True, has_tokenizer=True, weights_bytes=13 * GB, is_quantized=False)
+ROOM = Room("the GPU", 24 * GB, 20 * GB)
 AOF = {"redis_version": "7.0.15", "aof_enabled": "1", "maxmemory_policy": "noeviction"}
 
 
@@ -18,12 +19,12 @@ AOF = {"redis_version": "7.0.15", "aof_enabled": "1", "maxmemory_policy": "noevi
         ({"torch": "2.11.0+cpu"}, Verdict.OK),
         ({"torch": "2.13"}, Verdict.OK),
         ({"torch": "2.9.1"}, Verdict.WRONG),
-        ({"torch": "3.0rc1"}, Verdict.OK),
+        ({"torch": "3.0rc1"}, Verdict.WRONG),
         ({}, Verdict.WARNING),
     ],
 )
 def test_a_package_is_there_and_new_enough(found: dict[str, str], verdict: Verdict) -> None:
-    (finding,) = findings.of_versions(found, {"torch": "2.11"})
+    (finding,) = findings.of_versions(found, {"torch": Wanted("2.11", below="3")})
 
     assert finding.verdict is verdict
     assert bool(finding.advice) is (verdict is not Verdict.OK)
@@ -46,21 +47,29 @@ def test_a_card_that_torch_cannot_use_is_wrong() -> None:
 
 
 @pytest.mark.parametrize(
-    ("files", "told"),
+    ("weights_bytes", "verdict", "told"),
     [
-        (GOOD, "13.0 GB of weights"),
-        (ModelFiles(False, True, GB, False), "no config.json"),
-        (ModelFiles(True, False, GB, False), "no tokenizer.json"),
-        (ModelFiles(True, True, 0, False), "no *.safetensors"),
-        (ModelFiles(True, True, GB, True), "its weights are quantised"),
-        (ModelFiles(True, True, 25 * GB, False), "25.0 GB of weights, 24.0 GB on the GPU"),
+        (13 * GB, Verdict.OK, "13.0 GB of weights"),
+        (21 * GB, Verdict.WARNING, "21.0 GB of weights, 20.0 GB free on the GPU"),
+        (25 * GB, Verdict.WRONG, "25.0 GB of weights, 24.0 GB on the GPU"),
     ],
 )
-def test_a_model_that_cannot_be_loaded_tells_why(files: ModelFiles, told: str) -> None:
-    finding = findings.of_model(files, room_bytes=24 * GB, where="the GPU")
+def test_a_model_has_room_where_it_is_loaded(
+    weights_bytes: int, verdict: Verdict, told: str
+) -> None:
+    (finding,) = findings.of_model(ModelFiles(weights_bytes), ROOM)
 
-    assert finding.detail == told
-    assert (finding.verdict is Verdict.OK) is (files is GOOD)
+    assert (finding.verdict, finding.detail) == (verdict, told)
+    assert bool(finding.advice) is (verdict is not Verdict.OK)
+
+
+def test_each_flaw_of_a_model_is_wrong() -> None:
+    flaws = (Flaw("no config.json", "bring it"), Flaw("no tokenizer.json", "bring it"))
+
+    found = findings.of_model(ModelFiles(25 * GB, flaws), ROOM)
+
+    assert [finding.detail for finding in found] == ["no config.json", "no tokenizer.json"]
+    assert {finding.verdict for finding in found} == {Verdict.WRONG}
 
 
 def test_a_redis_that_forgets_is_wrong() -> None:
@@ -74,15 +83,40 @@ def test_a_redis_that_forgets_is_wrong() -> None:
 
 
 @pytest.mark.parametrize(
-    ("free_bytes", "is_writable", "verdict"),
-    [(GB, True, Verdict.OK), (GB - 1, True, Verdict.WARNING), (GB, False, Verdict.WRONG)],
+    ("told", "verdict", "detail"),
+    [
+        ({"redis_version": "6.0.1"}, Verdict.WARNING, "REDIS_URL runs 6.0.1"),
+        ({"role": "slave"}, Verdict.WRONG, "it is a replica, which takes no writes"),
+        ({"loading": "1"}, Verdict.WARNING, "it still loads its data"),
+        ({"appendfsync": "everysec"}, Verdict.WARNING, "a crash may lose the edits of its last"),
+        ({"maxmemory": "1000", "used_memory": "950"}, Verdict.WARNING, "950 B of the 1.0 kB"),
+        ({"maxmemory": "1000", "used_memory": "995"}, Verdict.WRONG, "995 B of the 1.0 kB"),
+        ({"aof_last_write_status": "err"}, Verdict.WRONG, "its last write to the disk failed"),
+    ],
 )
-def test_a_disk_has_room_and_can_be_written(
-    free_bytes: int, is_writable: bool, verdict: Verdict
+def test_a_redis_that_takes_no_edits_or_may_lose_them_is_told(
+    told: dict[str, str], verdict: Verdict, detail: str
 ) -> None:
-    finding = findings.of_disk("/data", free_bytes=free_bytes, is_writable=is_writable)
+    found = findings.of_redis(AOF | told, where="REDIS_URL")[-1]
+
+    assert found.verdict is verdict
+    assert found.detail.startswith(detail)
+    assert found.advice
+
+
+@pytest.mark.parametrize(
+    ("disk", "verdict"),
+    [
+        (Disk(GB), Verdict.OK),
+        (Disk(GB - 1), Verdict.WARNING),
+        (Disk(GB, "Read-only file system"), Verdict.WRONG),
+    ],
+)
+def test_a_disk_has_room_and_can_be_written(disk: Disk, verdict: Verdict) -> None:
+    finding = findings.of_disk("/data", disk)
 
     assert finding.verdict is verdict
+    assert bool(finding.advice) is (verdict is not Verdict.OK)
 
 
 def test_a_service_is_as_well_as_what_it_needs(worker: WorkerView) -> None:
@@ -93,8 +127,11 @@ def test_a_service_is_as_well_as_what_it_needs(worker: WorkerView) -> None:
     ]
 
     found = findings.of_service(checks, [])
+    untold = findings.of_service(checks, None)
 
-    assert [finding.verdict.value for finding in found] == ["ok", "wrong", "warning", "wrong"]
+    assert [finding.verdict.value for finding in found] == ["ok", "wrong", "wrong"]
+    assert [finding.verdict.value for finding in untold] == ["ok", "wrong", "warning"]
+    assert [bool(finding.advice) for finding in untold] == [False, True, True]
 
 
 def test_a_worker_without_memory_is_wrong(worker: WorkerView) -> None:
