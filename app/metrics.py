@@ -4,7 +4,7 @@ Counts of requests alone are of the one process.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from app.exposition import Family, Kind, Labels, labels
 from app.readiness import Check
@@ -18,27 +18,32 @@ from contract.views import MemoryState, WorkerView
 class Figures:
     """Everything that is told, as it was read."""
 
-    censuses: Mapping[str, Census]
-    tally: Mapping[Quantity, Mapping[Edited, Buckets]]
-    latest: Sequence[Taken]
-    workers: Sequence[WorkerView]
     checks: Sequence[Check]
     requests: Mapping[Labels, float]
     request_seconds: Mapping[Labels, float]
+    censuses: Mapping[str, Census] = field(default_factory=dict)
+    tally: Mapping[Quantity, Mapping[Edited, Buckets]] = field(default_factory=dict)
+    latest: Sequence[Taken] = ()
+    workers: Sequence[WorkerView] = ()
 
 
 def read(service: Service) -> Figures:
-    """Raises `RedisError` while Redis does not answer: Prometheus then sees the API as down."""
+    """What is well, and the requests, in any case; of edits and workers what Redis tells, while it
+    answers."""
+    checks = service.readiness.checks()
+    own = Figures(
+        checks=checks, requests=service.traffic.requests, request_seconds=service.traffic.seconds
+    )
     ledger = service.ledger
+    if not all(check.ok for check in checks if check.name == "redis"):
+        return own
     models = [model.name for model in ledger.presence.models()]
-    return Figures(
+    return replace(
+        own,
         censuses={model: take_census(ledger.redis, model) for model in models},
         tally=read_tally(ledger.redis),
         latest=read_latest(ledger.redis),
         workers=ledger.presence.workers(),
-        checks=service.readiness.checks(),
-        requests=service.traffic.requests,
-        request_seconds=service.traffic.seconds,
     )
 
 
@@ -132,7 +137,10 @@ def _of_tally(tally: Mapping[Quantity, Mapping[Edited, Buckets]]) -> list[Family
             f"palimpsest_memory_{quantity}",
             Kind.HISTOGRAM,
             meaning,
-            {labels(**edited._asdict()): found for edited, found in tally[quantity].items()},
+            {
+                labels(**edited._asdict()): found
+                for edited, found in tally.get(quantity, {}).items()
+            },
         )
         for quantity, meaning in meanings.items()
     ]

@@ -36,7 +36,13 @@ class Readiness:
     store: CheckpointStore
 
     def checks(self) -> tuple[Check, ...]:
-        return (self._redis(), self._schema(), self._store(), *self._workers())
+        redis = self._redis()
+        if redis.ok:
+            return (redis, self._schema(), self._store(), *self._workers())
+        # One that hangs takes seconds each time that it is asked.
+        schema = Check(name="schema", ok=False, detail=redis.detail)
+        workers = Check(name="workers", ok=False, required=False, detail=redis.detail)
+        return (redis, schema, self._store(), workers)
 
     def _redis(self) -> Check:
         try:

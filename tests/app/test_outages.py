@@ -60,6 +60,21 @@ def test_without_redis_the_process_is_alive_but_not_ready(serve: Serve, tmp_path
     ]
 
 
+def test_without_redis_the_figures_say_so_and_the_alert_can_fire(
+    serve: Serve, tmp_path: Path
+) -> None:
+    client = serve(redis_url=f"unix://{tmp_path}/nothing.sock")
+    client.get("/edits")
+
+    told = client.get("/metrics")
+
+    assert told.status_code == 200
+    assert 'palimpsest_ready{check="redis"} 0.0' in told.text
+    assert 'palimpsest_ready{check="store"} 1.0' in told.text
+    assert 'palimpsest_http_requests_total{method="GET",status="503"}' in told.text
+    assert "palimpsest_edits{" not in told.text
+
+
 def test_a_redis_that_is_out_of_memory_gives_no_false_202(
     api: httpx.Client, served: ModelView, ledger: Ledger, redis: Redis, fact: Fact
 ) -> None:
