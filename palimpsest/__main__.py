@@ -35,10 +35,12 @@ from palimpsest.commands import (
 from palimpsest.console import Console
 from palimpsest.errors import (
     PalimpsestError,
+    UnauthorizedError,
     UnavailableError,
     UnexpectedAnswerError,
     UnreachableError,
 )
+from palimpsest.survey import own_version
 
 TIMEOUT_S = 30.0
 SERVERS: dict[str, Command] = {"up": up, "demo": demo, "estimate": estimate, "key": key}
@@ -107,6 +109,9 @@ def run(
     except KeyboardInterrupt:
         console.note("interrupted")
         return ExitCode.INTERRUPTED
+    except UnauthorizedError as error:
+        console.note(f"palimpsest: {error}; PALIMPSEST_API_KEY is where it is taken from")
+        return _exit_code(error)
     except (UsageError, PalimpsestError) as error:
         console.note(f"palimpsest: {error}")
         return _exit_code(error)
@@ -120,6 +125,7 @@ def build_parser(*, default_url: str) -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {own_version()}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command in (SERVERS | CLIENTS).items():
         help_text = (command.__doc__ or "").strip()

@@ -121,12 +121,7 @@ class AsyncEdits:
 
         Raises `ConflictError` when it has ended otherwise.
         """
-        try:
-            return await _answer(self._caller, asks.cancel_edit(edit_id))
-        except ConflictError as error:
-            if error.members.get("edit_status") != EditStatus.CANCELED:
-                raise
-            return await self.get(edit_id)  # an earlier call did it, whose answer was lost
+        return await _canceled(self._caller, asks.cancel_edit(edit_id), asks.get_edit(edit_id))
 
     async def retry(self, edit_id: str, *, idempotency_key: str | None = None) -> EditView:
         """Ask anew for an edit that failed or was canceled; raises `ConflictError` for others."""
@@ -187,6 +182,14 @@ class AsyncCheckpoints:
         has none yet, `UnexpectedAnswerError`."""
         return await _answer(self._caller, asks.get_checkpoint(checkpoint_id))
 
+    async def look(
+        self, checkpoint_id: str, *, wait_s: int = 0
+    ) -> CheckpointView | CompositionView:
+        """A checkpoint, or a composition as it stands, or as it stands when it is done within
+        `wait_s` seconds."""
+        ask = asks.follow_checkpoint(checkpoint_id, wait_s=wait_s)
+        return (await _answer(self._caller, ask)).root
+
     async def list(self, *, limit: int | None = None, cursor: str | None = None) -> CheckpointPage:
         """A page of checkpoints, newest first."""
         return await _answer(self._caller, asks.list_checkpoints(limit=limit, cursor=cursor))
@@ -202,6 +205,17 @@ class AsyncCheckpoints:
         ask = asks.compose(edits, idempotency_key, others)
         return (await _answer(self._caller, ask)).root
 
+    async def follow(
+        self, checkpoint_id: str, *, every_s: int = 20
+    ) -> AsyncIterator[CheckpointView | CompositionView]:
+        """A composition at least every `every_s` seconds; the last one is final."""
+        while True:
+            seen = await self.look(checkpoint_id, wait_s=every_s)
+            yield seen
+            if seen.status.is_final:
+                return
+            await self._sleep(PAUSE_S)
+
     async def wait(
         self, checkpoint_id: str, *, timeout_s: float | None = None
     ) -> CheckpointView | CompositionView:
@@ -209,8 +223,7 @@ class AsyncCheckpoints:
         `WaitTimeoutError`."""
         patience = Patience(checkpoint_id, timeout_s)
         while True:
-            ask = asks.follow_checkpoint(checkpoint_id, wait_s=patience.poll_s())
-            seen = (await _answer(self._caller, ask)).root
+            seen = await self.look(checkpoint_id, wait_s=patience.poll_s())
             if seen.status.is_final:
                 return seen
             patience.check()
@@ -218,12 +231,9 @@ class AsyncCheckpoints:
 
     async def cancel(self, checkpoint_id: str) -> CheckpointView | CompositionView:
         """Stop a composition, as `edits.cancel` does an edit."""
-        try:
-            return (await _answer(self._caller, asks.cancel_checkpoint(checkpoint_id))).root
-        except ConflictError as error:
-            if error.members.get("edit_status") != EditStatus.CANCELED:
-                raise
-            return (await _answer(self._caller, asks.follow_checkpoint(checkpoint_id))).root
+        cancel = asks.cancel_checkpoint(checkpoint_id)
+        look = asks.follow_checkpoint(checkpoint_id)
+        return (await _canceled(self._caller, cancel, look)).root
 
     async def events(
         self, checkpoint_id: str, *, after: str | None = None
@@ -252,6 +262,15 @@ class AsyncCheckpoints:
 
 async def _answer(caller: AsyncCaller, ask: Ask[View]) -> View:
     return ask.read(await caller.answer(ask.call))
+
+
+async def _canceled(caller: AsyncCaller, cancel: Ask[View], look: Ask[View]) -> View:
+    try:
+        return await _answer(caller, cancel)
+    except ConflictError as error:
+        if not asks.is_canceled(error):
+            raise
+        return await _answer(caller, look)
 
 
 async def _heard(

@@ -18,7 +18,7 @@ from contract.edits import EditRequest
 from contract.lifecycle import EditStatus
 from contract.views import EditPage, EditView, EventList, Foretold, ModelList, WorkerList
 from palimpsest.calls import Call
-from palimpsest.errors import UnexpectedAnswerError
+from palimpsest.errors import ConflictError, UnexpectedAnswerError
 
 View = TypeVar("View", bound=BaseModel)
 EVENT_STREAM = "text/event-stream"
@@ -146,6 +146,11 @@ def follow_checkpoint(checkpoint_id: str, *, wait_s: int = 0) -> Ask[SeenCheckpo
 
 def cancel_checkpoint(checkpoint_id: str) -> Ask[SeenCheckpoint]:
     return Ask(Call("POST", f"{checkpoint_path(checkpoint_id)}/cancel"), SeenCheckpoint)
+
+
+def is_canceled(error: ConflictError) -> bool:
+    """Whether a cancel found that one was there before it: its own, whose answer was lost."""
+    return error.members.get("edit_status") == EditStatus.CANCELED
 
 
 def list_checkpoints(*, limit: int | None, cursor: str | None) -> Ask[CheckpointPage]:

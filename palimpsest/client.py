@@ -121,12 +121,7 @@ class Edits:
 
         Raises `ConflictError` when it has ended otherwise.
         """
-        try:
-            return _answer(self._caller, asks.cancel_edit(edit_id))
-        except ConflictError as error:
-            if error.members.get("edit_status") != EditStatus.CANCELED:
-                raise
-            return self.get(edit_id)  # an earlier call did it, whose answer was lost
+        return _canceled(self._caller, asks.cancel_edit(edit_id), asks.get_edit(edit_id))
 
     def retry(self, edit_id: str, *, idempotency_key: str | None = None) -> EditView:
         """Ask anew for an edit that failed or was canceled; raises `ConflictError` for others."""
@@ -185,6 +180,11 @@ class Checkpoints:
         has none yet, `UnexpectedAnswerError`."""
         return _answer(self._caller, asks.get_checkpoint(checkpoint_id))
 
+    def look(self, checkpoint_id: str, *, wait_s: int = 0) -> CheckpointView | CompositionView:
+        """A checkpoint, or a composition as it stands, or as it stands when it is done within
+        `wait_s` seconds."""
+        return _answer(self._caller, asks.follow_checkpoint(checkpoint_id, wait_s=wait_s)).root
+
     def list(self, *, limit: int | None = None, cursor: str | None = None) -> CheckpointPage:
         """A page of checkpoints, newest first."""
         return _answer(self._caller, asks.list_checkpoints(limit=limit, cursor=cursor))
@@ -200,6 +200,17 @@ class Checkpoints:
         ask = asks.compose(edits, idempotency_key, others)
         return _answer(self._caller, ask).root
 
+    def follow(
+        self, checkpoint_id: str, *, every_s: int = 20
+    ) -> Iterator[CheckpointView | CompositionView]:
+        """A composition at least every `every_s` seconds; the last one is final."""
+        while True:
+            seen = self.look(checkpoint_id, wait_s=every_s)
+            yield seen
+            if seen.status.is_final:
+                return
+            self._sleep(PAUSE_S)
+
     def wait(
         self, checkpoint_id: str, *, timeout_s: float | None = None
     ) -> CheckpointView | CompositionView:
@@ -207,8 +218,7 @@ class Checkpoints:
         `WaitTimeoutError`."""
         patience = Patience(checkpoint_id, timeout_s)
         while True:
-            ask = asks.follow_checkpoint(checkpoint_id, wait_s=patience.poll_s())
-            seen = _answer(self._caller, ask).root
+            seen = self.look(checkpoint_id, wait_s=patience.poll_s())
             if seen.status.is_final:
                 return seen
             patience.check()
@@ -216,12 +226,8 @@ class Checkpoints:
 
     def cancel(self, checkpoint_id: str) -> CheckpointView | CompositionView:
         """Stop a composition, as `edits.cancel` does an edit."""
-        try:
-            return _answer(self._caller, asks.cancel_checkpoint(checkpoint_id)).root
-        except ConflictError as error:
-            if error.members.get("edit_status") != EditStatus.CANCELED:
-                raise
-            return _answer(self._caller, asks.follow_checkpoint(checkpoint_id)).root
+        cancel = asks.cancel_checkpoint(checkpoint_id)
+        return _canceled(self._caller, cancel, asks.follow_checkpoint(checkpoint_id)).root
 
     def events(self, checkpoint_id: str, *, after: str | None = None) -> Iterator[EditEvent]:
         """What happens to a composition, as `edits.events` tells of an edit."""
@@ -245,6 +251,15 @@ class Checkpoints:
 
 def _answer(caller: Caller, ask: Ask[View]) -> View:
     return ask.read(caller.answer(ask.call))
+
+
+def _canceled(caller: Caller, cancel: Ask[View], look: Ask[View]) -> View:
+    try:
+        return _answer(caller, cancel)
+    except ConflictError as error:
+        if not asks.is_canceled(error):
+            raise
+        return _answer(caller, look)
 
 
 def _heard(caller: Caller, path: str, after: str | None) -> Iterator[EditEvent]:

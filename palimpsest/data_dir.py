@@ -17,6 +17,13 @@ class DataDirInUseError(Exception):
         super().__init__(f"{root} is in use by another `palimpsest up`{by}")
 
 
+class DataDirUnusableError(Exception):
+    """Nothing can be kept there."""
+
+    def __init__(self, root: Path, *, reason: str) -> None:
+        super().__init__(f"nothing can be kept in {root}: {reason}; --data-dir names another")
+
+
 @dataclass(frozen=True, slots=True)
 class DataDir:
     """Redis' files, logs, and what the service itself keeps."""
@@ -43,8 +50,13 @@ class DataDir:
         """Hold the directory; the kernel lets go of it however this process ends."""
         import fcntl  # there is none on Windows, where the client must still import
 
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / "lock").open("a+", encoding="utf-8") as lock:
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            opened = (self.root / "lock").open("a+", encoding="utf-8")
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise DataDirUnusableError(self.root, reason=reason) from error
+        with opened as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:

@@ -10,13 +10,13 @@ from contract.edits import EditRequest
 from contract.views import EditView
 from palimpsest.errors import BusyError, ServiceError, UnavailableError
 from palimpsest.facts import Fact
+from palimpsest.watching import Jobs, shown
 
 
-class Edits(Protocol):
+class Edits(Jobs[EditView], Protocol):
     """What delivery asks of a client."""
 
     def create(self, request: EditRequest, *, idempotency_key: str) -> EditView: ...
-    def follow(self, edit_id: str, *, every_s: int) -> Iterator[EditView]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def _post(edits: Edits, fact: Fact, key: str) -> Accepted | Refused | _Full:
 
 def _follow(edits: Edits, accepted: Accepted, watch: Callable[[EditView], None]) -> Ended:
     view = accepted.edit
-    for view in edits.follow(accepted.edit.id, every_s=1):
+    for view in shown(edits, accepted.edit.id):
         if not view.status.is_final:
             watch(view)
     return Ended(accepted.index, view)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from contract.checkpoints import CheckpointView, CompositionView
 from contract.lifecycle import EditStatus, Outcome
 from contract.views import EditEvent, EditPage, EditView, Metrics, NeuronView
 from palimpsest.tables import columns, one_line, shorten
@@ -63,8 +64,10 @@ def ranges(numbers: Sequence[int]) -> str:
     return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
 
 
-def activity(edit: EditView) -> str:
-    """What an unfinished edit is at."""
+def activity(edit: EditView | CompositionView | CheckpointView) -> str:
+    """What an unfinished edit or composition is at."""
+    if isinstance(edit, CheckpointView):
+        return edit.status.value
     if edit.status is EditStatus.QUEUED:
         place = f", {edit.queue.position} ahead" if edit.queue and edit.queue.position else ""
         reason = f" ({edit.queued_reason.value})" if edit.queued_reason else ""

@@ -33,6 +33,11 @@ def wanted_versions() -> dict[str, Wanted]:
     return {match[1]: Wanted(match[3], match[2]) for match in found if match}
 
 
+def own_version() -> str:
+    """The version of this distribution."""
+    return found_versions([DISTRIBUTION]).get(DISTRIBUTION, "from its sources")
+
+
 def found_versions(names: list[str]) -> dict[str, str]:
     """The versions of those that are installed."""
     found = {}

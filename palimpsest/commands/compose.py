@@ -2,11 +2,15 @@
 
 import argparse
 
+from pydantic import ValidationError
+
 from contract.checkpoints import CheckpointView, CompositionView
-from contract.composition import Composition
 from contract.lifecycle import EditStatus
-from palimpsest.command import ExitCode, Session, add_json
-from palimpsest.tables import columns, one_line
+from palimpsest.checkpoint_reports import outcome
+from palimpsest.client import Client
+from palimpsest.command import ExitCode, Session, UsageError, add_json
+from palimpsest.facts import reasons
+from palimpsest.watching import shown
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,26 +26,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
     with session.client() as client:
-        made = client.checkpoints.compose(arguments.edits, require_held=arguments.require_held)
-        session.console.progress(f"composing {made.id}")
-        seen = client.checkpoints.wait(made.id) if arguments.wait else made
-    lines = [seen.model_dump_json()] if arguments.json else _lines(seen)
+        seen = made = _composed(client, arguments)
+        if arguments.wait:
+            for seen in shown(client.checkpoints, made.id):
+                session.console.progress(outcome(seen)[0])
+    lines = [seen.model_dump_json()] if arguments.json else outcome(seen)
     for line in lines:
         session.console.result(line)
     good = seen.status is EditStatus.SUCCEEDED or not arguments.wait
     return ExitCode.OK if good else ExitCode.FAILED
 
 
-def _lines(seen: CheckpointView | CompositionView) -> list[str]:
-    if isinstance(seen, CompositionView):
-        error = f": {seen.error.code}: {one_line(seen.error.message)}" if seen.error else ""
-        return [f"{seen.id}  {seen.status.value}{error}"]
-    head = f"{seen.id}  {seen.result.outcome.value.replace('_', ' ')}"
-    if not isinstance(seen.result, Composition):
-        return [head]
-    rows = [
-        (f"  {retest.edit_id}", retest.outcome.value, one_line(f"{retest.before} → {retest.after}"))
-        for retest in seen.result.retests
-    ]
-    met = [f"  {c.kind.value}: {' and '.join(c.edits)}" for c in seen.result.conflicts]
-    return [head, *columns(rows), *met]
+def _composed(client: Client, arguments: argparse.Namespace) -> CheckpointView | CompositionView:
+    try:
+        return client.checkpoints.compose(arguments.edits, require_held=arguments.require_held)
+    except ValidationError as error:
+        raise UsageError(reasons(error)) from error

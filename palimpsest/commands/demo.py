@@ -20,6 +20,7 @@ from palimpsest.demonstration import PROMPTS, REQUEST, Demonstration
 from palimpsest.programs import dies_with_parent
 from palimpsest.reports import activity
 from palimpsest.stack import PACKAGES
+from palimpsest.watching import shown
 
 
 class StepFailedError(Exception):
@@ -88,11 +89,10 @@ def service(model_dir: Path, data_dir: Path, *, port: int, session: Session) -> 
 
 def make_edit(client: Client, session: Session) -> EditView:
     """Post the edit and follow it to its end."""
-    edit = client.edits.create(REQUEST)
-    session.console.note(f"posted {edit.id}: {REQUEST.prompt} … {REQUEST.target_new}")
-    for seen in client.edits.follow(edit.id, every_s=1):
-        session.console.progress(activity(seen))
-        edit = seen
+    posted = client.edits.create(REQUEST)
+    session.console.note(f"posted {posted.id}: {REQUEST.prompt} … {REQUEST.target_new}")
+    for edit in shown(client.edits, posted.id):
+        session.console.progress(activity(edit))
     return edit
 
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from contract.ids import EDIT_PREFIX, checkpoint_id_of
-from palimpsest.command import ExitCode, Session, add_json
+from palimpsest.command import ExitCode, Session, UsageError, add_json
 from palimpsest.reports import size
 
 
@@ -25,7 +25,10 @@ def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
     checkpoint_id = checkpoint_id_of(wanted) if wanted.startswith(EDIT_PREFIX) else wanted
     directory = arguments.directory or Path(checkpoint_id)
     with session.client() as client:
-        checkpoint = client.checkpoints.download(checkpoint_id, directory)
+        try:
+            checkpoint = client.checkpoints.download(checkpoint_id, directory)
+        except OSError as error:
+            raise UsageError(f"cannot write to {directory}: {error.strerror}") from error
     if arguments.json:
         session.console.result(checkpoint.model_dump_json(indent=2))
         return ExitCode.OK

@@ -1,25 +1,36 @@
-"""Show one edit: what was asked, where it stands, what came of it."""
+"""Show one edit or one checkpoint: what was asked, where it stands, what came of it."""
 
 import argparse
 
+from contract.ids import CHECKPOINT_PREFIX
+from contract.views import EditView
+from palimpsest import checkpoint_reports
+from palimpsest.client import Client
 from palimpsest.command import ExitCode, Session, add_json
 from palimpsest.reports import details
+from palimpsest.watching import AnyJob
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("edit_id", metavar="EDIT", help="id of the edit")
-    parser.add_argument("--wait", action="store_true", help="until the edit has ended")
-    add_json(parser, shape="the edit as the service tells it")
+    parser.add_argument("id", metavar="ID", help="of the edit, or of the checkpoint")
+    parser.add_argument("--wait", action="store_true", help="until it has ended")
+    add_json(parser, shape="the edit or the checkpoint as the service tells it")
 
 
 def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
     with session.client() as client:
-        edit = client.edits.get(arguments.edit_id)
-        if arguments.wait and not edit.status.is_final:
-            edit = client.edits.wait(arguments.edit_id)
+        seen = _seen(client, arguments.id, wait=arguments.wait)
     if arguments.json:
-        session.console.result(edit.model_dump_json(indent=2))
-    else:
-        for line in details(edit):
-            session.console.result(line)
+        session.console.result(seen.model_dump_json(indent=2))
+        return ExitCode.OK
+    told = details(seen) if isinstance(seen, EditView) else checkpoint_reports.details(seen)
+    for line in told:
+        session.console.result(line)
     return ExitCode.OK
+
+
+def _seen(client: Client, job_id: str, *, wait: bool) -> AnyJob:
+    if not job_id.startswith(CHECKPOINT_PREFIX):
+        edit = client.edits.get(job_id)
+        return client.edits.wait(job_id) if wait and not edit.status.is_final else edit
+    return client.checkpoints.wait(job_id) if wait else client.checkpoints.look(job_id)

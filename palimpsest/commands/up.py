@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from contract.settings import PREFIX, Settings
 from palimpsest.addresses import PortTakenError, free_port
 from palimpsest.command import ExitCode, Session, UsageError, add_json, positive
-from palimpsest.data_dir import DataDir, DataDirInUseError
+from palimpsest.data_dir import DataDir, DataDirInUseError, DataDirUnusableError
 from palimpsest.facts import reasons
 from palimpsest.interrupts import Interrupts
 from palimpsest.redis_server import NoRedisError
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
             console.note(f"starting {site.model}; logs in {site.data_dir.root / 'logs'}")
             stack = Stack(site, console, interrupts)
             stack.run(on_ready=lambda: console.result(_ready_line(site, as_json=arguments.json)))
-    except (PortTakenError, DataDirInUseError, NoRedisError) as error:
+    except (PortTakenError, DataDirInUseError, DataDirUnusableError, NoRedisError) as error:
         raise UsageError(str(error)) from error
     except GivenUpError as error:
         console.note(f"palimpsest: {error}")

@@ -103,6 +103,8 @@ class FakeService:
     files: Mapping[str, bytes] = field(default_factory=dict)
     feed: Sequence[Mapping[str, Any]] = ()
     """The events of a feed; none is a way on which no feed gets through."""
+    composing: bool = False
+    """Whether the composition runs when it is first looked at; it has failed afterwards."""
     served_files: Mapping[str, bytes] | None = None
     """What is sent where that is not what the manifest names."""
 
@@ -127,7 +129,7 @@ class FakeService:
                 return _view(EditPage(items=tuple(self.edits.values()), next_cursor=None))
             case ["edits", edit_id] if edit_id in self.edits:
                 return _view(self._look(edit_id))
-            case ["edits", edit_id, "events"] if edit_id in self.edits:
+            case ["edits" | "checkpoints", job_id, "events"] if job_id in {*self.edits, "ckpt-2"}:
                 if self.feed and request.headers["Accept"] == "text/event-stream":
                     lines = (f"data: {json.dumps(told)}\n\n" for told in self.feed)
                     kind = {"Content-Type": "text/event-stream"}
@@ -141,6 +143,9 @@ class FakeService:
                 return httpx.Response(204)
             case ["checkpoints", "ckpt-1"]:
                 return _view(self.manifest())
+            case ["checkpoints", "ckpt-2"] if self.composing:
+                self.composing = False
+                return _view(composition(status=EditStatus.RUNNING))
             case ["checkpoints", "ckpt-2"]:
                 return _view(composition(status=EditStatus.FAILED, error=NOT_HELD))
             case ["checkpoints", "ckpt-1", "files", name]:

@@ -370,6 +370,75 @@ def test_a_service_that_was_named_and_does_not_serve_us_is_wrong(
     assert f"→ {advice}" in out.getvalue()
 
 
+def test_a_composition_is_watched_by_its_checkpoints_id(
+    cli: Cli, service: Any, an_event: Callable[..., dict[str, Any]]
+) -> None:
+    service.composing = True
+    service.feed = (an_event("2-0", "phase", phase="evaluate"), an_event("3-0", "failed"))
+
+    ran = cli("watch", "ckpt-2")
+
+    assert ran.code == 1
+    assert ran.out.splitlines() == [
+        "12:00:00  queued",
+        "12:00:00  phase      phase=evaluate",
+        "12:00:00  failed",
+        "",
+        "ckpt-2  failed: not_held: one does not hold",
+        f"  edit-{1:028x}",
+        f"  edit-{2:028x}",
+    ]
+
+
+def test_a_checkpoint_is_shown_by_its_id(cli: Cli, service: Any) -> None:
+    service.files = {"a.txt": b"hello"}
+
+    shown = cli("get", "ckpt-1")
+
+    assert shown.out.splitlines()[0] == "ckpt-1  held"
+    assert shown.out.splitlines()[-1] == "  file     a.txt  5 B"
+    assert json.loads(cli("get", "ckpt-1", "--json").out)["id"] == "ckpt-1"
+
+
+@pytest.mark.parametrize(
+    ("edits", "told"),
+    [(["edit-9"], "edits.0: "), ([f"edit-{1:028x}"] * 2, "edits: names an edit twice")],
+)
+def test_what_cannot_be_composed_is_wrong_usage(cli: Cli, edits: list[str], told: str) -> None:
+    ran = cli("compose", *edits)
+
+    assert ran.code == 2
+    assert ran.err.startswith(f"palimpsest: {told}")
+
+
+def test_a_download_to_where_a_file_is_is_wrong_usage(
+    cli: Cli, service: Any, tmp_path: Path
+) -> None:
+    service.files = {"a.txt": b"hello"}
+    (tmp_path / "taken").touch()
+
+    ran = cli("download", "ckpt-1", str(tmp_path / "taken"))
+
+    assert ran.code == 2
+    assert ran.err == f"palimpsest: cannot write to {tmp_path}/taken: File exists\n"
+
+
+def test_where_a_key_is_wanted_one_is_told_where_to_put_it(
+    cli: Cli, service: Any, a_problem: Callable[..., httpx.Response]
+) -> None:
+    service.hiccups = [a_problem(401, "unauthorized", detail="send a key")]
+
+    ran = cli("list")
+
+    assert ran.code == 1
+    assert ran.err.startswith("palimpsest: unauthorized: send a key; PALIMPSEST_API_KEY")
+
+
+def test_the_version_is_told(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli("--version").code == 0
+    assert capsys.readouterr().out.startswith("palimpsest ")
+
+
 def test_edits_are_composed_and_how_it_failed_is_told(cli: Cli) -> None:
     ran = cli("compose", *(f"edit-{n:028x}" for n in (1, 2)))
 

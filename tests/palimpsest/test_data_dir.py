@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from palimpsest.data_dir import LARGEST_LOG_BYTES, DataDir, DataDirInUseError
+from palimpsest.data_dir import (
+    LARGEST_LOG_BYTES,
+    DataDir,
+    DataDirInUseError,
+    DataDirUnusableError,
+)
 
 
 def test_a_directory_serves_one_at_a_time(tmp_path: Path) -> None:
@@ -25,6 +30,16 @@ def test_the_directory_is_free_again_afterwards(tmp_path: Path) -> None:
     with data_dir.locked():
         pass
     with data_dir.locked():
+        pass
+
+
+def test_where_a_file_lies_nothing_can_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "d").touch()
+
+    with (
+        pytest.raises(DataDirUnusableError, match="File exists; --data-dir names another"),
+        DataDir(tmp_path / "d").locked(),
+    ):
         pass
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from contract.edits import EditRequest
-from contract.views import EditView
+from contract.views import EditEvent, EditView
 from palimpsest.delivery import Accepted, Ended, Refused, deliver
 from palimpsest.errors import BusyError, RefusedError, ServiceError, UnavailableError
 from palimpsest.facts import Fact
@@ -38,6 +38,12 @@ class FakeEdits:
         yield self._edit(id=edit_id)
         self._room += 1
         yield self._held_edit(id=edit_id)
+
+    def history(self, edit_id: str) -> tuple[EditEvent, ...]:
+        return ()
+
+    def events(self, edit_id: str, *, after: str | None = None) -> Iterator[EditEvent]:
+        raise AssertionError("an edit that never runs has no feed")
 
 
 def _steps(edits: FakeEdits, *, wait: bool = True) -> list[tuple[Any, int]]:
