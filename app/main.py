@@ -6,6 +6,7 @@ from app import handlers
 from app.authentication import Authentication, Owners
 from app.body_limit import BodyLimit
 from app.openapi import TAGS, Api
+from app.plain_paths import PlainPaths
 from app.readiness import Readiness
 from app.routes import (
     changes,
@@ -83,6 +84,7 @@ def create_app(
         app.include_router(module.router)
     handlers.register(app)
     # The last one added is the outermost.
+    app.add_middleware(PlainPaths, refuse=handlers.raised_by_framework)
     app.add_middleware(
         BodyLimit, limit_bytes=settings.max_body_bytes, refuse=handlers.raised_by_framework
     )

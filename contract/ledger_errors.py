@@ -29,7 +29,7 @@ class IdempotencyMismatchError(LedgerError):
 
 
 class QueueFullError(LedgerError):
-    """The model has as many unfinished edits as it may."""
+    """As many edits of the model wait in line as may."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit

@@ -63,7 +63,9 @@ class Settings(BaseModel):
         default=60.0, ge=0, description="How far past its time an edit may hang in a call into C."
     )
     max_attempts: int = Field(default=3, ge=1, description="Attempts before an edit is given up.")
-    max_queued: int = Field(default=20_000, ge=1, description="Unfinished edits a model may have.")
+    max_queued: int = Field(
+        default=20_000, ge=1, description="How many edits of a model may wait in line."
+    )
     max_body_bytes: int = Field(default=1_000_000, ge=1, description="Largest request body.")
     idempotency_ttl_s: int = Field(
         default=86_400, ge=1, description="How long an Idempotency-Key is remembered."

@@ -69,6 +69,21 @@ def test_no_path_parameter_leads_anywhere(
         assert b"root:" not in response.content
 
 
+@pytest.mark.parametrize("control", ["%0a", "%0d%0a", "%00", "%7f"])
+def test_a_path_with_a_control_character_behind_it_leads_nowhere(
+    api: httpx.Client, served: ModelView, checkpoint: CheckpointView, control: str
+) -> None:
+    described = api.get("/openapi.json").json()["paths"]
+    told = [(method, path) for path, by_method in described.items() for method in by_method]
+    for method, path in (*told, *(("get", path) for path in (*HUB, "/", "/docs", "/page/main.js"))):
+        filled = re.sub(r"\{path\}", checkpoint.files[0].path, path)
+        filled = re.sub(r"\{\w*\}", checkpoint.id, filled)
+
+        response = api.request(method, filled + control)
+
+        assert response.status_code == 404, (method, filled)
+
+
 @pytest.mark.parametrize("escape", ["../../../../etc/passwd", "..%2f..%2fblobs", "%2e%2e", ""])
 def test_no_name_of_a_file_leads_out_of_its_checkpoint(
     api: httpx.Client, checkpoint: CheckpointView, escape: str
