@@ -184,7 +184,7 @@ CODES: dict[ErrorCode, str] = {
     ErrorCode.EDIT_FINAL: "It has ended: there is nothing to cancel.",
     ErrorCode.EDIT_NOT_FAILED: "Only what failed or was canceled is tried again.",
     ErrorCode.NO_WORKER: "Nobody is there to make it; come back.",
-    ErrorCode.QUEUE_FULL: "The model has as many unfinished edits as it may have; come back.",
+    ErrorCode.QUEUE_FULL: "As many edits of the model wait in line as may; come back.",
     ErrorCode.LEDGER_UNAVAILABLE: "The service's Redis does not answer; come back.",
     ErrorCode.TARGET_UNREACHABLE: "The answer adds no token after the prompt.",
     ErrorCode.NOTHING_TO_ERASE: "The model says nothing there that could be erased.",

@@ -125,7 +125,7 @@ class FullModelUnavailableError(ConflictError):
 
 
 class QueueFullError(BusyError):
-    """The model has as many unfinished edits as it may have."""
+    """As many edits of the model wait in line as may."""
 
 
 class NoWorkerError(UnavailableError):

@@ -163,9 +163,16 @@ class FakeEditor:
             "adapter_model.safetensors": edited.content,
         }
 
-    def verify(self, edited: FakeResult, files: Mapping[str, bytes]) -> None:
-        self.verified.append(files)
+    def verify(
+        self,
+        edited: FakeResult,
+        files: Mapping[str, bytes],
+        *,
+        between: Callable[[], None] = lambda: None,
+    ) -> None:
         self.on_verify()
+        between()
+        self.verified.append(files)
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """What an attempt makes: an edit, or several edits in one checkpoint."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -84,7 +85,7 @@ def _edit(
         if request.require_held and result.outcome is Outcome.NOT_HELD:
             message = f"the edited model answers {result.after!r}"
             return Failed(failure(ErrorCode.NOT_HELD, message), result)
-        files = _keep(attempt, edited, resources)
+        files = _keep(attempt, edited, resources, between=narration.between)
     own_rank = edited.adapter.rank - edited.adapter.n_padding - ground.rank
     parts = parts_of([(attempt.edit_id, own_rank)], after=ground.parts)
     return Draft(parts, files, request, result, admission, request.base)
@@ -124,7 +125,7 @@ def _compose(
         if request.require_held and result.outcome is Outcome.NOT_HELD:
             lost = [test.edit_id for test in result.retests if test.outcome is Outcome.NOT_HELD]
             return Failed(failure(ErrorCode.NOT_HELD, f"do not hold: {', '.join(lost)}"), result)
-        files = _keep(attempt, composed, resources)
+        files = _keep(attempt, composed, resources, between=narration.between)
     parts = parts_of([(member.edit_id, member.adapter.rank) for member in members])
     return Draft(parts, files, request, result, admission)
 
@@ -133,10 +134,13 @@ def _narration(attempt: Attempt, resources: Resources) -> Narration:
     return Narration(attempt, attempts=resources.attempts, activity=resources.activity)
 
 
-def _keep(attempt: Attempt, made: Made, resources: Resources) -> tuple[CheckpointFile, ...]:
+def _keep(
+    attempt: Attempt, made: Made, resources: Resources, *, between: Callable[[], None]
+) -> tuple[CheckpointFile, ...]:
     resources.attempts.enter(attempt, Phase.PUBLISH)
     files = resources.editor.files(made, resources.model)
-    return keep(resources.store, files, verify=partial(resources.editor.verify, made))
+    verify = partial(resources.editor.verify, made, between=between)
+    return keep(resources.store, files, verify=verify)
 
 
 def _publish(attempt: Attempt, draft: Draft, resources: Resources) -> Published:

@@ -19,6 +19,7 @@ from contract.store import CheckpointStore, CorruptFileError
 from contract.views import Admission, Decision, WorkerState
 from worker.activity import Activity
 from worker.admitting import LOWERED
+from worker.narration import CHECK_EVERY_S
 from worker.tasks import run_edit
 from worker.time_limit import time_limit
 
@@ -243,10 +244,15 @@ def test_an_edit_that_is_canceled_while_it_is_stored_is_not_published(
 ) -> None:
     edit_id = submit()
 
-    run_edit(edit_id, resources(editor=FakeEditor(on_verify=lambda: ledger.cancel(edit_id))))
+    def cancel() -> None:
+        ledger.cancel(edit_id)
+        time.sleep(CHECK_EVERY_S)
+
+    editor = FakeEditor(on_verify=cancel)
+    run_edit(edit_id, resources(editor=editor))
 
     assert found(ledger, edit_id).status is EditStatus.CANCELED
-    assert store.find(checkpoint_id_of(edit_id)) is None
+    assert (store.find(checkpoint_id_of(edit_id)), editor.verified) == (None, [])
 
 
 class Tainted(FakeEditor):

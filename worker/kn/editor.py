@@ -164,10 +164,13 @@ class Editor:
         """What was made as other tools load it: PEFT's files, and the edited columns."""
         return files_of(self.resident, made.adapter, base_model)
 
-    def verify(self, made: Made, files: Mapping[str, bytes]) -> None:
+    def verify(
+        self, made: Made, files: Mapping[str, bytes], *, between: Callable[[], None] = lambda: None
+    ) -> None:
         """Apply what was stored and measure it again; raises `EditError` unless it is finite,
-        changes the model, and answers as it did."""
-        verify(self.resident, made.measured, files)
+        changes the model, and answers as it did. `between` is called in each pass, as in `edit`."""
+        with self.resident.interrupted_by(between):
+            verify(self.resident, made.measured, files)
 
     def compose(
         self,

@@ -57,6 +57,22 @@ def test_the_stored_edit_does_what_the_edit_did(editor: Editor, result: EditResu
         assert torch.equal(weight, before[name]), name
 
 
+def test_a_verification_is_stopped_in_its_next_pass_and_leaves_the_weights(
+    editor: Editor, result: EditResult
+) -> None:
+    before, files = weights_of(editor), editor.files(result, "base")
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        editor.verify(result, files, between=stop)
+    editor.verify(result, files)
+
+    for name, weight in editor.resident.model.state_dict().items():
+        assert torch.equal(weight, before[name]), name
+
+
 def test_the_edited_columns_are_those_of_the_edited_model(
     editor: Editor, result: EditResult
 ) -> None:
