@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 PREFIX = "PALIMPSEST_"
+NO_URL = "is no URL: what is special in a password has to be percent-encoded"
 
 
 class Settings(BaseModel):
@@ -88,6 +90,15 @@ class Settings(BaseModel):
     def store(self) -> str:
         """Where checkpoints are kept: a directory or a URL."""
         return self.store_url or str(self.data_dir)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _has_a_port_that_is_one(cls, url: str) -> str:
+        try:
+            _ = urlsplit(url).port
+        except ValueError:  # whose words may repeat a part of the password
+            raise ValueError(NO_URL) from None
+        return url
 
     @model_validator(mode="after")
     def _what_a_key_made_is_still_there(self) -> Self:

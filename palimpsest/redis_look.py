@@ -7,6 +7,8 @@ from contextlib import contextmanager, suppress
 from io import BufferedRWPair
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
+from contract.settings import NO_URL
+
 TIMEOUT_S = 3.0
 SCHEMES = "redis://HOST:6379/0, rediss:// with TLS, or unix:///PATH"
 _ADVICE = {
@@ -35,6 +37,10 @@ def look_at_redis(url: str) -> dict[str, str]:
     `RedisUnusableError`."""
     try:
         parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:  # whose words may repeat a part of the password
+        raise RedisUnusableError(NO_URL, advice=f"write REDIS_URL as {SCHEMES}") from None
+    try:
         with _connected(parts) as stream:
             return _asked(stream, parts)
     except _RefusedError as refusal:

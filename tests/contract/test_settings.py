@@ -52,6 +52,13 @@ def test_a_bad_value_is_refused(variable: str, value: str) -> None:
         Settings.from_environment({variable: value})
 
 
+def test_a_password_that_breaks_its_url_is_not_repeated() -> None:
+    with pytest.raises(ValidationError, match="percent-encoded") as refused:
+        Settings(redis_url="redis://:s3cr/et@127.0.0.1:6379/0")
+
+    assert "s3cr" not in str(refused.value)
+
+
 def test_every_setting_says_what_it_is() -> None:
     assert [n for n, field in Settings.model_fields.items() if not field.description] == []
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 from redis import Redis
 
+from contract.settings import NO_URL
 from palimpsest.redis_look import RedisUnusableError, look_at_redis
 
 
@@ -87,3 +88,9 @@ def answering(answer: bytes) -> Iterator[int]:
         thread.start()
         yield server.getsockname()[1]
         thread.join()
+
+
+@pytest.mark.parametrize("url", ["redis://:s3cr/et@127.0.0.1:6379/0", "redis://:s3cret@[::1/0"])
+def test_a_password_that_breaks_its_url_is_not_repeated(url: str) -> None:
+    with pytest.raises(RedisUnusableError, match=NO_URL):
+        look_at_redis(url)
