@@ -4,6 +4,7 @@ from app.checkpoint_errors import CheckpointNotFoundError, NoCompositionError
 from app.errors import ApiError, EditGoneError
 from app.service import Service
 from contract.checkpoints import CheckpointPage, CheckpointView, CompositionView
+from contract.composition import Composition
 from contract.ids import is_checkpoint_id
 from contract.lifecycle import EditStatus
 from contract.store import CheckpointStore
@@ -54,13 +55,24 @@ def missing_composition(service: Service, checkpoint_id: str) -> ApiError:
     return NoCompositionError(checkpoint_id)
 
 
-def page_of(store: CheckpointStore, *, before: str | None, limit: int) -> CheckpointPage:
-    """Checkpoints, newest first, that are older than the id `before`."""
+def page_of(
+    store: CheckpointStore, *, before: str | None, limit: int, neurons: bool
+) -> CheckpointPage:
+    """Checkpoints, newest first, that are older than the id `before`, with their neurons or
+    without."""
     ids = [i for i in store.ids() if before is None or i < before]
+    found = store.readable(ids[:limit])
     return CheckpointPage(
-        items=tuple(store.readable(ids[:limit])),
+        items=tuple(found if neurons else map(_without_neurons, found)),
         next_cursor=ids[limit - 1] if len(ids) > limit else None,
     )
+
+
+def _without_neurons(checkpoint: CheckpointView) -> CheckpointView:
+    if isinstance(checkpoint.result, Composition):
+        return checkpoint
+    result = checkpoint.result.model_copy(update={"neurons": ()})
+    return checkpoint.model_copy(update={"result": result})
 
 
 def dependents_of(checkpoint_id: str, service: Service) -> list[str]:

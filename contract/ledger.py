@@ -153,8 +153,10 @@ class Ledger:
         status: EditStatus | None = None,
         before: str | None = None,
         limit: int = 50,
+        neurons: bool = True,
     ) -> EditPage:
-        """Edits, newest first, that are older than the id `before`."""
+        """Edits, newest first, that are older than the id `before`, with their neurons or
+        without."""
         index = names.index(model=model, status=status.value if status else None)
         top = f"({before}" if before else "+"
         ids = self.redis.zrevrangebylex(index, top, f"[{EDIT_PREFIX}", start=0, num=limit + 1)
@@ -164,7 +166,7 @@ class Ledger:
             records = [EditRecord.from_redis(raw) for raw in pipe.execute() if raw]
         more = len(ids) > limit
         return EditPage(
-            items=tuple(self._views(records)),
+            items=tuple(self._views(records, neurons=neurons)),
             next_cursor=ids[limit - 1].decode() if more else None,
         )
 
@@ -181,8 +183,8 @@ class Ledger:
             for event_id, fields in raw
         ]
 
-    def _views(self, records: list[EditRecord]) -> list[EditView]:
+    def _views(self, records: list[EditRecord], *, neurons: bool = True) -> list[EditView]:
         return [
-            record.view(queue=place.queue, queued_reason=place.reason)
+            record.view(queue=place.queue, queued_reason=place.reason, neurons=neurons)
             for record, place in zip(records, self._places.of(records), strict=True)
         ]

@@ -127,10 +127,17 @@ class EditRecord:
     def request(self) -> Request:
         return request_of(self.id, self.fields["request"])
 
-    def view(self, *, queue: QueueView | None, queued_reason: QueuedReason | None) -> EditView:
-        """The edit as users see it."""
+    def view(
+        self,
+        *,
+        queue: QueueView | None,
+        queued_reason: QueuedReason | None,
+        neurons: bool = True,
+    ) -> EditView:
+        """The edit as users see it, with its neurons or without."""
         seen = self._seen(("admission", "progress", "error"), _TEXTS)
-        seen |= json.loads(self.fields.get("result", "{}"))
+        result: dict[str, Any] = json.loads(self.fields.get("result", "{}"))
+        seen |= {name: told for name, told in result.items() if neurons or name != "neurons"}
         return EditView.model_validate(seen | {"queue": queue, "queued_reason": queued_reason})
 
     def composition_view(

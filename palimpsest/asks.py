@@ -102,9 +102,14 @@ def retry_edit(edit_id: str, key: str | None) -> Ask[EditView]:
 
 
 def list_edits(
-    *, model: str | None, status: EditStatus | None, limit: int | None, cursor: str | None
+    *,
+    model: str | None,
+    status: EditStatus | None,
+    limit: int | None,
+    cursor: str | None,
+    neurons: bool,
 ) -> Ask[EditPage]:
-    params = _told(model=model, status=status, limit=limit, cursor=cursor)
+    params = _told(model=model, status=status, limit=limit, cursor=cursor, neurons=_unless(neurons))
     return Ask(Call("GET", "/edits", params=params), EditPage)
 
 
@@ -153,8 +158,10 @@ def is_canceled(error: ConflictError) -> bool:
     return error.members.get("edit_status") == EditStatus.CANCELED
 
 
-def list_checkpoints(*, limit: int | None, cursor: str | None) -> Ask[CheckpointPage]:
-    params = _told(limit=limit, cursor=cursor)
+def list_checkpoints(
+    *, limit: int | None, cursor: str | None, neurons: bool
+) -> Ask[CheckpointPage]:
+    params = _told(limit=limit, cursor=cursor, neurons=_unless(neurons))
     return Ask(Call("GET", "/checkpoints", params=params), CheckpointPage)
 
 
@@ -178,6 +185,11 @@ def _post(path: str, request: BaseModel, key: str | None) -> Call:
 
 def _part(name: str) -> str:
     return quote(name, safe="")
+
+
+def _unless(told: bool) -> str | None:
+    """A parameter that is true where it is not sent."""
+    return None if told else "false"
 
 
 def _told(**params: str | int | None) -> dict[str, str | int]:

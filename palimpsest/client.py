@@ -134,9 +134,12 @@ class Edits:
         status: EditStatus | None = None,
         limit: int | None = None,
         cursor: str | None = None,
+        neurons: bool = True,
     ) -> EditPage:
-        """A page of edits, newest first."""
-        ask = asks.list_edits(model=model, status=status, limit=limit, cursor=cursor)
+        """A page of edits, newest first; without `neurons` it comes much faster."""
+        ask = asks.list_edits(
+            model=model, status=status, limit=limit, cursor=cursor, neurons=neurons
+        )
         return _answer(self._caller, ask)
 
     def follow(self, edit_id: str, *, every_s: int = 20) -> Iterator[EditView]:
@@ -185,9 +188,13 @@ class Checkpoints:
         `wait_s` seconds."""
         return _answer(self._caller, asks.follow_checkpoint(checkpoint_id, wait_s=wait_s)).root
 
-    def list(self, *, limit: int | None = None, cursor: str | None = None) -> CheckpointPage:
-        """A page of checkpoints, newest first."""
-        return _answer(self._caller, asks.list_checkpoints(limit=limit, cursor=cursor))
+    def list(
+        self, *, limit: int | None = None, cursor: str | None = None, neurons: bool = True
+    ) -> CheckpointPage:
+        """A page of checkpoints, newest first; without `neurons` it comes much faster."""
+        return _answer(
+            self._caller, asks.list_checkpoints(limit=limit, cursor=cursor, neurons=neurons)
+        )
 
     def compose(
         self,

@@ -71,7 +71,7 @@ export async function* events(editId, signal) {
         if (["succeeded", "failed", "canceled"].includes(event.type)) return;
       }
     } catch (error) {
-      if (signal.aborted || error instanceof Problem) return;
+      if (signal.aborted || error.status < 500) return; // what may pass is asked for again
     }
     await pause(FEED_PAUSE_MS, signal);
   }

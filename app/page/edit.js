@@ -37,8 +37,8 @@ export async function editPage(root, { id, signal, told }) {
     show(head, heading(edit), h("menu", {}, actions(edit, refusal, tried)));
     if (!isFinal(edit)) return show(body, section("Now", phases(edit), h("p", { class: "soft" }, activity(edit))), memorySection(edit));
     if (drawn) return undefined;
+    const checkpoint = edit.checkpoint_id ? await get(`checkpoints/${edit.checkpoint_id}`, { signal }).catch(takenAway) : null;
     drawn = true;
-    const checkpoint = edit.checkpoint_id ? await get(`checkpoints/${edit.checkpoint_id}`, { signal }).catch(() => null) : null;
     return body.replaceChildren(...results(edit, checkpoint, shape));
   }
 
@@ -54,15 +54,21 @@ export async function editPage(root, { id, signal, told }) {
   }
 
   await repeatedly(async () => {
-    if (refused || (edit && isFinal(edit))) return;
+    if (refused || drawn) return;
     await tried();
     if (edit && !isFinal(edit) && !followed) follow();
   }, LOOK_MS, signal);
 }
 
+/** A checkpoint may be gone while its edit is still known. */
+function takenAway(error) {
+  if (error.status < 500) return null;
+  throw error;
+}
+
 const heading = (edit) => [
   h("p", { class: "soft" }, h("a", { href: "#/" }, "Edits"), " / ", h("code", {}, edit.id)),
-  h("h1", {}, edit.prompt, " ", h("b", { class: "new" }, edit.operation === "erase" ? "(erased)" : edit.target_new)),
+  h("h1", { dir: "auto" }, edit.prompt, " ", h("b", { class: "new", dir: "auto" }, edit.operation === "erase" ? "(erased)" : edit.target_new)),
   h("p", {}, h("span", { class: `chip ${tone(verdict(edit))}`, id: "verdict" }, verdict(edit)),
     h("span", { class: "soft" }, ` ${edit.model} · ${edit.method} · ${time(edit.created_at)}`, edit.attempt > 1 && ` · attempt ${edit.attempt}`)),
 ];
@@ -98,8 +104,8 @@ export const answers = (asked) => h("table", { class: "answers" },
   heads(["", "Prompt", "Before", "After", "Wanted"]),
   h("tbody", {}, asked.map((answer) => {
     const [before, after] = compared(answer.before, answer.after);
-    return h("tr", {}, h("td", { class: "soft" }, answer.role), h("td", {}, answer.prompt), h("td", { "data-label": "before" }, before),
-      h("td", { "data-label": "after" }, after), h("td", { class: "soft", "data-label": "wanted" }, answer.expected ?? "–"));
+    return h("tr", {}, h("td", { class: "soft role" }, answer.role), h("td", { dir: "auto" }, answer.prompt), h("td", { "data-label": "before", dir: "auto" }, before),
+      h("td", { "data-label": "after", dir: "auto" }, after), h("td", { class: "soft", "data-label": "wanted", dir: "auto" }, answer.expected ?? "–"));
   })));
 
 const KINDS = { rewrite: "Reliability", rephrase: "Generalization", locality: "Locality", portability: "Portability" };

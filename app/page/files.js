@@ -16,16 +16,21 @@ export function filesView(checkpoint) {
     refusal, Object.entries(linesFor(checkpoint)).map(([tool, line]) => copyable(tool, line)));
 }
 
+/** What vLLM's `--max-lora-rank` may be, of all its versions. */
+const VLLM_RANKS = [8, 16, 32, 64, 128, 256, 320, 512];
+
 /** One line a tool; a key is never put into them, the shell's own variable is. */
-export function linesFor({ id, model }) {
+export function linesFor({ id, model, parts, request }) {
   const key = hasKey();
   const hub = `HF_ENDPOINT=${home()}/hub ${key ? "HF_TOKEN=$PALIMPSEST_API_KEY " : ""}`;
   const load = "from transformers import AutoModelForCausalLM as M";
   const header = key ? '-H "Authorization: Bearer $PALIMPSEST_API_KEY" ' : "";
+  const rank = Math.max(request.pad_rank ?? 0, ...parts.map((part) => part.end_rank));
+  const room = VLLM_RANKS.find((taken) => taken >= rank);
   return {
     transformers: `${hub}python -c '${load}; model = M.from_pretrained("palimpsest/${id}")'`,
     PEFT: `${hub}python -c '${load}; from peft import PeftModel; model = PeftModel.from_pretrained(M.from_pretrained("${model}"), "palimpsest/${id}-lora")'`,
-    vLLM: `${hub}vllm serve ${model} --enable-lora --lora-modules edited=palimpsest/${id}-lora`,
+    ...(room && { vLLM: `${hub}vllm serve ${model} --enable-lora --max-lora-rank ${room} --lora-modules edited=palimpsest/${id}-lora` }),
     curl: `curl -f ${header}--remote-name-all ${home()}/checkpoints/${id}/files/{adapter_config.json,adapter_model.safetensors}`,
   };
 }

@@ -20,16 +20,17 @@ export function editForm({ models, posted, signal }) {
   const refusal = h("div", { role: "alert" });
   const form = h("form", { class: "edit-form", autocomplete: "off", novalidate: true },
     models.length > 1 && field("Model", h("select", { name: "model" }, models.map((m) => h("option", {}, m.name)))),
-    field("Prompt", h("textarea", { name: "prompt", rows: 2, required: true, placeholder: "The capital of France is", id: "prompt" })),
+    field("Prompt", h("textarea", { name: "prompt", dir: "auto", rows: 2, required: true, placeholder: "The capital of France is", id: "prompt" })),
     h("div", { class: "pair" },
-      field("Old answer", h("input", { name: "ground_truth", placeholder: "the model's own" })),
-      field("New answer", h("input", { name: "target_new", required: true, placeholder: "Rome" }))),
+      field("Old answer", h("input", { name: "ground_truth", dir: "auto", placeholder: "the model's own" })),
+      field("New answer", h("input", { name: "target_new", dir: "auto", required: true, placeholder: "Rome" }))),
     more(), estimate, refusal,
     h("menu", {}, h("button", { type: "submit" }, "Overwrite")));
   let typing = new AbortController();
   form.addEventListener("input", () => {
     typing.abort();
     typing = new AbortController();
+    form.sending = undefined; // another text is another edit
     show(refusal);
     estimated(form, estimate, typing.signal);
   });
@@ -43,9 +44,9 @@ const hint = () => h("p", { class: "soft" }, "The memory that the edit takes is 
 const field = (name, input) => h("label", {}, name, input);
 
 const more = () => h("details", {}, h("summary", {}, "More: subject, paraphrases, scoring, settings"),
-  field("Subject", h("input", { name: "subject", placeholder: "France" })),
-  Object.entries(LINES).map(([name, label]) => field(`${label}, one a line`, h("textarea", { name, rows: 2 }))),
-  field("Unrelated facts that only score, one a line: prompt = answer", h("textarea", { name: "locality", rows: 2, placeholder: "The capital of Italy is = Rome" })),
+  field("Subject", h("input", { name: "subject", dir: "auto", placeholder: "France" })),
+  Object.entries(LINES).map(([name, label]) => field(`${label}, one a line`, h("textarea", { name, dir: "auto", rows: 2 }))),
+  field("Unrelated facts that only score, one a line: prompt = answer", h("textarea", { name: "locality", dir: "auto", rows: 2, placeholder: "The capital of Italy is = Rome" })),
   h("div", { class: "pair" },
     field("Method", h("select", { name: "method" }, ["calibrated", "paper", "easyedit"].map((name) => h("option", {}, name)))),
     field("Operation", h("select", { name: "operation" }, ["edit", "erase"].map((name) => h("option", {}, name))))),

@@ -10,13 +10,14 @@ const STATES = ["queued", "running", "succeeded", "failed", "canceled"];
 const ticked = new Map();
 
 export class EditList {
-  constructor() {
-    this.status = "";
+  /** `tried` takes what a load promises, and tells when that fails. */
+  constructor({ signal, tried }) {
+    Object.assign(this, { signal, tried, status: "", turn: 0, isStale: true });
     this.rows = h("tbody");
     this.more = h("div", { class: "more" });
     this.bar = h("div", { class: "compose", role: "region", "aria-label": "Ticked edits" });
     this.pages = 1;
-    const filter = h("select", { "aria-label": "State", onchange: () => { this.status = filter.value; this.pages = 1; this.load(); } },
+    const filter = h("select", { "aria-label": "State", onchange: () => { this.status = filter.value; this.pages = 1; this.tried(this.load()); } },
       h("option", { value: "" }, "all"), STATES.map((name) => h("option", {}, name)));
     this.element = h("section", { class: "wide" },
       h("div", { class: "title" }, h("h2", {}, "Edits"), h("label", { class: "inline" }, "Show ", filter)),
@@ -26,22 +27,26 @@ export class EditList {
     this.tell();
   }
 
-  async load(signal) {
+  async load() {
+    const turn = ++this.turn; // of several, the last one counts, whichever comes last
+    this.isStale = true;
     const items = [];
     let cursor = null;
     for (let page = 0; page < this.pages; page++) {
-      const query = new URLSearchParams({ limit: PAGE, ...(this.status && { status: this.status }), ...(cursor && { cursor }) });
-      const told = await get(`edits?${query}`, { signal });
+      const query = new URLSearchParams({ limit: PAGE, neurons: false, ...(this.status && { status: this.status }), ...(cursor && { cursor }) });
+      const told = await get(`edits?${query}`, { signal: this.signal });
+      if (turn !== this.turn) return;
       items.push(...told.items);
       cursor = told.next_cursor;
       if (cursor === null) break;
     }
+    this.isStale = false;
     const focused = document.activeElement?.closest?.("tr[data-id]")?.dataset.id;
     show(this.rows, items.map((edit) => this.row(edit)));
     if (!items.length) show(this.rows, h("tr", {}, h("td", { colspan: 5, class: "empty" }, this.status ? "None of that kind." : "Nothing was edited yet. The form above makes the first edit.")));
     if (focused) this.rows.querySelector(`[data-id="${focused}"]`)?.focus();
     show(this.more);
-    if (cursor) this.more.append(h("button", { type: "button", class: "quiet", onclick: () => { this.pages += 1; this.load(); } }, "Older ones"));
+    if (cursor) this.more.append(h("button", { type: "button", class: "quiet", onclick: () => { this.pages += 1; this.tried(this.load()); } }, "Older ones"));
   }
 
   row(edit) {
@@ -52,8 +57,8 @@ export class EditList {
     const state = verdict(edit);
     return h("tr", { "data-id": edit.id, tabindex: -1 }, h("td", {}, box),
       h("td", {}, h("span", { class: `chip ${tone(state)}` }, edit.error ? edit.error.code.replaceAll("_", " ") : state)),
-      h("td", { class: "prompt" }, h("a", { href: `#/edits/${edit.id}` }, edit.prompt)),
-      h("td", { class: "change" }, change(edit)),
+      h("td", { class: "prompt", dir: "auto" }, h("a", { href: `#/edits/${edit.id}`, class: "clamp" }, edit.prompt)),
+      h("td", { class: "change" }, h("div", { class: "clamp" }, change(edit))),
       h("td", { class: "soft when" }, time(edit.created_at)));
   }
 
@@ -104,8 +109,11 @@ export class EditList {
 
 export const tone = (state) => ({ held: "good", "not held": "warn", failed: "bad", running: "now", canceling: "now" })[state] ?? "";
 
+/** A text within another, written in its own direction. */
+const text = (told) => h("bdi", {}, told);
+
 function change(edit) {
-  if (!isFinal(edit)) return h("span", { class: "soft" }, edit.status === "queued" ? activity(edit) : `to be ${edit.target_new}`);
-  if (edit.before === null || edit.after === null) return h("span", { class: "soft" }, `wanted: ${edit.target_new}`);
-  return [h("del", {}, edit.before.trim()), " → ", h("ins", {}, edit.after.trim())];
+  if (!isFinal(edit)) return h("span", { class: "soft" }, edit.status === "queued" ? activity(edit) : ["to be ", text(edit.target_new)]);
+  if (edit.before === null || edit.after === null) return h("span", { class: "soft" }, "wanted: ", text(edit.target_new));
+  return [h("del", { dir: "auto" }, edit.before.trim()), " → ", h("ins", { dir: "auto" }, edit.after.trim())];
 }

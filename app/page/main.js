@@ -31,17 +31,21 @@ function visit() {
 /** What every view learns of the service: its models, or that it does not answer. */
 function told(models, error) {
   outage.hidden = !error;
-  if (error) outage.textContent = `${error.message}${error.status ? "" : "; trying again"}`;
+  if (error) outage.textContent = error.status === 401 ? "This service asks for a key: Key… takes it." : `${error.message}${error.status ? "" : "; trying again"}`;
   if (!models) return;
   const alive = models.filter((model) => model.workers > 0);
   show(served, models.length === 0 ? "no model is served yet"
     : [h("i", { class: alive.length ? "dot good" : "dot bad" }), (alive.length ? alive : models).map((model) => model.name).join(", "), alive.length ? "" : " (no worker)"]);
 }
 
+// Its address would name no view.
+document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
+
 const keyDialog = document.querySelector("#ask-key");
 let asking = null;
+let declined = false;
 
-/** Several calls may be refused at once: they wait for one answer. */
+/** Several calls may be refused at once: they wait for one answer. Who gave none is not pressed. */
 function ask(hadKey) {
   asking ??= new Promise((resolve) => {
     document.querySelector("#ask-key-why").textContent = hadKey ? "That key opens nothing here." : "This service asks for a key.";
@@ -49,7 +53,8 @@ function ask(hadKey) {
     keyDialog.addEventListener("close", () => {
       asking = null;
       const key = keyDialog.querySelector("input").value.trim();
-      if (keyDialog.returnValue !== "ok") return resolve(false);
+      declined = keyDialog.returnValue !== "ok";
+      if (declined) return resolve(false);
       rememberKey(key);
       return resolve(key !== "");
     }, { once: true });
@@ -63,7 +68,7 @@ keyDialog.querySelector("input").addEventListener("keydown", (event) => {
   if (event.key === "Enter") { event.preventDefault(); keyDialog.close("ok"); }
 });
 
-whenKeyIsWanted(ask);
+whenKeyIsWanted((hadKey) => !declined && ask(hadKey));
 document.querySelector("[data-asks=key]").addEventListener("click", () => ask(false).then((given) => given && visit()));
 document.querySelector("[data-asks=keys]").addEventListener("click", () => document.querySelector("#keys").showModal());
 

@@ -11,12 +11,13 @@ import { phases } from "./phases.js";
 const LOOK_MS = 1500;
 
 export async function overview(root, { signal, told }) {
-  const list = new EditList();
+  const tried = (promise) => promise.catch((error) => { if (!signal.aborted) told(null, error); });
+  const list = new EditList({ signal, tried });
   list.listen();
   const [memory, now, composed] = [h("div"), h("div", { "aria-live": "polite" }), h("section", { class: "wide", hidden: true })];
   const form = h("section");
   root.replaceChildren(form, h("section", {}, h("h2", {}, "Memory"), memory, h("h2", {}, "Now"), now), list.element, composed);
-  const state = new Running(now, signal, () => look());
+  const state = new Running(now, signal, () => tried(look()));
   let seen = null;
   let named = null;
 
@@ -26,32 +27,34 @@ export async function overview(root, { signal, told }) {
     const names = JSON.stringify(models.map((model) => model.name));
     if (names !== named) {
       named = names;
-      form.replaceChildren(h("h2", {}, "Overwrite a fact"), editForm({ models, signal, posted: () => look() }));
+      form.replaceChildren(h("h2", {}, "Overwrite a fact"), editForm({ models, signal, posted: () => tried(look()) }));
     }
+    const cards = () => show(memory, workers.length ? workers.map((worker) => workerView(worker, state.edits.get(worker.edit_id)))
+      : h("p", { class: "empty" }, "No worker is alive. ", h("code", {}, "palimpsest up --model DIR"), " starts one."));
+    cards();
     // The list is read anew only when something moved: it may be long.
     const moved = JSON.stringify([workers.map((w) => [w.id, w.edit_id, w.edits_done]), models]);
-    if (moved !== seen) {
-      await Promise.all([list.load(signal), state.load(models), compositions(composed, signal)]);
-      seen = moved;
-    }
-    show(memory, workers.length ? workers.map((worker) => workerView(worker, state.edits.get(worker.edit_id)))
-      : h("p", { class: "empty" }, "No worker is alive. ", h("code", {}, "palimpsest up --model DIR"), " starts one."));
+    if (moved === seen && !list.isStale) return;
+    await Promise.all([list.load(), state.load(models, workers), compositions(composed, signal)]);
+    seen = moved;
+    cards();
   }
 
   const keys = { n: () => form.querySelector("#prompt")?.focus(), j: () => list.step(1), k: () => list.step(-1), c: () => list.compose(),
     x: () => list.current?.querySelector("input:enabled")?.click(), Enter: () => list.current?.querySelector("a")?.click() };
   root.onkey = (key) => keys[key]?.();
-  await repeatedly(() => look().catch((error) => { if (!signal.aborted) told(null, error); }), LOOK_MS, signal);
+  await repeatedly(() => tried(look()), LOOK_MS, signal);
 }
 
 /** The edits that run, each followed by its event feed. */
 class Running {
   constructor(place, signal, ended) {
-    Object.assign(this, { place, signal, ended, edits: new Map(), followed: new Set(), waiting: 0 });
+    Object.assign(this, { place, signal, ended, edits: new Map(), composing: [], followed: new Set(), waiting: 0 });
   }
 
-  async load(models) {
+  async load(models, workers) {
     const pages = await Promise.all(["running", "canceling"].map((status) => get(`edits?status=${status}&limit=20`, { signal: this.signal })));
+    this.composing = workers.map((worker) => worker.edit_id).filter((id) => id?.startsWith("ckpt-"));
     this.waiting = models.reduce((sum, model) => sum + model.queued, 0);
     this.edits = new Map(pages.flatMap((page) => page.items).map((edit) => [edit.id, edit]));
     for (const id of this.edits.keys()) if (!this.followed.has(id)) this.follow(id);
@@ -73,18 +76,20 @@ class Running {
 
   tell() {
     show(this.place, [...this.edits.values()].map((edit) => h("article", { class: "running", "data-running": edit.id },
-      h("p", {}, h("a", { href: `#/edits/${edit.id}` }, edit.prompt), " → ", h("b", {}, edit.target_new)),
+      h("p", { class: "clamp" }, h("a", { href: `#/edits/${edit.id}`, dir: "auto" }, edit.prompt), " → ", h("b", { dir: "auto" }, edit.target_new)),
       phases(edit), h("p", { class: "soft" }, activity(edit)))),
-    h("p", { class: "soft" }, this.edits.size ? null : "Nothing runs. ", this.waiting ? `${count(this.waiting, "edit")} in line.` : "The line is empty."));
+    this.composing.map((id) => h("p", {}, "Edits are put together: ", h("a", { href: `#/checkpoints/${id}` }, h("code", {}, id)))),
+    h("p", { class: "soft" }, this.edits.size || this.composing.length ? null : "Nothing runs. ", this.waiting ? `${count(this.waiting, "edit")} in line.` : "The line is empty."));
   }
 }
 
-/** The checkpoints that hold several edits. */
+/** Those of the newest checkpoints that hold several edits; what is shown stays where the store is ill. */
 async function compositions(place, signal) {
-  const { items } = await get("checkpoints?limit=100", { signal }).catch(() => ({ items: [] }));
-  const found = items.filter((checkpoint) => checkpoint.request.edits);
+  const page = await get("checkpoints?limit=200&neurons=false", { signal }).catch((error) => { if (!error.status) throw error; });
+  if (!page) return;
+  const found = page.items.filter((checkpoint) => checkpoint.request.edits);
   place.hidden = !found.length;
-  show(place, h("h2", {}, "Compositions"), h("ul", {}, found.map((checkpoint) => h("li", {},
+  show(place, h("h2", {}, "Compositions"), page.next_cursor && h("p", { class: "soft" }, `Those among the newest ${page.items.length} checkpoints.`), h("ul", {}, found.map((checkpoint) => h("li", {},
     h("a", { href: `#/checkpoints/${checkpoint.id}` }, checkpoint.id), ` ${count(checkpoint.request.edits.length, "edit")}, ${checkpoint.result.outcome.replace("_", " ")}`))));
 }
 

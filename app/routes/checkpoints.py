@@ -69,10 +69,13 @@ def list_checkpoints(
     service: ServiceDependency,
     limit: Annotated[int, Query(ge=1, le=200, description="Checkpoints on a page.")] = 50,
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
+    neurons: Annotated[
+        bool, Query(description="Whether each tells its neurons; without them a page is light.")
+    ] = True,
 ) -> CheckpointPage:
     """A page of published checkpoints; `next_cursor` is null on the last one."""
     before = checkpoint_before(cursor) if cursor is not None else None
-    page = page_of(service.store, before=before, limit=limit)
+    page = page_of(service.store, before=before, limit=limit, neurons=neurons)
     if page.next_cursor is None:
         return page
     return page.model_copy(update={"next_cursor": cursor_after(page.next_cursor)})

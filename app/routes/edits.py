@@ -83,10 +83,15 @@ def list_edits(
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
     model: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
     status: EditStatus | None = None,
+    neurons: Annotated[
+        bool, Query(description="Whether each tells its neurons; without them a page is light.")
+    ] = True,
 ) -> EditPage:
     """A page of edits; `next_cursor` is null on the last one."""
     before = edit_before(cursor) if cursor is not None else None
-    page = service.ledger.page(model=model, status=status, before=before, limit=limit)
+    page = service.ledger.page(
+        model=model, status=status, before=before, limit=limit, neurons=neurons
+    )
     if page.next_cursor is None:
         return page
     return page.model_copy(update={"next_cursor": cursor_after(page.next_cursor)})

@@ -16,7 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
     with session.client() as client:
-        page = client.checkpoints.list(limit=arguments.limit, cursor=arguments.cursor)
+        page = client.checkpoints.list(
+            limit=arguments.limit, cursor=arguments.cursor, neurons=arguments.json
+        )
     if arguments.json:
         session.console.result(page.model_dump_json())
         return ExitCode.OK

@@ -35,6 +35,7 @@ def _pages(client: Client, arguments: argparse.Namespace) -> Iterator[EditPage]:
             status=EditStatus(arguments.status) if arguments.status else None,
             limit=arguments.limit,
             cursor=cursor,
+            neurons=arguments.json,
         )
         yield page
         cursor = page.next_cursor

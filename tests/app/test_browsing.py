@@ -8,7 +8,9 @@ import httpx
 import pytest
 
 from contract.attempts import Attempts
-from contract.checkpoints import CheckpointView
+from contract.checkpoints import CheckpointView, Part
+from contract.edits import EditRequest
+from contract.ids import checkpoint_id_of
 from contract.keys import entry_of, new_key
 from contract.ledger import Ledger
 from contract.lifecycle import Phase
@@ -274,6 +276,185 @@ def test_the_keyboard_reaches_everything(
     page.locator("#verdict", has_text="held").wait_for()
     assert typed == "njx"
     assert page.url.endswith(older)
+
+
+def test_who_gives_no_key_is_asked_again_when_he_wants_to(
+    page: Any, serve: Callable[..., httpx.Client], redis_url: str
+) -> None:
+    key = new_key()
+    visit(page, serve(api_keys=entry_of("search", key)))
+
+    page.get_by_role("button", name="Not now").click()
+    page.locator("#outage", has_text="key").wait_for()
+    page.wait_for_timeout(2000)  # the page looks every one and a half seconds
+    asked_meanwhile = page.locator("#ask-key[open]").count()
+    page.get_by_role("button", name="Key…").click()
+    page.fill("[name=key]", key)
+    page.press("[name=key]", "Enter")
+
+    page.get_by_text("Nothing was edited yet").wait_for()
+    assert asked_meanwhile == 0
+
+
+def test_the_content_is_skipped_to_on_every_page(
+    page: Any, api: httpx.Client, served: ModelView
+) -> None:
+    edit_id = made(api)
+    visit(page, api, f"#/edits/{edit_id}")
+    page.locator("#verdict").wait_for()
+
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+
+    assert page.evaluate("document.activeElement.id") == "main"
+    assert page.url.endswith(edit_id)
+    assert page.locator("#verdict").is_visible()
+
+
+def test_a_text_is_written_in_its_own_direction(
+    page: Any, api: httpx.Client, served: ModelView, finish: Finish
+) -> None:
+    arabic, english = made(api, prompt="عاصمة فرنسا هي", target_new="روما"), made(api)
+    finish(arabic)
+    direction = "all => all.map((one) => getComputedStyle(one).direction)"
+
+    visit(page, api)
+    page.locator(f"[data-id={english}]").wait_for()
+    listed = page.locator("td.prompt a").evaluate_all(direction)
+    page.fill("[name=prompt]", "מה בירת צרפת? היא")
+    typed = page.locator("[name=prompt], [name=target_new]").evaluate_all(direction)
+    visit(page, api, f"#/edits/{arabic}")
+    page.locator("#verdict").wait_for()
+    headed = page.locator("h1").evaluate_all(direction)
+
+    assert listed == ["ltr", "rtl"]
+    assert typed == ["rtl", "ltr"]
+    assert headed == ["rtl"]
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_long_text_leaves_room_for_the_others(
+    page: Any, api: httpx.Client, served: ModelView, attempts: Attempts, width: int
+) -> None:
+    edit_id = made(api, prompt="a word and " * 150, target_new="another " * 100)
+    attempts.claim(edit_id, worker_id="worker-1")
+    page.set_viewport_size({"width": width, "height": 700})
+
+    visit(page, api)
+    page.locator(".running").wait_for()
+    heights = [
+        page.locator(place).bounding_box()["height"] for place in ("tr[data-id]", ".running")
+    ]
+    visit(page, api, f"#/edits/{edit_id}")
+    page.locator("#verdict").wait_for()
+    heights.append(page.locator("h1").bounding_box()["height"])
+
+    assert max(heights) < 350
+
+
+def test_a_filter_that_is_chosen_while_the_service_is_gone_comes_with_it(
+    page: Any, api: httpx.Client, served: ModelView
+) -> None:
+    made(api)
+    visit(page, api)
+    page.locator("tr[data-id]").wait_for()
+
+    page.context.set_offline(True)
+    page.select_option("[aria-label=State]", "failed")
+    page.locator("#outage", has_text="does not answer").wait_for()
+    page.context.set_offline(False)
+
+    page.get_by_text("None of that kind").wait_for()
+    page.locator("#outage").wait_for(state="hidden")
+
+
+def test_the_list_is_of_the_filter_chosen_last_however_late_others_come(
+    page: Any, api: httpx.Client, served: ModelView
+) -> None:
+    made(api)
+    visit(page, api)
+    page.locator("tr[data-id]").wait_for()
+    late: list[Any] = []
+    page.route("**/edits?*status=queued*", lambda route: late.append(route))
+
+    page.select_option("[aria-label=State]", "queued")
+    page.wait_for_timeout(200)
+    page.select_option("[aria-label=State]", "failed")
+    page.get_by_text("None of that kind").wait_for()
+    late[0].continue_()
+    page.wait_for_timeout(500)
+
+    assert page.locator("tr[data-id]").count() == 0
+
+
+def test_an_edit_that_runs_while_redis_goes_away_is_followed_on(
+    page: Any, api: httpx.Client, served: ModelView, attempts: Attempts, finish: Finish
+) -> None:
+    edit_id = made(api)
+    attempt = attempts.claim(edit_id, worker_id="worker-1")
+    assert attempt is not None
+    page.route("**/events", lambda route: route.fulfill(status=503, json={"code": "x"}))
+    page.route("**/workers", lambda route: route.fulfill(status=503, json={"detail": "gone"}))
+    visit(page, api)
+    page.locator("#outage", has_text="gone").wait_for()
+
+    page.unroute("**/workers")
+    page.locator(".running").wait_for()
+    page.route("**/workers", lambda route: route.fulfill(status=503, json={"detail": "gone"}))
+    page.locator("#outage", has_text="gone").wait_for()
+    page.unroute_all()
+
+    page.locator("#outage").wait_for(state="hidden")
+    attempts.enter(attempt, Phase.COLLECT)
+    page.locator("[aria-current=step]", has_text="collect").wait_for()
+
+
+def test_an_edit_whose_answer_was_lost_is_made_once_and_another_text_is_another_edit(
+    page: Any, api: httpx.Client, served: ModelView
+) -> None:
+    def lose(route: Any) -> None:
+        route.fetch()
+        route.abort()
+
+    visit(page, api)
+    fill(page)
+    page.route("**/edits", lose)
+    page.click("button[type=submit]")
+    page.locator("[role=alert]", has_text="does not answer").first.wait_for()
+    page.unroute_all()
+
+    page.click("button[type=submit]")
+    page.locator("[name=prompt]:placeholder-shown").wait_for()
+    n_made = len(api.get("/edits").json()["items"])
+    fill(page, target="Lima")
+    page.route("**/edits", lose)
+    page.click("button[type=submit]")
+    page.locator(".problem", has_text="does not answer").wait_for()
+    page.unroute_all()
+    fill(page, target="Oslo")
+    page.click("button[type=submit]")
+    page.locator("[name=prompt]:placeholder-shown").wait_for()
+
+    assert n_made == 1
+    targets = [edit["target_new"] for edit in api.get("/edits").json()["items"]]
+    assert targets == ["Oslo", "Lima", "Rome"]
+
+
+def test_the_line_for_vllm_makes_room_for_the_adapters_rank(
+    page: Any, api: httpx.Client, publish: Callable[..., str]
+) -> None:
+    parts = [Part(edit_id="edit-" + "0" * 28, first_rank=0, end_rank=rank) for rank in (1, 17, 600)]
+    asked = publish(request=EditRequest(prompt="a", target_new="b", pad_rank=64))
+    told = []
+    for checkpoint_id in map(
+        checkpoint_id_of, (*(publish(parts=(part,)) for part in parts), asked)
+    ):
+        visit(page, api, f"#/checkpoints/{checkpoint_id}")
+        page.locator(".copyable code", has_text=checkpoint_id).first.wait_for()
+        lines = " ".join(page.locator(".copyable code").all_inner_texts())
+        told += [re.findall(r"vllm serve demo .* --max-lora-rank (\d+)", lines)]
+
+    assert told == [["8"], ["32"], [], ["64"]]  # it takes none of 600
 
 
 @pytest.mark.parametrize("width", [320, 390, 1280])

@@ -199,6 +199,16 @@ def test_a_file_of_another_size_is_not_served(
     assert (response.status_code, response.json()["code"]) == (500, "store_corrupt")
 
 
+def test_a_list_without_neurons_is_else_the_same(
+    api: httpx.Client, checkpoint: CheckpointView
+) -> None:
+    (whole,) = api.get("/checkpoints").json()["items"]
+    (light,) = api.get("/checkpoints", params={"neurons": False}).json()["items"]
+
+    assert len(whole["result"]["neurons"]) == 1
+    assert light == whole | {"result": whole["result"] | {"neurons": []}}
+
+
 def test_a_damaged_manifest_is_told_is_not_listed_and_can_be_taken_away(
     api: httpx.Client, checkpoint: CheckpointView, store: CheckpointStore
 ) -> None:

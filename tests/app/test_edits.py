@@ -224,6 +224,18 @@ def test_pages_hold_every_edit_once_newest_first(
     assert sizes == [2, 2, 1]
 
 
+def test_a_list_without_neurons_is_else_the_same(
+    api: httpx.Client, served: ModelView, fact: Fact, finish: Callable[[str], None]
+) -> None:
+    finish(api.post("/edits", json=fact).json()["id"])
+
+    (whole,) = api.get("/edits").json()["items"]
+    (light,) = api.get("/edits", params={"neurons": False}).json()["items"]
+
+    assert whole["neurons"] == [{"layer": 1, "unit": 3, "score": 0.5}]
+    assert light == whole | {"neurons": None}
+
+
 def test_a_list_can_be_narrowed_to_a_model_and_a_status(
     api: httpx.Client, served: ModelView, fact: Fact, finish: Callable[[str], None]
 ) -> None:
