@@ -5,7 +5,7 @@ import { get, once, post } from "./api.js";
 import { activity, count, isFinal, time, verdict } from "./format.js";
 import { problemView } from "./form.js";
 
-const PAGE = 30;
+const [PAGE, ANSWER] = [30, 60];
 const STATES = ["queued", "running", "succeeded", "failed", "canceled"];
 const ticked = new Map();
 
@@ -112,8 +112,14 @@ export const tone = (state) => ({ held: "good", "not held": "warn", failed: "bad
 /** A text within another, written in its own direction. */
 const text = (told) => h("bdi", {}, told);
 
+/** So much of an answer that the one after it is seen, too. */
+const short = (told) => {
+  const all = [...told.trim()];
+  return all.length > ANSWER ? `${all.slice(0, ANSWER - 1).join("")}…` : all.join("");
+};
+
 function change(edit) {
   if (!isFinal(edit)) return h("span", { class: "soft" }, edit.status === "queued" ? activity(edit) : ["to be ", text(edit.target_new)]);
   if (edit.before === null || edit.after === null) return h("span", { class: "soft" }, "wanted: ", text(edit.target_new));
-  return [h("del", { dir: "auto" }, edit.before.trim()), " → ", h("ins", { dir: "auto" }, edit.after.trim())];
+  return [h("del", { dir: "auto" }, short(edit.before)), " → ", h("ins", { dir: "auto" }, short(edit.after))];
 }
