@@ -39,6 +39,7 @@ def workload_of(request: EditRequest, count: CountTokens) -> Workload:
         steps=request.hparams.steps,
         nodes=_nodes(request),
         gated_unit=easyedit,
+        walked=_walked(request, new[0]),
         write=_write(request),
         max_neurons=request.hparams.max_neurons or _most_neurons(request),
         references=SAMPLED,
@@ -69,6 +70,12 @@ def _write(request: EditRequest) -> Write:
     if request.operation is Operation.ERASE:
         return Write.ERASED
     return Write.SEARCHED if request.method is Method.CALIBRATED else Write.DIRECT
+
+
+def _walked(request: EditRequest, new: SequenceShape) -> int:
+    """Tokens of EasyEdit's last prompt along the new answer, by which it finds what to write."""
+    walks = request.method is Method.EASYEDIT and request.operation is Operation.EDIT
+    return new.one_by_one()[-1].prompt_tokens if walks else 0
 
 
 def _most_neurons(request: EditRequest) -> int:

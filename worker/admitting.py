@@ -1,6 +1,7 @@
 """Whether an edit fits when it is taken, and what is done when memory runs out all the same."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from contract.admission import decide, decide_composition
@@ -13,7 +14,7 @@ from contract.memory import ExcessError
 from contract.views import Admission, Applied, Decision, EditResult
 from contract.written import composing_of
 from worker.device_memory import budget_bytes, capacity_bytes
-from worker.failures import code_of
+from worker.failures import Codes, code_of, message_of
 from worker.lineage import Member
 from worker.logs import EventLog
 from worker.resources import Made, Resources
@@ -24,14 +25,13 @@ LOWERED = "on the way there was room for fewer layers a pass"
 
 
 class MemoryExhaustedError(MemoryError):
-    """One layer a pass ran out of memory too."""
+    """Memory ran out, and nothing smaller is left to be tried."""
 
-    def __init__(self, admission: Admission, told: str) -> None:
+    def __init__(self, admission: Admission, told: str, *, when: str) -> None:
         self.admission = admission
         super().__init__(
             f"{admission.predicted_peak_bytes} bytes were foretold and {admission.budget_bytes} "
-            f"were free, yet memory ran out at {admission.applied.layers_per_pass} layer a pass: "
-            f"{told}"
+            f"were free, yet memory ran out {when}: {told}"
         )
 
 
@@ -108,6 +108,17 @@ def admit_composition(
     return admission
 
 
+@contextmanager
+def exhausted(admission: Admission, codes: Codes, *, when: str) -> Iterator[None]:
+    """Memory that runs out meanwhile is a `MemoryExhaustedError`."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if code_of(error, codes) is not ErrorCode.GPU_OOM:
+            raise
+        raise MemoryExhaustedError(admission, message_of(error), when=when) from None
+
+
 def _free_bytes(resources: Resources) -> int:
     """What may be foretold of a job that is to fit beside what is in the memory now."""
     reading = resources.memory.read()
@@ -163,7 +174,7 @@ def edit_within(
         except (MemoryError, RuntimeError) as error:
             if code_of(error, resources.codes) is not ErrorCode.GPU_OOM:
                 raise
-            told = str(error)
+            told = message_of(error)
         except ExcessError as excess:
             if excess.predicted > _rest_bytes(resources):
                 raise
@@ -179,7 +190,7 @@ def edit_within(
 def _halved(admission: Admission, told: str) -> Admission:
     layers = admission.applied.layers_per_pass
     if layers == 1:
-        raise MemoryExhaustedError(admission, told)
+        raise MemoryExhaustedError(admission, told, when="at 1 layer a pass")
     return _with(
         admission, Applied(layers_per_pass=layers // 2), f"memory ran out at {layers} layers a pass"
     )

@@ -27,8 +27,12 @@ SERVICE_CODES: Codes = {
     ExcessError: ErrorCode.MEMORY_INFEASIBLE,
 }
 
-# How CUDA tells what went wrong below torch's allocator, whatever torch's class for it.
-_DRIVER_OOM = re.compile(r"CUDA error: (out of memory|CUBLAS_STATUS_ALLOC_FAILED)")
+# How CUDA tells what went wrong below torch's allocator, whatever torch's class for it, and how
+# torch tells that main memory ran out.
+_OUT_OF_MEMORY = re.compile(
+    r"CUDA error: (out of memory|CUBLAS_STATUS_ALLOC_FAILED)"
+    r"|.*DefaultCPUAllocator: can't allocate memory"
+)
 _DEVICE_FAULT = re.compile(r"CUDA error: |cuDNN error: ")
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -59,7 +63,7 @@ def code_of(error: Exception, codes: Codes) -> ErrorCode:
     """The code of the nearest class in the table; `internal` for one that nobody foresaw."""
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
         return ErrorCode.STORE_FULL
-    if isinstance(error, RuntimeError) and _DRIVER_OOM.match(str(error)):
+    if isinstance(error, RuntimeError) and _OUT_OF_MEMORY.match(str(error)):
         return ErrorCode.GPU_OOM
     if isinstance(error, RuntimeError) and _DEVICE_FAULT.match(str(error)):
         return ErrorCode.DEVICE_FAULT
@@ -69,15 +73,16 @@ def code_of(error: Exception, codes: Codes) -> ErrorCode:
 
 def failure_of(error: Exception, codes: Codes) -> EditFailure:
     """What the user is told of an exception; it refers to nothing that the exception holds."""
-    return failure(code_of(error, codes), _message(error))
+    return failure(code_of(error, codes), message_of(error))
 
 
 def failure(code: ErrorCode, message: str) -> EditFailure:
     return EditFailure(code=code, message=message, retryable=code in RETRYABLE)
 
 
-def _message(error: Exception) -> str:
+def message_of(error: Exception) -> str:
+    """The exception's own text, and what was noted of it on its way."""
     # The text of an OSError names a path of this machine; its reason alone says enough.
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return str(error) or type(error).__name__
+    return "; ".join([str(error) or type(error).__name__, *getattr(error, "__notes__", ())])

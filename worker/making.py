@@ -14,7 +14,14 @@ from contract.ids import checkpoint_id_of
 from contract.lifecycle import Outcome, Phase
 from contract.record import EditRecord, Request, Result
 from contract.views import Admission, Decision, EditResult
-from worker.admitting import admit, admit_composition, as_applied, edit_within, settled
+from worker.admitting import (
+    admit,
+    admit_composition,
+    as_applied,
+    edit_within,
+    exhausted,
+    settled,
+)
 from worker.composing import composition_of
 from worker.endings import Deferred, Ending, Failed, Published, check_lease
 from worker.failures import failure
@@ -85,7 +92,8 @@ def _edit(
         if request.require_held and result.outcome is Outcome.NOT_HELD:
             message = f"the edited model answers {result.after!r}"
             return Failed(failure(ErrorCode.NOT_HELD, message), result)
-        files = _keep(attempt, edited, resources, between=narration.between)
+        with exhausted(admission, resources.codes, when="when it was read back"):
+            files = _keep(attempt, edited, resources, between=narration.between)
     own_rank = edited.adapter.rank - edited.adapter.n_padding - ground.rank
     parts = parts_of([(attempt.edit_id, own_rank)], after=ground.parts)
     return Draft(parts, files, request, result, admission, request.base)
@@ -114,18 +122,20 @@ def _compose(
         )
         if refused := _refused(admission, record, now_s, resources):
             return refused
-        composed = editor.compose(
-            [member.adapter for member in members],
-            requests,
-            pad_rank=request.pad_rank,
-            watch=narration,
-            between=narration.between,
-        )
+        with exhausted(admission, resources.codes, when="when they were put together"):
+            composed = editor.compose(
+                [member.adapter for member in members],
+                requests,
+                pad_rank=request.pad_rank,
+                watch=narration,
+                between=narration.between,
+            )
         result = composition_of(members, composed.as_json())
         if request.require_held and result.outcome is Outcome.NOT_HELD:
             lost = [test.edit_id for test in result.retests if test.outcome is Outcome.NOT_HELD]
             return Failed(failure(ErrorCode.NOT_HELD, f"do not hold: {', '.join(lost)}"), result)
-        files = _keep(attempt, composed, resources, between=narration.between)
+        with exhausted(admission, resources.codes, when="when they were read back"):
+            files = _keep(attempt, composed, resources, between=narration.between)
     parts = parts_of([(member.edit_id, member.adapter.rank) for member in members])
     return Draft(parts, files, request, result, admission)
 

@@ -156,6 +156,7 @@ class Workload:
     steps: int = 20
     nodes: Nodes = Nodes.RIEMANN
     gated_unit: bool = False
+    walked: int = 0  # tokens of the longest prompt along which EasyEdit's write asks the model
     write: Write = Write.SEARCHED
     ended: bool = True  # the token after the new answer is wanted too
     max_neurons: int = 4096

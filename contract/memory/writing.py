@@ -43,7 +43,16 @@ def write_stages(shape: ModelShape, work: Workload) -> Iterator[Stage]:
     if work.write is Write.SEARCHED:
         yield from _whitening(shape, work)
         yield from _search(shape, work)
+    if work.walked:
+        yield from _walk(shape, work.walked)
     yield columns_stage(shape, work, name="write_columns")
+
+
+def _walk(shape: ModelShape, tokens: int) -> Iterator[Stage]:
+    """One prompt after another, of which only the last token's logits are wanted."""
+    yield Stage(name="write_walk", items=(_passing(shape, tokens),))
+    read = (tokens * shape.d_model + shape.n_vocab) * shape.dtype_bytes
+    yield Stage(name="write_walk_token", items=(_logits(read),))
 
 
 def _whitening(shape: ModelShape, work: Workload) -> Iterator[Stage]:

@@ -172,6 +172,22 @@ def test_memory_that_runs_out_at_one_layer_a_pass_fails_with_both_figures(
     assert worker.activity.current is None
 
 
+def test_memory_that_runs_out_as_an_edit_is_read_back_is_told_with_both_figures(
+    resources: Make, submit: Submit, ledger: Ledger
+) -> None:
+    def run_out() -> None:
+        raise MemoryError("tried to allocate 7 bytes")
+
+    edit_id = submit()
+
+    run_edit(edit_id, resources(editor=FakeEditor(on_verify=run_out)))
+
+    edit = ledger.find(edit_id)
+    assert edit.error.code == "gpu_oom"
+    assert f"{edit.admission.predicted_peak_bytes} bytes were foretold" in edit.error.message
+    assert "memory ran out when it was read back: tried to allocate 7 bytes" in edit.error.message
+
+
 def test_another_error_is_not_tried_again(resources: Make, submit: Submit, ledger: Ledger) -> None:
     class Broken(FakeEditor):
         def edit(self, request: Mapping[str, Any], **given: Any) -> FakeResult:

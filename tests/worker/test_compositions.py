@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from fake_editor import FakeAdapter, FakeEditor, FakeMemory
+from fake_editor import FakeAdapter, FakeComposition, FakeEditor, FakeMemory
 
 from contract.checkpoints import CheckpointView, CompositionView, Part
 from contract.composition import ComposeRequest, Composition
@@ -193,6 +193,31 @@ def test_ranks_that_only_fill_up_belong_to_no_edit(
     parts = published(store, checkpoint_id_of(second)).parts
     assert editor.bases == [FakeAdapter(b"one", rank=1)]
     assert [(p.edit_id, p.first_rank, p.end_rank) for p in parts] == [(first, 0, 1), (second, 1, 2)]
+
+
+@pytest.mark.parametrize("place", ["put together", "read back"])
+def test_memory_that_runs_out_as_edits_are_put_together_is_told_with_both_figures(
+    ledger: Ledger, edited: Submit, compose: Submit, place: str
+) -> None:
+    class Greedy(FakeEditor):
+        def compose(self, *given: Any, **more: Any) -> FakeComposition:
+            if place == "put together":
+                raise MemoryError("tried to allocate 7 bytes")
+            return super().compose(*given, **more)
+
+        def verify(self, *given: Any, **more: Any) -> None:
+            raise RuntimeError("CUDA error: out of memory")
+
+    first, second = edited(b"one"), edited(b"two")
+
+    view = ended(ledger, compose(first, second, editor=Greedy()))
+
+    assert view.error is not None and view.admission is not None
+    assert view.error.code is ErrorCode.GPU_OOM
+    assert f"{view.admission.predicted_peak_bytes} bytes were foretold" in view.error.message
+    assert f"{view.admission.budget_bytes} were free" in view.error.message
+    assert f"when they were {place}" in view.error.message
+    assert ended(ledger, compose(first, second)).status is EditStatus.SUCCEEDED
 
 
 def test_edits_that_do_not_fit_together_are_told_with_the_figures(

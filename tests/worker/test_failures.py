@@ -60,6 +60,13 @@ def test_an_error_without_text_is_told_by_its_name() -> None:
     assert failure_of(ZeroDivisionError(), CODES).message == "ZeroDivisionError"
 
 
+def test_what_was_noted_of_an_error_on_its_way_is_told() -> None:
+    error = MemoryError("tried to allocate 7 bytes")
+    error.add_note("9 bytes were in use")
+
+    assert failure_of(error, CODES).message == "tried to allocate 7 bytes; 9 bytes were in use"
+
+
 def test_the_engine_alone_tells_the_same_codes_as_the_service() -> None:
     for kind, code in engine_codes().items():
         if issubclass(kind, kn.KnError):
@@ -74,6 +81,11 @@ def test_the_engine_alone_tells_the_same_codes_as_the_service() -> None:
         ("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling x", ErrorCode.DEVICE_FAULT),
         ("CUDA error: out of memory", ErrorCode.GPU_OOM),
         ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling x", ErrorCode.GPU_OOM),
+        (
+            "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate "
+            "memory: you tried to allocate 4000 bytes. Error code 12 (Cannot allocate memory)",
+            ErrorCode.GPU_OOM,
+        ),
         ("the size of tensor a must match", ErrorCode.INTERNAL),
     ],
 )

@@ -84,6 +84,14 @@ class Allowance:
         """These are the statements that are attributed: the layers that ride per pass."""
         return self.settle(replace(self.work, attributed=tuple(map(shape_of, statements))))
 
+    def walking(self, tokens: int) -> None:
+        """A prompt of so many tokens is run next: EasyEdit's grow by what the model says."""
+        self.work = replace(self.work, walked=max(self.work.walked, tokens))
+        if self.collected:
+            self._check_fits()
+        else:
+            self.settle(self.work)
+
     def narrow(self, selection: Selection, *, threshold_max: float | None) -> Selection:
         """The neurons are found: if they are more than fit, those above the lowest threshold with
         which they do, not beyond `threshold_max`. What the passes took is free by then."""

@@ -137,9 +137,7 @@ class Editor:
         layers = len(self.resident.blocks) if layers_per_pass is None else layers_per_pass
         if layers < 1:
             raise BadRequestError(f"layers_per_pass is {layers}, not at least 1")
-        devices = {parameter.device for parameter in self.resident.model.parameters()}
-        metering = metered(devices) if self._measure_memory else nullcontext()
-        with self.resident.frozen(), self.resident.interrupted_by(between), metering as peak:
+        with self._at_work(between) as peak:
             allowance = Allowance(
                 self.shape,
                 self.workload(request, base=base, pad_rank=pad_rank),
@@ -182,7 +180,7 @@ class Editor:
         between: Callable[[], None] = lambda: None,
     ) -> Composition:
         """One adapter of several; each request is asked again of the model that has them all."""
-        with self.resident.frozen(), self.resident.interrupted_by(between):
+        with self._at_work(between):
             return compose(
                 self.resident,
                 _whole(adapters, pad_rank),
@@ -233,6 +231,13 @@ class Editor:
             said=references.said(self.resident, self.kept),
         )
         return replace(work, base=shape_of_adapter(base) if base else None, pad_rank=pad_rank)
+
+    @contextmanager
+    def _at_work(self, between: Callable[[], None]) -> Iterator[Peak | None]:
+        devices = {parameter.device for parameter in self.resident.model.parameters()}
+        metering = metered(devices) if self._measure_memory else nullcontext()
+        with self.resident.frozen(), self.resident.interrupted_by(between), metering as peak:
+            yield peak
 
     def _make(
         self,
@@ -288,6 +293,7 @@ class Editor:
             layers_per_pass=allowance.layers,
             riding=allowance.riding,
             attributing=allowance.attributing,
+            walking=allowance.walking,
             hold=allowance.hold,
         )
 

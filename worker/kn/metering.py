@@ -55,13 +55,17 @@ class Peak:
 @contextmanager
 def metered(devices: set[torch.device]) -> Iterator[Peak]:
     """Measure what is allocated on top of what is there: the allocator's own count on GPUs, the
-    storages that operators make on the CPU."""
+    storages that operators make on the CPU. What was seen when an error comes is noted of it."""
     gpus = sorted((d for d in devices if d.type == "cuda"), key=str)
     meter = StorageMeter()
     peak = Peak(CudaGauge(gpus) if gpus else meter)
     try:
         with nullcontext() if gpus else meter:
             yield peak
+    except (MemoryError, RuntimeError) as error:  # what torch tells that memory ran out by
+        peak.read()
+        error.add_note(f"{peak.n_bytes} bytes above the weights were in use at the most")
+        raise
     finally:
         peak.read()
 

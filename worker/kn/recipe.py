@@ -34,6 +34,7 @@ class Task:
     layers_per_pass: int
     riding: Callable[[], int] | None = None  # asked before each pass: layers that ride in it
     attributing: Callable[[Sequence[Statement]], int] | None = None  # layers that may ride
+    walking: Callable[[int], None] = lambda tokens: None  # told of a prompt to be run; may raise
     hold: Callable[[Sequence[Held]], None] = lambda held: None  # told what is held; may raise
     said: Sequence[Sequence[int]] = ()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -19,14 +20,33 @@ def edited(resident: Resident, adapter: Adapter) -> Iterator[None]:
     one overflows.
     """
     after = edited_columns(resident, adapter)
-    before = {write.layer: columns_of(resident, write) for write in adapter.writes}
+    before = [Columns.of(resident, write) for write in adapter.writes]
     try:
         for write in adapter.writes:
             set_columns(resident, write, after[write.layer])
         yield
     finally:
-        for write in adapter.writes:
-            set_columns(resident, write, before[write.layer])
+        for columns in before:
+            columns.put_back()
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Some columns of a weight, as they were."""
+
+    weight: Tensor
+    units: Tensor
+    values: Tensor  # (d_model, len(units))
+
+    @classmethod
+    def of(cls, resident: Resident, write: LayerWrite) -> "Columns":
+        weight = resident.blocks[write.layer].down_weight.detach()
+        units = torch.tensor(write.units, device=weight.device)
+        return cls(weight, units, weight[:, units])
+
+    def put_back(self) -> None:
+        """Allocates nothing: it is done when memory has run out, too."""
+        self.weight.index_copy_(1, self.units, self.values)
 
 
 def edited_columns(resident: Resident, adapter: Adapter) -> dict[int, Tensor]:

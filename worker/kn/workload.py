@@ -100,6 +100,7 @@ def _workload(
         steps=request.hparams.steps,
         nodes=_nodes(request),
         gated_unit=easyedit,
+        walked=_walked(resident, request) if easyedit else 0,
         write=_write_of(request),
         max_neurons=request.hparams.max_neurons or _most_neurons(resident, request),
         references=References.of([len(text) for text in (*references, *said)]),
@@ -121,6 +122,13 @@ def _nodes(request: EditRequest) -> Nodes:
     """EasyEdit has points of its own."""
     easyedit = request.method is Method.EASYEDIT
     return Nodes.ENDPOINTS if easyedit else Nodes(request.rule.value)
+
+
+def _walked(resident: Resident, request: EditRequest) -> int:
+    """Tokens of EasyEdit's last prompt along the new answer; an erase asks for none."""
+    if request.operation is Operation.ERASE:
+        return 0
+    return _one_by_one(resident, request.prompt, request.target_new)[-1].prompt_tokens
 
 
 def _most_neurons(resident: Resident, request: EditRequest) -> int:

@@ -5,7 +5,7 @@ target tokens the argmax token is decoded, appended to the prompt as text, and t
 unit is `gate_proj`'s output; only the request's own prompt counts, so `p` never does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -18,9 +18,8 @@ from worker.kn.errors import NoNeuronsError
 from worker.kn.neuron import Scored, by_layer, coarse, strongest
 from worker.kn.quadrature import endpoints
 from worker.kn.recipe import Selection, Task, Told
-from worker.kn.recording import record
 from worker.kn.resident import Resident
-from worker.kn.statement import Batch, Statement
+from worker.kn.statement import Statement
 
 DEFAULT_THRESHOLD = 0.2
 
@@ -31,7 +30,7 @@ class EasyEdit:
     def select(self, task: Task, *, told: Told) -> Selection:
         hparams = task.request.hparams
         threshold = hparams.adaptive_threshold or DEFAULT_THRESHOLD
-        steps, _ = argmax_walk(task.resident, task.request.prompt, task.ground_truth)
+        steps, _ = _walk(task, task.ground_truth)
         # Only now are the prompts known: a token appended as text may come back as several.
         layers = task.attributing(steps) if task.attributing else task.layers_per_pass
         path = replace(
@@ -63,22 +62,34 @@ class EasyEdit:
 def _direction(task: Task) -> Tensor:
     """Σ target embeddings − Σ argmax embeddings; a single argmax counts twice: (d_model,)."""
     target = task.resident.tokenizer.encode(task.request.target_new)
-    _, said = argmax_walk(task.resident, task.request.prompt, task.request.target_new)
+    _, said = _walk(task, task.request.target_new)
     wide = torch.promote_types(task.resident.dtype, torch.float32)
     rows = task.resident.embeddings.detach()
     lost = rows[said].to(wide).sum(0) * (2 if len(said) == 1 else 1)
     return rows[target].to(wide).sum(0) - lost
 
 
-def argmax_walk(resident: Resident, prompt: str, answer: str) -> tuple[list[Statement], list[int]]:
+def _walk(task: Task, answer: str) -> tuple[list[Statement], list[int]]:
+    return argmax_walk(task.resident, task.request.prompt, answer, walking=task.walking)
+
+
+def argmax_walk(
+    resident: Resident,
+    prompt: str,
+    answer: str,
+    *,
+    walking: Callable[[int], None] = lambda tokens: None,
+) -> tuple[list[Statement], list[int]]:
     """For each target token, BOS first: the prompt so far with that token as its answer.
 
-    Returns the statements, and the argmax token at each, whose text lengthens the prompt.
+    Returns the statements, and the argmax token at each, whose text lengthens the prompt. `walking`
+    is told each prompt's tokens before it is run, and may raise.
     """
     statements, said = [], []
     for target in resident.tokenizer.encode(answer):
         ids = resident.tokenizer.encode(prompt)
         statement = resident.encoder.checked(Statement.of(ids, (target,)))
+        walking(len(statement.ids))
         said.append(_argmax(resident, statement))
         statements.append(statement)
         prompt += resident.tokenizer.decode([said[-1]])
@@ -87,5 +98,6 @@ def argmax_walk(resident: Resident, prompt: str, answer: str) -> tuple[list[Stat
 
 @torch.no_grad()
 def _argmax(resident: Resident, statement: Statement) -> int:
-    recording = record(resident, Batch.of([statement], resident.device))
-    return int(resident.head(recording.last[0, -1]).argmax())
+    ids = torch.tensor([statement.ids], device=resident.device)
+    hidden = resident.decoder(input_ids=ids, use_cache=False).last_hidden_state
+    return int(resident.head(hidden[0, -1]).argmax())
