@@ -6,9 +6,8 @@ A Llama with random weights: 12 layers, hidden 512, intermediate 1376 (Llama-2's
 32,000 words, float32; 20 steps, one answer token, two threads of an idle machine. EasyEdit's
 `get_scores` and `attribute` with its unit and its steps take turns, and what they find must agree
 to 1e-5 of the largest score. EasyEdit's best is its fastest batch size of 1, 5, 10 and 20 (at 80
-tokens of 10 and 20). The floor is the time of `bench.floor`'s products by `torch.matmul`, which
-take turns with `attribute` as well; their time by the engine's own products is told beside it, and
-not judged. All ratios are of medians.
+tokens of 10 and 20). The floor is the time of `bench.floor`'s products, which take turns with
+`attribute` as well. All ratios are of medians.
 
 Gauss-Legendre is held against 20 Riemann points by the largest error of any score, relative to the
 largest score, where the truth is 300 Riemann points and, since those err by some themselves, where
@@ -33,7 +32,7 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from bench.easyedit import easyedit_kn
-from bench.floor import by_engine, necessary, seconds_of
+from bench.floor import necessary, seconds_of
 from bench.report import report
 from bench.words import text_of, word_tokenizer
 from worker.kn import Resident
@@ -136,11 +135,10 @@ def against_floor(subject: Subject, turns: int = 25) -> list[dict[str, Any]]:
             steps=STEPS,
             gate=unit is Unit.GATE,
         )
-        ours, floor, engines = [], [], []
+        ours, floor = [], []
         for _ in range(turns):
             ours.append(_seconds(lambda unit=unit: subject.scores(riemann(STEPS), unit)))
             floor.append(seconds_of(products))
-            engines.append(seconds_of(products, by_engine))
         rows.append(
             {
                 "part": "floor",
@@ -150,10 +148,8 @@ def against_floor(subject: Subject, turns: int = 25) -> list[dict[str, Any]]:
                 "gflop_per_s": sum(p.n_flop for p in products) / 1e9 / median(floor),
                 "seconds": ours,
                 "floor_seconds": floor,
-                "floor_seconds_by_engine": engines,
                 "times_floor": median(ours) / median(floor),
                 "times_floor_best": min(ours) / min(floor),
-                "times_floor_by_engine": median(ours) / median(engines),
             }
         )
         print(rows[-1], file=sys.stderr)
@@ -236,7 +232,6 @@ def _figures(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "times_faster_than_best_batch_size_at_20": best[0],
         "times_faster_than_best_batch_size_at_80": best[1],
         "times_floor": times_floor,
-        "times_floor_by_engine": max(row["times_floor_by_engine"] for row in floors),
         "worst_scores_error": worst,
         "gauss_legendre": points,
         "holds": one >= 65

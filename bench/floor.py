@@ -11,13 +11,11 @@ For a prompt of N tokens, one answer token, m steps and n_layer blocks these are
 - the spread of gradients over d_ff by W_down, and for the gate as the unit the entries' own W_down.
 
 They are run bare, one after another, with the model's own weights and results kept in buffers that
-are there already: no norm, no activation function, no mask, no softmax, no autograd. The floor is
-their time by `torch.matmul`, the rate that any code gets from torch; since the engine's own
-products with weights may be faster, the time by these is told beside it.
+are there already: no norm, no activation function, no mask, no softmax, no autograd.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -25,7 +23,6 @@ from torch import Tensor, nn
 
 from worker.kn import Resident
 from worker.kn.layout import Block
-from worker.kn.products import product
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +47,11 @@ class Product:
         return 2 * self.out.numel() * self.a.shape[-1]
 
 
-Multiply = Callable[[Product], object]
-
-
-def by_matmul(p: Product) -> None:
-    torch.matmul(p.a, p.b, out=p.out)
-
-
-def by_engine(p: Product) -> None:
-    """As the engine takes its products with weights; attention's are torch's in any case."""
-    if p.b.ndim == 2:
-        product(p.a, p.b.t())
-    else:
-        by_matmul(p)
-
-
-def seconds_of(products: list[Product], multiply: Multiply = by_matmul) -> float:
+def seconds_of(products: list[Product]) -> float:
     """The time of one run through all products."""
     began = time.perf_counter()
-    for each in products:
-        multiply(each)
+    for product in products:
+        torch.matmul(product.a, product.b, out=product.out)
     return time.perf_counter() - began
 
 

@@ -16,7 +16,6 @@ from torch import Tensor
 from contract.memory import STATEMENTS_PER_PASS
 from worker.kn.answer import answer_gradient
 from worker.kn.layout import Block
-from worker.kn.products import product
 from worker.kn.quadrature import Quadrature, beside
 from worker.kn.recording import Recording, Trace, record
 from worker.kn.resident import Resident
@@ -192,4 +191,4 @@ def _gate_scores(block: Block, trace: Trace, path: Path, weighted: Tensor) -> Te
 def _times(g: Tensor, weight: Tensor) -> Tensor:
     """g @ weight in the weight's dtype, g brought to unit size so that none of it underflows."""
     size = g.abs().amax(-1, keepdim=True).clamp_min(torch.finfo(g.dtype).tiny)
-    return product((g / size).to(weight.dtype), weight.t()).to(g.dtype) * size
+    return ((g / size).to(weight.dtype) @ weight).to(g.dtype) * size

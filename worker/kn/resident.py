@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from contract.memory import ModelShape
 from worker.kn.layout import Block, Layout, blocks_of, layout_of
-from worker.kn.products import fast_products
 from worker.kn.statement import Encoder, Tokenizer
 
 
@@ -88,13 +87,12 @@ class Resident:
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """No weight asks for a gradient meanwhile, so that products with them are fast."""
+        """No weight asks for a gradient meanwhile."""
         learning = [p for p in self.model.parameters() if p.requires_grad]
         for parameter in learning:
             parameter.requires_grad_(False)
         try:
-            with fast_products(self.model):
-                yield
+            yield
         finally:
             for parameter in learning:
                 parameter.requires_grad_(True)
