@@ -1,11 +1,8 @@
 """A served API over a real Redis, in which the test plays the worker."""
 
 import shutil
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,63 +10,16 @@ import httpx
 import pytest
 from edited_base import write_base
 from redis import Redis
+from served_api import served_api
+from told_by_workers import MODEL, NOW, RESULT, WORKER
 
-from app.main import create_app
-from app.server import server_of
-from app.service import Pace
 from contract.attempts import Attempts
 from contract.checkpoints import CheckpointView, Part
-from contract.connection import connect
 from contract.ids import checkpoint_id_of
-from contract.keys import KeyRing, Keys
 from contract.ledger import Ledger
-from contract.lifecycle import Outcome
 from contract.settings import Settings
 from contract.store import CheckpointStore
-from contract.views import (
-    EditResult,
-    MemoryItem,
-    MemoryView,
-    Metrics,
-    ModelView,
-    NeuronView,
-    ShapeView,
-    StageMemory,
-    WorkerState,
-    WorkerView,
-)
-
-NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
-FAST = Pace(poll_s=0.02, heartbeat_s=0.2)
-
-
-@contextmanager
-def _served(settings: Settings) -> Iterator[str]:
-    """The base URL of an API that answers from a thread of this process."""
-    stopping = threading.Event()
-    redis = connect(settings.redis_url, retries=0, timeout_s=2.0)
-    ledger = Ledger(
-        redis,
-        max_queued=settings.max_queued,
-        idempotency_ttl_s=settings.idempotency_ttl_s,
-    )
-    store = CheckpointStore(settings.data_dir)
-    keys = KeyRing(Keys.parse(settings.api_keys, source="api_keys"), settings.api_keys_file)
-    app = create_app(settings, ledger=ledger, store=store, keys=keys, pace=FAST, stopping=stopping)
-    server = server_of(app, host="127.0.0.1", port=0, stopping=stopping)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            assert thread.is_alive(), "the server did not start"
-            time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join(timeout=20)
-        redis.close()
-
+from contract.views import EditResult, ModelView, WorkerView
 
 Serve = Callable[..., httpx.Client]
 
@@ -84,7 +34,7 @@ def serve(redis_url: str, tmp_path: Path) -> Iterator[Serve]:
                 "redis_url": redis_url,
                 "data_dir": tmp_path / "data",
             } | settings
-            url = stack.enter_context(_served(Settings(**chosen)))
+            url = stack.enter_context(served_api(Settings(**chosen)))
             return stack.enter_context(httpx.Client(base_url=url, timeout=20))
 
         yield serve
@@ -98,7 +48,7 @@ def _data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def _base_url(_redis_socket: str, _data_dir: Path) -> Iterator[str]:
     settings = Settings(redis_url=f"unix://{_redis_socket}?db=0", data_dir=_data_dir)
-    with _served(settings) as url:
+    with served_api(settings) as url:
         yield url
 
 
@@ -136,48 +86,13 @@ def store(_data_dir: Path) -> CheckpointStore:
 @pytest.fixture(scope="session")
 def model() -> ModelView:
     """A small Llama without a tokenizer in the store."""
-    shape = ShapeView(
-        n_layer=2,
-        d_model=8,
-        d_ff=16,
-        n_head=2,
-        n_kv_head=2,
-        d_head=4,
-        n_vocab=100,
-        tied=False,
-        qkv_bias=False,
-        qk_norm=False,
-        n_position=64,
-        dtype_bytes=4,
-    )
-    return ModelView(
-        name="demo",
-        architecture="LlamaForCausalLM",
-        dtype="float32",
-        n_param=2_920,
-        weights_bytes=11_680,
-        base_digest="0" * 64,
-        shape=shape,
-    )
+    return MODEL
 
 
 @pytest.fixture(scope="session")
 def worker() -> WorkerView:
     """A worker of that model with a gigabyte to spend."""
-    return WorkerView(
-        id="worker-1",
-        model="demo",
-        host="somewhere",
-        pid=1,
-        device="cpu",
-        state=WorkerState.IDLE,
-        free_bytes=2_000_000_000,
-        total_bytes=4_000_000_000,
-        budget_bytes=1_000_000_000,
-        mean_edit_s=2.0,
-        started_at=NOW,
-        heartbeat_at=NOW,
-    )
+    return WORKER
 
 
 @pytest.fixture
@@ -202,30 +117,7 @@ def fact() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def result() -> EditResult:
     """What came of an edit that held."""
-    return EditResult(
-        outcome=Outcome.HELD,
-        before="Paris.",
-        after="Rome.",
-        neurons=(NeuronView(layer=1, unit=3, score=0.5),),
-        metrics=Metrics(rewrite_acc=1.0),
-        memory=MemoryView(
-            predicted_peak_bytes=2000,
-            observed_peak_bytes=1500,
-            stages=(
-                StageMemory(
-                    stage="collect",
-                    predicted_bytes=2000,
-                    observed_bytes=1500,
-                    items=(
-                        MemoryItem(name="logits", bytes=1200, depends_on="vocabulary"),
-                        MemoryItem(name="rows", bytes=800, depends_on="steps"),
-                    ),
-                ),
-                StageMemory(stage="write", predicted_bytes=1000, observed_bytes=None),
-            ),
-        ),
-        timings={"collect": 0.25},
-    )
+    return RESULT
 
 
 @pytest.fixture

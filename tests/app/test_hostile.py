@@ -69,9 +69,9 @@ def test_no_path_parameter_leads_anywhere(
         assert b"root:" not in response.content
 
 
-@pytest.mark.parametrize("control", ["%0a", "%0d%0a", "%00", "%7f"])
-def test_a_path_with_a_control_character_behind_it_leads_nowhere(
-    api: httpx.Client, served: ModelView, checkpoint: CheckpointView, control: str
+@pytest.mark.parametrize("behind", ["%0a", "%0d%0a", "%0a%0a"])
+def test_a_path_with_a_line_break_behind_it_leads_nowhere(
+    api: httpx.Client, served: ModelView, checkpoint: CheckpointView, behind: str
 ) -> None:
     described = api.get("/openapi.json").json()["paths"]
     told = [(method, path) for path, by_method in described.items() for method in by_method]
@@ -79,7 +79,7 @@ def test_a_path_with_a_control_character_behind_it_leads_nowhere(
         filled = re.sub(r"\{path\}", checkpoint.files[0].path, path)
         filled = re.sub(r"\{\w*\}", checkpoint.id, filled)
 
-        response = api.request(method, filled + control)
+        response = api.request(method, filled + behind)
 
         assert response.status_code == 404, (method, filled)
 

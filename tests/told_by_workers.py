@@ -1,0 +1,80 @@
+"""What workers tell of themselves, of their model and of an edit, in round numbers."""
+
+from datetime import UTC, datetime
+
+from contract.lifecycle import Outcome
+from contract.views import (
+    EditResult,
+    MemoryItem,
+    MemoryView,
+    Metrics,
+    ModelView,
+    NeuronView,
+    ShapeView,
+    StageMemory,
+    WorkerState,
+    WorkerView,
+)
+
+NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+_SHAPE = ShapeView(
+    n_layer=2,
+    d_model=8,
+    d_ff=16,
+    n_head=2,
+    n_kv_head=2,
+    d_head=4,
+    n_vocab=100,
+    tied=False,
+    qkv_bias=False,
+    qk_norm=False,
+    n_position=64,
+    dtype_bytes=4,
+)
+MODEL = ModelView(
+    name="demo",
+    architecture="LlamaForCausalLM",
+    dtype="float32",
+    n_param=2_920,
+    weights_bytes=11_680,
+    base_digest="0" * 64,
+    shape=_SHAPE,
+)
+WORKER = WorkerView(
+    id="worker-1",
+    model="demo",
+    host="somewhere",
+    pid=1,
+    device="cpu",
+    state=WorkerState.IDLE,
+    free_bytes=2_000_000_000,
+    total_bytes=4_000_000_000,
+    budget_bytes=1_000_000_000,
+    mean_edit_s=2.0,
+    started_at=NOW,
+    heartbeat_at=NOW,
+)
+RESULT = EditResult(
+    outcome=Outcome.HELD,
+    before="Paris.",
+    after="Rome.",
+    neurons=(NeuronView(layer=1, unit=3, score=0.5),),
+    metrics=Metrics(rewrite_acc=1.0),
+    memory=MemoryView(
+        predicted_peak_bytes=2000,
+        observed_peak_bytes=1500,
+        stages=(
+            StageMemory(
+                stage="collect",
+                predicted_bytes=2000,
+                observed_bytes=1500,
+                items=(
+                    MemoryItem(name="logits", bytes=1200, depends_on="vocabulary"),
+                    MemoryItem(name="rows", bytes=800, depends_on="steps"),
+                ),
+            ),
+            StageMemory(stage="write", predicted_bytes=1000, observed_bytes=None),
+        ),
+    ),
+    timings={"collect": 0.25},
+)
