@@ -4,8 +4,6 @@ A name means the same wherever it stands; `Schema.name` goes before `name`. Size
 times of day RFC 3339 in UTC, lengths of time in seconds: the name tells which.
 """
 
-from typing import Any
-
 from contract.failures import ErrorCode
 
 TERMS: dict[str, str] = {
@@ -204,12 +202,6 @@ CODES: dict[ErrorCode, str] = {
     ErrorCode.STORE_CORRUPT: "The store no longer holds what was put there.",
     ErrorCode.ATTEMPTS_EXHAUSTED: "Its workers died as often as it may be begun.",
     ErrorCode.INTERNAL: "Something unexpected; the request id leads to the log.",
-}
-
-EXAMPLES: dict[str, Any] = {
-    "ComposeRequest": {
-        "edits": ["edit-01a210d498a0d0b42962abe24cd0", "edit-01a210d4a1f3c07be19d52aa7e61"]
-    },
 }
 
 

@@ -6,7 +6,8 @@ from fastapi import FastAPI
 
 from app.authentication import OPEN_PATHS
 from app.errors import STATUS
-from app.glossary import CODES, EXAMPLES, meaning
+from app.examples import EXAMPLES
+from app.glossary import CODES, meaning
 from app.problems import MEDIA_TYPE, Problem
 from contract.failures import ErrorCode
 
@@ -67,7 +68,7 @@ def _explain(schema: dict[str, Any]) -> None:
         for field, told in described.get("properties", {}).items():
             _describe(told, meaning(name, field))
         if name in EXAMPLES:
-            described.setdefault("examples", [EXAMPLES[name]])
+            described["examples"] = [EXAMPLES[name]]
     for path in schema["paths"].values():
         for operation in path.values():
             for parameter in operation.get("parameters", ()):

@@ -1,15 +1,20 @@
 """The service's description of itself."""
 
+import json
 from typing import Any
 
 import httpx
 import pytest
+from pydantic import BaseModel
 
 from app.errors import STATUS, ApiError
 from app.glossary import CODES, TERMS
+from app.problems import Problem
+from contract.checkpoints import CheckpointView, CompositionView
 from contract.composition import ComposeRequest
 from contract.edits import EditRequest
 from contract.failures import ErrorCode
+from contract.views import EditEvent, EditView, Foretold, WorkerView
 
 
 @pytest.fixture
@@ -160,3 +165,25 @@ def test_every_body_has_an_example_that_is_taken(description: dict[str, Any]) ->
     assert bodies == {"EditRequest", "ComposeRequest"}
     EditRequest.model_validate(schemas["EditRequest"]["examples"][0])
     ComposeRequest.model_validate(schemas["ComposeRequest"]["examples"][0])
+
+
+MODELS: dict[str, type[BaseModel]] = {
+    "EditRequest": EditRequest,
+    "ComposeRequest": ComposeRequest,
+    "EditView": EditView,
+    "EditEvent": EditEvent,
+    "Foretold": Foretold,
+    "CheckpointView": CheckpointView,
+    "CompositionView": CompositionView,
+    "WorkerView": WorkerView,
+    "Problem": Problem,
+}
+
+
+def test_every_example_is_one_of_what_it_stands_for(description: dict[str, Any]) -> None:
+    schemas = description["components"]["schemas"]
+    shown = {name: schema["examples"] for name, schema in schemas.items() if "examples" in schema}
+
+    assert shown.keys() == MODELS.keys()
+    for name, examples in shown.items():
+        MODELS[name].model_validate_json(json.dumps(examples[0]))
