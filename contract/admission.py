@@ -64,6 +64,22 @@ def decide(
     )
 
 
+def with_layers(
+    admission: Admission, shape: ModelShape, work: Workload, layers: int, *, on_host: bool = True
+) -> Admission:
+    """The same as it is foretold when so many layers ride per pass."""
+    neurons = admission.applied.max_neurons
+    fitting = _fitting(shape, work, Fit(layers=layers, neurons=neurons), on_host=on_host)
+    applied = admission.applied.model_copy(update={"layers_per_pass": layers})
+    return admission.model_copy(
+        update={
+            "predicted_peak_bytes": fitting.peak_bytes,
+            "items": _told(fitting.binding.items),
+            "applied": applied,
+        }
+    )
+
+
 def decide_composition(
     shape: ModelShape,
     work: Composing,

@@ -4,20 +4,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from contract.admission import decide, decide_composition
+from contract.admission import decide, decide_composition, with_layers
 from contract.attempts import Attempt
 from contract.cards import default_threshold
 from contract.edits import EditRequest
 from contract.failures import ErrorCode
 from contract.lifecycle import Phase
-from contract.memory import ExcessError
+from contract.memory import ExcessError, Workload
 from contract.views import Admission, Applied, Decision, EditResult
 from contract.written import composing_of
 from worker.device_memory import budget_bytes, capacity_bytes
 from worker.failures import Codes, code_of, message_of
 from worker.lineage import Member
 from worker.logs import EventLog
-from worker.resources import Made, Resources
+from worker.resources import Editor, Made, Resources
 
 log = EventLog(__name__)
 
@@ -146,7 +146,14 @@ def _until_free(admission: Admission, needed_bytes: int) -> Admission:
 
 
 def edit_within(
-    attempt: Attempt, admission: Admission, parsed: Any, *, resources: Resources, **given: Any
+    attempt: Attempt,
+    admission: Admission,
+    parsed: Any,
+    *,
+    base: Any,
+    pad_rank: int | None,
+    resources: Resources,
+    **given: Any,
 ) -> tuple[Made, Admission]:
     """Edit as admitted; each time memory runs out, free it and try with half the layers a pass.
     Fewer layers are told at once, whoever takes their room.
@@ -160,10 +167,13 @@ def edit_within(
         admission = _with(admission, Applied(layers_per_pass=layers), LOWERED)
         resources.attempts.admit(attempt, admission)
 
+    editor = resources.editor
     while True:
         try:
-            made = resources.editor.edit(
+            made = editor.edit(
                 parsed,
+                base=base,
+                pad_rank=pad_rank,
                 layers_per_pass=admission.applied.layers_per_pass,
                 budget_bytes=admission.budget_bytes,
                 room_bytes=resources.room_bytes,
@@ -183,17 +193,18 @@ def edit_within(
         resources.memory.release()
         resources.weights.check()
         log.warning("memory_ran_out", layers_per_pass=admission.applied.layers_per_pass)
-        admission = _halved(admission, told)
+        work = editor.workload(parsed, base=base, pad_rank=pad_rank)
+        admission = _halved(admission, work, told, editor=editor)
         resources.attempts.admit(attempt, admission)
 
 
-def _halved(admission: Admission, told: str) -> Admission:
+def _halved(admission: Admission, work: Workload, told: str, *, editor: Editor) -> Admission:
     layers = admission.applied.layers_per_pass
     if layers == 1:
         raise MemoryExhaustedError(admission, told, when="at 1 layer a pass")
-    return _with(
-        admission, Applied(layers_per_pass=layers // 2), f"memory ran out at {layers} layers a pass"
-    )
+    on_host = editor.device.startswith("cpu")
+    fewer = with_layers(admission, editor.shape, work, layers // 2, on_host=on_host)
+    return _with(fewer, fewer.applied, f"memory ran out at {layers} layers a pass")
 
 
 def as_applied(admission: Admission, result: EditResult) -> Admission:

@@ -28,10 +28,11 @@ SERVICE_CODES: Codes = {
 }
 
 # How CUDA tells what went wrong below torch's allocator, whatever torch's class for it, and how
-# torch tells that main memory ran out.
+# torch and oneDNN tell that main memory ran out.
 _OUT_OF_MEMORY = re.compile(
     r"CUDA error: (out of memory|CUBLAS_STATUS_ALLOC_FAILED)"
     r"|.*DefaultCPUAllocator: can't allocate memory"
+    r"|could not create a (primitive|memory object)"
 )
 _DEVICE_FAULT = re.compile(r"CUDA error: |cuDNN error: ")
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})

@@ -10,7 +10,7 @@ from fake_editor import FakeEditor, FakeMemory, FakeResult
 from contract.edits import HParams, Method
 from contract.ledger import Ledger
 from contract.lifecycle import EditStatus, QueuedReason
-from contract.memory import ExcessError, ModelShape
+from contract.memory import ExcessError, ModelShape, estimate
 from contract.views import Decision
 from worker.patience import wait, wait_s
 from worker.resources import Resources
@@ -151,6 +151,10 @@ def test_when_memory_runs_out_all_the_same_half_the_layers_are_tried(
         "memory ran out at 8 layers a pass",
         "memory ran out at 4 layers a pass",
     )
+    work = editor.workload({})
+    foretold = estimate(EIGHT_LAYERS, work, layers_per_pass=2)
+    assert edit.admission.predicted_peak_bytes == foretold.peak_bytes
+    assert sum(item.bytes for item in edit.admission.items) == foretold.peak_bytes
 
 
 def test_memory_that_runs_out_at_one_layer_a_pass_fails_with_both_figures(

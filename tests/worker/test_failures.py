@@ -86,6 +86,7 @@ def test_the_engine_alone_tells_the_same_codes_as_the_service() -> None:
             "memory: you tried to allocate 4000 bytes. Error code 12 (Cannot allocate memory)",
             ErrorCode.GPU_OOM,
         ),
+        ("could not create a primitive", ErrorCode.GPU_OOM),
         ("the size of tensor a must match", ErrorCode.INTERNAL),
     ],
 )
