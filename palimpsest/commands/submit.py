@@ -101,6 +101,8 @@ def _facts(arguments: argparse.Namespace) -> Facts:
     if flags:
         raise UsageError("give a FILE or a fact by flags, not both")
     records = _records(arguments.file)
+    if arguments.offset and arguments.offset >= len(records):
+        raise UsageError(f"{arguments.file} has {len(records)} records: --offset leaves none")
     return select(records, offset=arguments.offset, limit=arguments.limit, overrides=overrides)
 
 

@@ -400,6 +400,15 @@ def test_a_checkpoint_is_shown_by_its_id(cli: Cli, service: Any) -> None:
     assert json.loads(cli("get", "ckpt-1", "--json").out)["id"] == "ckpt-1"
 
 
+def test_an_offset_that_leaves_no_record_is_wrong_usage(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "facts.json"
+    file.write_text('[{"prompt": "a", "target_new": "b"}]')
+
+    ran = cli("submit", str(file), "--offset", "1")
+
+    assert ran == Ran(2, "", f"palimpsest: {file} has 1 records: --offset leaves none\n")
+
+
 @pytest.mark.parametrize(
     ("edits", "told"),
     [(["edit-9"], "edits.0: "), ([f"edit-{1:028x}"] * 2, "edits: names an edit twice")],
