@@ -179,10 +179,9 @@ class House:
             record_of=self.ledger.record,
             store=store,
             activity=Activity(),
-            memory=PlentifulMemory(),
+            monitor=self._monitor(budget),
             codes={**SERVICE_CODES, **engine_codes()},
             max_attempts=3,
-            memory_cap_bytes=0,
             deadline=lambda left_s: nullcontext(),
             hand_back=partial(hand_back, attempts=attempts, queue=queue),
             defer=partial(defer, attempts=attempts, queue=queue),
@@ -196,17 +195,17 @@ class House:
     def allow(self, budget: int) -> None:
         """From now on edits have so many bytes, and the worker says so."""
         self.budget_bytes = self.editor.held_to_bytes = budget
-        self.resources = replace(self.resources, memory_cap_bytes=budget)
+        self.resources = replace(self.resources, monitor=self._monitor(budget))
         self._announce()
+
+    def _monitor(self, budget: int) -> Monitor:
+        weights_bytes = self.editor.shape.weights_bytes
+        return Monitor(PlentifulMemory(), weights_bytes=weights_bytes, cap_bytes=budget)
 
     def _announce(self) -> None:
         identity = Identity.of_this_process(model=MODEL, device="cpu", now_s=time.time())
-        weights_bytes = self.editor.shape.weights_bytes
-        monitor = Monitor(
-            self.resources.memory, weights_bytes=weights_bytes, cap_bytes=self.budget_bytes
-        )
         view = announcement.worker_view(
-            identity, self.resources.activity, monitor.look(), now_s=time.time()
+            identity, self.resources.activity, self.resources.monitor.look(), now_s=time.time()
         )
         self.ledger.presence.publish_worker(view, ttl_s=86_400)
 

@@ -13,7 +13,6 @@ from contract.lifecycle import Phase
 from contract.memory import ExcessError, Workload
 from contract.views import Admission, Applied, Decision, EditResult
 from contract.written import composing_of
-from worker.device_memory import budget_bytes, capacity_bytes
 from worker.failures import Codes, code_of, message_of
 from worker.lineage import Member
 from worker.logs import EventLog
@@ -47,7 +46,7 @@ def settled(request: EditRequest, *, resources: Resources) -> EditRequest:
     """The request with the threshold that its card stands for, where it sets none."""
     if resources.editor.device.startswith("cpu"):
         return request
-    threshold = default_threshold(request, card_bytes=resources.memory.read().total_bytes)
+    threshold = default_threshold(request, card_bytes=resources.monitor.card_bytes)
     if threshold is None:
         return request
     hparams = request.hparams.model_copy(update={"adaptive_threshold": threshold})
@@ -70,8 +69,8 @@ def admit(
     admission = decide(
         editor.shape,
         editor.workload(parsed, base=base, pad_rank=request.pad_rank),
-        budget_bytes=_free_bytes(resources),
-        rest_bytes=_rest_bytes(resources),
+        budget_bytes=resources.monitor.free_bytes(),
+        rest_bytes=resources.monitor.rest_bytes(),
         on_host=editor.device.startswith("cpu"),
         threshold=request.hparams.adaptive_threshold,
         threshold_max=request.hparams.adaptive_threshold_max,
@@ -100,8 +99,8 @@ def admit_composition(
     admission = decide_composition(
         editor.shape,
         work,
-        budget_bytes=_free_bytes(resources),
-        rest_bytes=_rest_bytes(resources),
+        budget_bytes=resources.monitor.free_bytes(),
+        rest_bytes=resources.monitor.rest_bytes(),
         on_host=editor.device.startswith("cpu"),
     )
     resources.attempts.admit(attempt, admission)
@@ -117,23 +116,6 @@ def exhausted(admission: Admission, codes: Codes, *, when: str) -> Iterator[None
         if code_of(error, codes) is not ErrorCode.GPU_OOM:
             raise
         raise MemoryExhaustedError(admission, message_of(error), when=when) from None
-
-
-def _free_bytes(resources: Resources) -> int:
-    """What may be foretold of a job that is to fit beside what is in the memory now."""
-    reading = resources.memory.read()
-    return resources.foretellable(budget_bytes(reading, cap_bytes=resources.memory_cap_bytes))
-
-
-def _rest_bytes(resources: Resources) -> int:
-    """What may be foretold of an edit when nothing but the weights is in the memory."""
-    return resources.foretellable(
-        capacity_bytes(
-            resources.memory.read(),
-            weights_bytes=resources.editor.shape.weights_bytes,
-            cap_bytes=resources.memory_cap_bytes,
-        )
-    )
 
 
 def _until_free(admission: Admission, needed_bytes: int) -> Admission:
@@ -176,7 +158,7 @@ def edit_within(
                 pad_rank=pad_rank,
                 layers_per_pass=admission.applied.layers_per_pass,
                 budget_bytes=admission.budget_bytes,
-                room_bytes=resources.room_bytes,
+                room_bytes=resources.monitor.room_bytes,
                 lowered=lowered,
                 **given,
             )
@@ -186,11 +168,11 @@ def edit_within(
                 raise
             told = message_of(error)
         except ExcessError as excess:
-            if excess.predicted > _rest_bytes(resources):
+            if excess.predicted > resources.monitor.rest_bytes():
                 raise
             raise CrowdedOutError(excess) from None
         # Only here, where the exception and its frames are gone, can their memory be freed.
-        resources.memory.release()
+        resources.monitor.release()
         resources.weights.check()
         log.warning("memory_ran_out", layers_per_pass=admission.applied.layers_per_pass)
         work = editor.workload(parsed, base=base, pad_rank=pad_rank)

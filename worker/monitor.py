@@ -57,17 +57,11 @@ class Monitor:
         """From now on, budgets are told in bytes as the formula counts them."""
         self._probing = probing
 
-    def foretellable(self, n_bytes: int) -> int:
-        """The most that may be foretold of an edit that is to fit in `n_bytes`."""
-        return (self._probing.calibration or Calibration()).foretellable(n_bytes)
-
     def look(self) -> Outlook:
         """Measure now."""
         reading = self._memory.read()
         room = self._room_bytes(reading)
-        capacity = self.foretellable(
-            capacity_bytes(reading, weights_bytes=self._weights_bytes, cap_bytes=self._cap_bytes)
-        )
+        capacity = self._rest_bytes(reading)
         state = state_after(self._state, room_bytes=room, capacity_bytes=capacity)
         changed = state is not self._state
         if changed:
@@ -82,6 +76,23 @@ class Monitor:
             changed=changed,
         )
 
+    @property
+    def card_bytes(self) -> int:
+        """What there is in all."""
+        return self._memory.read().total_bytes
+
+    def release(self) -> None:
+        """Let go of what nobody refers to any more."""
+        self._memory.release()
+
+    def free_bytes(self) -> int:
+        """What may be foretold of a job that is to fit beside what is in the memory now."""
+        return self._foretellable_of(self._memory.read())
+
+    def rest_bytes(self) -> int:
+        """What may be foretold of one when nothing but the weights is in the memory."""
+        return self._rest_bytes(self._memory.read())
+
     def room_bytes(self) -> int:
         """What the edit in work may take in all, as others leave it now."""
         return self._room_bytes(self._memory.read())
@@ -89,7 +100,19 @@ class Monitor:
     def _room_bytes(self, reading: MemoryReading) -> int:
         held = max(reading.own_bytes - self._resting_bytes, 0)
         at_rest = MemoryReading(reading.free_bytes + held, reading.total_bytes)
-        return self.foretellable(budget_bytes(at_rest, cap_bytes=self._cap_bytes))
+        return self._foretellable_of(at_rest)
+
+    def _rest_bytes(self, reading: MemoryReading) -> int:
+        return self._foretellable(
+            capacity_bytes(reading, weights_bytes=self._weights_bytes, cap_bytes=self._cap_bytes)
+        )
+
+    def _foretellable_of(self, reading: MemoryReading) -> int:
+        return self._foretellable(budget_bytes(reading, cap_bytes=self._cap_bytes))
+
+    def _foretellable(self, n_bytes: int) -> int:
+        """The most that may be foretold of an edit that is to fit in `n_bytes`."""
+        return (self._probing.calibration or Calibration()).foretellable(n_bytes)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)

@@ -10,9 +10,9 @@ from contract.attempts import Attempt, Attempts
 from contract.memory import ModelShape, Workload
 from contract.record import EditRecord
 from worker.activity import Activity
-from worker.device_memory import DeviceMemory
 from worker.failures import Codes
 from worker.fitness import Weights
+from worker.monitor import Monitor
 from worker.publishing import Store
 
 Watch = Callable[[str, int, int], None]
@@ -99,10 +99,9 @@ class Resources:
     record_of: Callable[[str], EditRecord | None]
     store: Store
     activity: Activity
-    memory: DeviceMemory
+    monitor: Monitor
     codes: Codes
     max_attempts: int
-    memory_cap_bytes: int | None
     deadline: Callable[[float | None], AbstractContextManager[None]]
     hand_back: Callable[[Attempt], None]
     defer: Defer
@@ -112,7 +111,3 @@ class Resources:
     weights: Weights
     watchdog: Callable[[], AbstractContextManager[None]] = nullcontext
     clock: Callable[[], float] = time.time
-    room_bytes: Callable[[], int] | None = None
-    """What the edit in work may take, as others leave it now."""
-    foretellable: Callable[[int], int] = int
-    """The most that may be foretold of an edit that is to fit in so many bytes."""

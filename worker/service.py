@@ -111,10 +111,9 @@ def serve(
         record_of=ledger.record,
         store=store,
         activity=activity,
-        memory=memory,
+        monitor=monitor,
         codes=codes,
         max_attempts=settings.max_attempts,
-        memory_cap_bytes=settings.memory_budget_bytes,
         deadline=partial(time_limit, settings.job_timeout_s),
         hand_back=_hand_back(settings, lines, model=model),
         defer=partial(
@@ -127,8 +126,6 @@ def serve(
         drop_connections=lines.patient.connection_pool.disconnect,
         weights=Weights.of(editor.fingerprint),
         watchdog=partial(last_resort, _longest_s(settings) + LAST_RESORT_S),
-        room_bytes=monitor.room_bytes,
-        foretellable=monitor.foretellable,
     )
     sweep = Sweep(
         model=model,
@@ -144,16 +141,16 @@ def serve(
     worker = _leased_worker(resources, lines, sweep)
     _forget_the_dead(lines.patient, ledger.presence, identity)
     worker.listen_to_signals()
-    with _heartbeat(settings, lines, identity, resources, monitor):
+    with _heartbeat(settings, lines, identity, resources):
         log.info("worker_started", worker_id=identity.worker_id, model=model)
         if settings.probes:
-            monitor.calibrate(_probing(resources, monitor, identity, Probings(lines.patient)))
+            monitor.calibrate(_probing(resources, identity, Probings(lines.patient)))
         worker.work(logging_level="WARNING")
         log.info("worker_stopped", worker_id=identity.worker_id, draining=activity.draining)
     return 0 if activity.draining else 1
 
 
-def _probing(resources: Resources, monitor: Monitor, identity: Identity, kept: Probings) -> Probing:
+def _probing(resources: Resources, identity: Identity, kept: Probings) -> Probing:
     """What was found here before, so that the edits of a worker that died do not wait for it."""
     circumstances = {
         "host": identity.host,
@@ -165,20 +162,20 @@ def _probing(resources: Resources, monitor: Monitor, identity: Identity, kept: P
     if found is not None:
         log.info("calibration_kept", calibration=found.model_dump()["calibration"])
         return found
-    found = _probed(resources, monitor)
+    found = _probed(resources)
     kept.keep(circumstances, found)
     return found
 
 
-def _probed(resources: Resources, monitor: Monitor) -> Probing:
+def _probed(resources: Resources) -> Probing:
     """After the first beat: the API need not wait, edits do."""
     found = probe(
         resources.editor,
-        budget_bytes=monitor.room_bytes,
+        budget_bytes=resources.monitor.room_bytes,
         limit=partial(time_limit, PROBES_LIMIT_S, None),
         codes=resources.codes,
     )
-    resources.memory.release()
+    resources.monitor.release()
     resources.weights.check()
     return found
 
@@ -223,14 +220,13 @@ def _heartbeat(
     lines: Lines,
     identity: Identity,
     resources: Resources,
-    monitor: Monitor,
 ) -> Heartbeat:
     return Heartbeat(
         identity,
         resources.activity,
         attempts=Attempts(lines.brisk, lease_s=settings.lease_s),
         presence=Presence(lines.brisk),
-        monitor=monitor,
+        monitor=resources.monitor,
         lease_s=settings.lease_s,
         longest_s=_longest_s(settings),
     )

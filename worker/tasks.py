@@ -77,7 +77,7 @@ def _ending(attempt: Attempt, record: EditRecord, resources: Resources) -> Endin
             # As text: a log record that kept the exception would keep its frames' tensors.
             log.error("edit_broke", traceback=traceback.format_exc())
     # Only here, where the exception and its frames are gone, can their memory be freed.
-    resources.memory.release()
+    resources.monitor.release()
     # A timeout may have struck between a command and its reply.
     resources.drop_connections()
     resources.weights.check()

@@ -17,9 +17,11 @@ from contract.origin import Origin
 from contract.store import CheckpointStore
 from contract.views import Admission, Applied, Decision
 from worker.activity import Activity
+from worker.device_memory import DeviceMemory
 from worker.failures import SERVICE_CODES
 from worker.fitness import Weights
 from worker.handback import defer, hand_back
+from worker.monitor import Monitor
 from worker.resources import Resources
 
 REQUEST = EditRequest(prompt="The capital of France is", target_new="Rome")
@@ -63,7 +65,9 @@ def submit(ledger: Ledger) -> Callable[..., str]:
 def resources(redis: Redis, ledger: Ledger, store: CheckpointStore) -> Callable[..., Resources]:
     """Resources as a worker has them, except for what a test names."""
 
-    def make(**changes: Any) -> Resources:
+    def make(
+        *, memory: DeviceMemory | None = None, memory_cap_bytes: int | None = None, **changes: Any
+    ) -> Resources:
         attempts = Attempts(redis, lease_s=30)
         usual: dict[str, Any] = {
             "worker_id": "here-1-aa",
@@ -73,10 +77,8 @@ def resources(redis: Redis, ledger: Ledger, store: CheckpointStore) -> Callable[
             "record_of": ledger.record,
             "store": store,
             "activity": Activity(),
-            "memory": FakeMemory(),
             "codes": SERVICE_CODES,
             "max_attempts": 3,
-            "memory_cap_bytes": None,
             "deadline": nullcontext,
             "hand_back": partial(hand_back, attempts=attempts, queue=ledger.queue("demo")),
             "defer": partial(defer, attempts=attempts, queue=ledger.queue("demo")),
@@ -85,6 +87,11 @@ def resources(redis: Redis, ledger: Ledger, store: CheckpointStore) -> Callable[
             "drop_connections": redis.connection_pool.disconnect,
         }
         chosen = usual | changes
+        chosen["monitor"] = Monitor(
+            memory or FakeMemory(),
+            weights_bytes=chosen["editor"].shape.weights_bytes,
+            cap_bytes=memory_cap_bytes,
+        )
         chosen.setdefault("weights", Weights.of(chosen["editor"].fingerprint))
         return Resources(**chosen)
 
