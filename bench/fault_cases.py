@@ -24,11 +24,15 @@ from contract.lifecycle import Phase
 
 IN_ENGINE = ("collect", "write", "evaluate")
 PHASES = (*IN_ENGINE, "publish")
+ALL = ("worker", "redis", "api")
 
 CASES: tuple[Case, ...] = (
     *(Case("worker killed", f"in {p}", killed_at(p), is_kill=True) for p in PHASES),
     Case("worker killed", "publish and success", killed_at("success"), is_kill=True),
     Case("worker killed", "dequeue and start", killed_at("claim"), is_kill=True),
+    Case("all killed", "in write", killed_at("write", *ALL), is_kill=True),
+    Case("all killed", "in publish", killed_at("publish", *ALL), is_kill=True),
+    Case("all killed", "dequeue and start", killed_at("claim", *ALL), is_kill=True),
     Case("worker stopped", "past its lease", worker_stopped_past_its_lease),
     Case("worker stopped", "past two deadlines", deadline_passed),
     Case("worker stopped", "while canceling", canceled),

@@ -24,10 +24,13 @@ BODY = REQUEST.model_dump(mode="json", exclude_unset=True)
 MOST_CANCEL_S = 1.0
 
 
-def killed_at(point: str) -> Callable[[Injection], Struck]:
+def killed_at(point: str, *programs: str) -> Callable[[Injection], Struck]:
+    """The worker, unless other programs are named; those are killed at once."""
+
     def act(injection: Injection) -> Struck:
         edit_ids = [injection.stopped_at(point), injection.site.submit()]
-        injection.site.signal("worker", signal.SIGKILL)
+        for program in programs or ("worker",):
+            injection.site.signal(program, signal.SIGKILL)
         return Struck(edit_ids=edit_ids, since_s=time.monotonic())
 
     return act

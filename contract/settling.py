@@ -14,7 +14,7 @@ from contract.views import EditFailure
 NOBODY = ""
 LATE = EditFailure(
     code=ErrorCode.DEADLINE_EXCEEDED,
-    message="the deadline passed before a worker could end it",
+    message="the deadline passed before it had ended",
     retryable=False,
 )
 

@@ -15,6 +15,7 @@ from contract.ids import checkpoint_id_of
 from contract.ledger import Ledger
 from contract.lifecycle import EditStatus, Outcome, Phase
 from contract.memory import estimate
+from contract.settling import LATE
 from contract.store import CheckpointStore, CorruptFileError
 from contract.views import Admission, Decision, WorkerState
 from worker.activity import Activity
@@ -220,7 +221,8 @@ def test_a_deadline_ends_an_edit_in_work(
 
     run_edit(edit_id, resources(deadline=partial(time_limit, 60), editor=editor))
 
-    assert error_of(found(ledger, edit_id)) == (EditStatus.FAILED, ErrorCode.DEADLINE_EXCEEDED)
+    view = found(ledger, edit_id)
+    assert (view.status, view.error) == (EditStatus.FAILED, LATE)
 
 
 def test_an_edit_that_is_to_be_canceled_stops_at_the_next_pass(
