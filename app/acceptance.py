@@ -21,6 +21,7 @@ log = EventLog("app.edits")
 
 REFUSALS = (
     ErrorCode.INVALID_REQUEST,
+    ErrorCode.EDIT_GONE,
     ErrorCode.STORE_CORRUPT,
     ErrorCode.MODEL_UNKNOWN,
     ErrorCode.MEMORY_INFEASIBLE,

@@ -53,9 +53,7 @@ def cancel_edit(edit_id: str, service: ServiceDependency) -> Response:
     status_code=202,
     response_model=EditView,
     response_description="Accepted: follow the new edit at `Location`.",
-    responses=problems(
-        ErrorCode.EDIT_NOT_FOUND, ErrorCode.EDIT_GONE, ErrorCode.EDIT_NOT_FAILED, *REFUSALS
-    ),
+    responses=problems(ErrorCode.EDIT_NOT_FOUND, ErrorCode.EDIT_NOT_FAILED, *REFUSALS),
 )
 def retry_edit(
     edit_id: str, service: ServiceDependency, idempotency_key: IdempotencyKey = None

@@ -65,6 +65,33 @@ def test_the_same_key_composes_once(api: httpx.Client, publish: Publish) -> None
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
 
 
+def test_the_same_key_finds_what_was_published_and_what_was_taken_away(
+    api: httpx.Client,
+    publish: Publish,
+    store: CheckpointStore,
+    checkpoint: CheckpointView,
+    attempts: Attempts,
+) -> None:
+    edit_id, headers = publish(), {"Idempotency-Key": "k"}
+    composed_id = api.post("/checkpoints", json={"edits": [edit_id]}, headers=headers).json()["id"]
+    attempt = attempts.claim(composed_id, worker_id="worker-1")
+    assert attempt is not None
+    store.commit(checkpoint.model_copy(update={"id": composed_id}))
+    nothing = Composition(outcome=Outcome.HELD, retests=())
+    attempts.succeed(attempt, nothing, checkpoint_id=composed_id)
+
+    published = api.post("/checkpoints", json={"edits": [edit_id]}, headers=headers)
+    store.remove(composed_id)
+    removed = api.post("/checkpoints", json={"edits": [edit_id]}, headers=headers)
+
+    told = api.get("/openapi.json").json()["paths"]["/checkpoints"]["post"]["responses"]
+    kinds = told["202"]["content"]["application/json"]["schema"]["anyOf"]
+    assert {kind["$ref"].split("/")[-1] for kind in kinds} == {"CheckpointView", "CompositionView"}
+    assert (published.status_code, published.json()["id"]) == (202, composed_id)
+    assert (removed.status_code, removed.json()["code"]) == (404, "checkpoint_not_found")
+    assert {"404", "410"} <= told.keys()
+
+
 def test_what_came_of_it_is_shown_once_it_is_published(
     api: httpx.Client,
     publish: Publish,
