@@ -4,7 +4,8 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import TextIO
 
@@ -40,6 +41,7 @@ from palimpsest.errors import (
     UnexpectedAnswerError,
     UnreachableError,
 )
+from palimpsest.patience import PAUSE_S
 from palimpsest.survey import own_version
 
 TIMEOUT_S = 30.0
@@ -62,7 +64,7 @@ CLIENTS: dict[str, Command] = {
 }
 EPILOG = """\
 exit codes: 0 all succeeded, 1 some edit failed or something went wrong,
-2 wrong usage or configuration, 3 the service cannot be reached"""
+2 wrong usage or configuration, 3 the service cannot be reached, 130 interrupted"""
 
 
 def main() -> int:
@@ -101,7 +103,8 @@ def run(
     console = Console(out, err)
 
     def open_client() -> Client:
-        return _client(arguments.url, environ.get("PALIMPSEST_API_KEY"), transport)
+        key = environ.get("PALIMPSEST_API_KEY")
+        return _client(arguments.url, key, transport, sleep=_telling(console))
 
     session = Session(console=console, environ=environ, client=open_client)
     try:
@@ -143,11 +146,30 @@ def build_parser(*, default_url: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _client(url: str, api_key: str | None, transport: httpx.BaseTransport | None) -> Client:
+def _telling(console: Console) -> Callable[[float], None]:
+    """Sleeps, and tells a person when that is until a call is sent again."""
+
+    def sleep(pause_s: float) -> None:
+        if pause_s > PAUSE_S:
+            console.progress(f"the service cannot answer now: asked again in {pause_s:.1f} s")
+        time.sleep(pause_s)
+
+    return sleep
+
+
+def _client(
+    url: str,
+    api_key: str | None,
+    transport: httpx.BaseTransport | None,
+    *,
+    sleep: Callable[[float], None],
+) -> Client:
     try:
-        client = Client(url, api_key=api_key, timeout_s=TIMEOUT_S, transport=transport)
+        client = Client(url, api_key=api_key, timeout_s=TIMEOUT_S, transport=transport, sleep=sleep)
     except httpx.InvalidURL as error:
         raise UsageError(f"{url!r} is not a URL: {error}") from error
+    if not url.startswith(("http://", "https://")):
+        raise UsageError(f"{url!r} is not a URL of a service: it begins with http:// or https://")
     client.check_alive()
     return client
 

@@ -368,6 +368,28 @@ def test_a_filter_that_is_chosen_while_the_service_is_gone_comes_with_it(
     page.locator("#outage").wait_for(state="hidden")
 
 
+def test_many_edits_come_page_by_page_and_stay_when_something_moves(
+    page: Any, api: httpx.Client, served: ModelView, finish: Finish
+) -> None:
+    ids = [made(api, target_new=f"Rome {n}") for n in range(65)]
+    rows = page.locator("tr[data-id]")
+    older = page.get_by_role("button", name="Older ones")
+    visit(page, api)
+
+    shown = []
+    for last in (30, 60, 65):
+        page.locator(f"tr[data-id]:nth-child({last})").wait_for()
+        shown.append(rows.count())
+        if last < 65:
+            older.click()
+    finish(ids[0])
+    page.locator(f"tr[data-id={ids[0]}] .chip", has_text="held").wait_for()
+
+    assert shown == [30, 60, 65]
+    assert older.count() == 0
+    assert rows.evaluate_all("all => all.map((row) => row.dataset.id)") == ids[::-1]
+
+
 def test_the_list_is_of_the_filter_chosen_last_however_late_others_come(
     page: Any, api: httpx.Client, served: ModelView
 ) -> None:

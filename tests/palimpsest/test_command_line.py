@@ -400,6 +400,29 @@ def test_a_checkpoint_is_shown_by_its_id(cli: Cli, service: Any) -> None:
     assert json.loads(cli("get", "ckpt-1", "--json").out)["id"] == "ckpt-1"
 
 
+@pytest.mark.parametrize("url", ["there", "ftp://there", ""])
+def test_what_is_no_url_of_a_service_is_wrong_usage(cli: Cli, url: str) -> None:
+    ran = cli("list", "--url", url)
+
+    assert ran.code == 2
+    assert ran.err.startswith(f"palimpsest: {url!r} is not a URL of a service")
+
+
+def test_who_waits_for_a_service_that_cannot_answer_is_told(
+    service: Any, a_problem: Callable[..., httpx.Response]
+) -> None:
+    service.hiccups = [a_problem(503, "ledger_unavailable")]
+    err = StringIO()
+    err.isatty = lambda: True  # type: ignore[method-assign]
+
+    code = run(
+        ["list"], environ={}, out=StringIO(), err=err, transport=httpx.MockTransport(service)
+    )
+
+    assert code == 0
+    assert "the service cannot answer now: asked again in " in err.getvalue()
+
+
 def test_an_offset_that_leaves_no_record_is_wrong_usage(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "facts.json"
     file.write_text('[{"prompt": "a", "target_new": "b"}]')
