@@ -20,7 +20,7 @@ log = EventLog(__name__)
 
 @dataclass(slots=True)
 class Round:
-    """When the store was last put in order."""
+    """When the store was last put in order, on the monotonic clock."""
 
     began_s: float = float("-inf")
 
@@ -41,6 +41,7 @@ class Sweep:
     housekeeping: Callable[[], Kept]
     round: Round = field(default_factory=Round)
     clock: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
 
     def __call__(self) -> None:
         if self.restoration.is_due():
@@ -53,7 +54,7 @@ class Sweep:
             self._end(expire, edit_id)
         if n_forgotten := self.retention.forget_old():
             log.info("edits_forgotten", n=n_forgotten)
-        if self.clock() - self.round.began_s >= HOUSEKEEPING_EVERY_S:
+        if self.monotonic() - self.round.began_s >= HOUSEKEEPING_EVERY_S:
             self._keep_house()
 
     def _restore(self) -> None:
@@ -67,7 +68,7 @@ class Sweep:
         log.info("ledger_restored", n=n_restored)
 
     def _keep_house(self) -> None:
-        self.round.began_s = self.clock()
+        self.round.began_s = self.monotonic()
         try:
             kept = self.housekeeping()
         except OSError as error:
