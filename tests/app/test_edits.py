@@ -267,7 +267,7 @@ def test_a_cursor_that_was_not_given_out_is_refused(api: httpx.Client, cursor: s
 
 
 @pytest.mark.parametrize(
-    "edit_id", ["edit-" + "0" * 28, "edit-1", "ckpt-" + "0" * 28, "x:events", "*", "é"]
+    "edit_id", ["edit-" + "0" * 28, "edit-1", "ckpt-" + "0" * 28, "x:events", "*", "%00", "é"]
 )
 def test_an_unknown_or_malformed_id_is_not_found(api: httpx.Client, edit_id: str) -> None:
     response = api.get(f"/edits/{edit_id}")
