@@ -1,5 +1,6 @@
 """`python -m app`: serve the API that the environment describes."""
 
+import gc
 import logging
 import os
 import sys
@@ -49,6 +50,7 @@ def main() -> int:
     stopping, store = Event(), CheckpointStore(settings.store)
     app = create_app(settings, ledger=ledger, store=store, keys=keys, stopping=stopping)
     server = server_of(app, host=settings.host, port=settings.port, stopping=stopping)
+    gc.freeze()  # what is there by now stays: no collection has to look through it again
     try:
         with repeated(_tending(settings, ledger, store)):
             server.run()

@@ -154,12 +154,12 @@ class MemoryInfeasibleError(ApiError):
 
 
 class PromptTooLongError(ApiError):
-    """A prompt with its answer has more tokens than the model has positions."""
+    """A prompt with what the model says to it has more tokens than the model has positions."""
 
     code = ErrorCode.PROMPT_TOO_LONG
 
     def __init__(self, pointer: str, *, tokens: int, most: int) -> None:
-        detail = f"prompt and answer take {tokens} tokens, the model has room for {most}"
+        detail = f"prompt and answer take up to {tokens} tokens, the model has room for {most}"
         super().__init__(detail, errors=[FieldError(pointer=pointer, detail=detail)])
 
 

@@ -13,7 +13,7 @@ from contract.composition import ComposeRequest
 from contract.edits import EditRequest
 from contract.memory import ModelShape, Workload
 from contract.views import Admission, Decision, Foretold, ModelView, WorkerView
-from contract.workload import CountTokens, fact_of, workload_of
+from contract.workload import CountTokens, fact_of, new_tokens_of, workload_of
 from contract.written import base_of, composing_of
 
 
@@ -148,21 +148,17 @@ def _check_length(request: EditRequest, count: CountTokens, *, most: int) -> Non
 
 
 def _measured(request: EditRequest, count: CountTokens) -> Iterator[Measured]:
-    """Each prompt with BOS and the longest answer it is run with; an answer that the model has
-    still to give counts as one token."""
-    answer = max(count(request.target_new), count(request.ground_truth or ""), 1)
+    """Each prompt with BOS and the most that the model is run with after it: what it says when it
+    is asked, or an old answer that is longer."""
+    after = max(new_tokens_of(request, count), count(request.ground_truth or ""))
 
-    def measured(pointer: str, prompt: str, answer_tokens: int) -> Measured:
-        return Measured(pointer, 1 + count(prompt.rstrip()) + answer_tokens)
+    def measured(pointer: str, prompt: str) -> Measured:
+        return Measured(pointer, 1 + count(prompt.rstrip()) + after)
 
-    yield measured("#/prompt", request.prompt, answer)
-    for i, prompt in enumerate(request.refine_prompts):
-        yield measured(f"#/refine_prompts/{i}", prompt, answer)
-    for i, prompt in enumerate(request.rephrase_prompts):
-        yield measured(f"#/rephrase_prompts/{i}", prompt, count(request.target_new))
-    for i, prompt in enumerate(request.protect_prompts):
-        yield measured(f"#/protect_prompts/{i}", prompt, 1)
-    for name, probes in (("locality", request.locality), ("portability", request.portability)):
-        for i, probe in enumerate(probes):
-            probed = max(count(probe.ground_truth or ""), 1)
-            yield measured(f"#/{name}/{i}/prompt", probe.prompt, probed)
+    yield measured("#/prompt", request.prompt)
+    for name in ("refine_prompts", "rephrase_prompts", "protect_prompts"):
+        for i, prompt in enumerate(getattr(request, name)):
+            yield measured(f"#/{name}/{i}", prompt)
+    for name in ("locality", "portability"):
+        for i, probe in enumerate(getattr(request, name)):
+            yield measured(f"#/{name}/{i}/prompt", probe.prompt)

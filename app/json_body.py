@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Callable, Coroutine
-from email.message import Message
 from typing import Any
 
 from fastapi import Request, Response
@@ -61,9 +60,7 @@ class JsonRoute(APIRoute):
 
 
 def _says_json(request: Request) -> bool:
-    message = Message()
-    message["Content-Type"] = request.headers.get("content-type", "")
-    subtype = message.get_content_subtype()
-    return message.get_content_maintype() == "application" and (
-        subtype == "json" or subtype.endswith("+json")
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or (
+        kind.startswith("application/") and kind.endswith("+json")
     )

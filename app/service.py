@@ -39,7 +39,8 @@ class Service:
     traffic: Traffic = field(default_factory=Traffic)
 
 
-def _service_of(request: Request) -> Service:
+async def _service_of(request: Request) -> Service:
+    # Waits for nothing, but a plain function would be run in a thread, for each request.
     service = request.app.state.service
     assert isinstance(service, Service)
     return service

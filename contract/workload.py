@@ -35,7 +35,7 @@ def workload_of(request: EditRequest, count: CountTokens) -> Workload:
         attributed_new=new if both and request.ground_truth != request.target_new else (),
         written=new,
         evaluated=tuple(_sequence(prompt, tokens, count) for prompt, tokens in asked),
-        new_tokens=max([FEWEST_NEW_TOKENS, *(n + 2 for n in _expected(request, count))]),
+        new_tokens=new_tokens_of(request, count),
         steps=request.hparams.steps,
         nodes=_nodes(request),
         gated_unit=easyedit,
@@ -55,10 +55,11 @@ def fact_of(request: EditRequest, count: CountTokens) -> SequenceShape:
     return _sequence(request.prompt, count(answer), count)
 
 
-def _expected(request: EditRequest, count: CountTokens) -> list[int]:
-    """Tokens of every answer that the request tells."""
+def new_tokens_of(request: EditRequest, count: CountTokens) -> int:
+    """The tokens that the model says to each prompt: the longest answer told, and what follows."""
     told = [p.ground_truth for p in (*request.locality, *request.portability)]
-    return [count(answer) for answer in (request.target_new, *told) if answer]
+    expected = [count(answer) for answer in (request.target_new, *told) if answer]
+    return max([FEWEST_NEW_TOKENS, *(n + 2 for n in expected)])
 
 
 def _nodes(request: EditRequest) -> Nodes:

@@ -25,7 +25,7 @@ from contract.edits import (
 )
 from contract.memory import DTYPE_BYTES, ModelShape
 from contract.views import Decision, Foretold
-from contract.workload import fact_of, workload_of
+from contract.workload import fact_of, new_tokens_of, workload_of
 from palimpsest.cards import budget_of, size_of
 from palimpsest.command import ExitCode, Session, UsageError, add_json, between
 from palimpsest.model_config import shape_of
@@ -68,10 +68,11 @@ def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
 
 
 def _check_length(arguments: argparse.Namespace, shape: ModelShape) -> None:
-    tokens = arguments.prompt_tokens + arguments.answer_tokens
+    tokens = arguments.prompt_tokens + new_tokens_of(_request(arguments), len)
     if shape.n_position is not None and tokens > shape.n_position:
         raise UsageError(
-            f"prompt and answer take {tokens} tokens, the model has room for {shape.n_position}"
+            f"prompt and answer take up to {tokens} tokens, the model has room for "
+            f"{shape.n_position}"
         )
 
 

@@ -107,9 +107,9 @@ def test_the_largest_budget_among_the_models_workers_counts(
 def test_a_prompt_that_leaves_no_room_for_its_answer_is_refused(
     api: httpx.Client, counted_in_words: ModelView, fact: Fact
 ) -> None:
-    # 64 positions: BOS, the prompt's words, and one word of answer
-    fits = api.post("/edits", json=fact | {"prompt": "word " * 62})
-    too_long = api.post("/edits", json=fact | {"prompt": "word " * 63})
+    # 64 positions: BOS, the prompt's words, and twelve that the model says when it is asked
+    fits = api.post("/edits", json=fact | {"prompt": "word " * 51})
+    too_long = api.post("/edits", json=fact | {"prompt": "word " * 52})
 
     assert fits.status_code == 202
     assert too_long.status_code == 422
