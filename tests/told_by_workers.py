@@ -2,43 +2,22 @@
 
 from datetime import UTC, datetime
 
+from bench.pretence import MODEL as PRETENDED
 from contract.lifecycle import Outcome
 from contract.views import (
     EditResult,
     MemoryItem,
     MemoryView,
     Metrics,
-    ModelView,
     NeuronView,
-    ShapeView,
     StageMemory,
     WorkerState,
     WorkerView,
 )
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
-_SHAPE = ShapeView(
-    n_layer=2,
-    d_model=8,
-    d_ff=16,
-    n_head=2,
-    n_kv_head=2,
-    d_head=4,
-    n_vocab=100,
-    tied=False,
-    qkv_bias=False,
-    qk_norm=False,
-    n_position=64,
-    dtype_bytes=4,
-)
-MODEL = ModelView(
-    name="demo",
-    architecture="LlamaForCausalLM",
-    dtype="float32",
-    n_param=2_920,
-    weights_bytes=11_680,
-    base_digest="0" * 64,
-    shape=_SHAPE,
+MODEL = PRETENDED.model_copy(
+    update={"shape": PRETENDED.shape.model_copy(update={"n_position": 64})}
 )
 WORKER = WorkerView(
     id="worker-1",
