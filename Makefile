@@ -40,7 +40,7 @@ bench: $(READY)
 	$(BIN)/python -m bench.sequence
 	$(BIN)/python -m bench.quality
 
-# Both start the whole service by themselves. faults takes 8 minutes, load with these counts 12.
+# Both start the whole service by themselves. faults takes 8 minutes, load with these counts 14.
 faults: $(READY)
 	$(BIN)/python -m bench.faults
 
