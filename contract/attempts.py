@@ -161,9 +161,9 @@ class Attempts:
         """
         stranded = [i for i in self._ids(model, "running") if self.strand(i)]
         if self._redis.zcard(names.index(model=model, status="queued")) != len(queue):
-            waiting = set(queue.ids())
-            queued = [i for i in self._ids(model, "queued") if i not in waiting]
-            stranded += [i for i in queued if self.strand(i)]
+            queued = self._ids(model, "queued")
+            waiting = set(queue.ids())  # read last: what is submitted meanwhile is in both
+            stranded += [i for i in queued if i not in waiting and self.strand(i)]
         stranded = sorted(set(stranded))
         for edit_id in reversed(stranded):
             queue.put(edit_id, at_front=True)

@@ -330,6 +330,28 @@ def test_nothing_is_put_in_line_twice(ledger: Ledger, attempts: Attempts, edit_i
     assert queue.ids() == [edit_id]
 
 
+def test_an_edit_that_is_submitted_meanwhile_is_not_put_in_line_twice(
+    ledger: Ledger,
+    attempts: Attempts,
+    redis: Redis,
+    edit_id: str,
+    request_: EditRequest,
+    admission: Admission,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue = ledger.queue("demo")
+    redis.lrem("rq:queue:palimpsest:demo", 1, edit_id)
+    look = queue.ids
+
+    def look_just_before_a_submission() -> list[str]:
+        seen = look()
+        ledger.submit(request_, model="demo", admission=admission)
+        return seen
+
+    monkeypatch.setattr(queue, "ids", look_just_before_a_submission)
+    assert attempts.requeue_stranded("demo", queue) == [edit_id]
+
+
 def test_stranded_edits_keep_their_order(
     ledger: Ledger,
     attempts: Attempts,
