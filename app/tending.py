@@ -13,7 +13,7 @@ from contract.attempts import Attempts
 from contract.ledger import Ledger
 from contract.ledger_errors import SchemaMismatchError
 from contract.retention import Retention
-from contract.settling import Withholding, expire, settle
+from contract.settling import Withholding, end_due
 
 TEND_EVERY_S = 1.0
 SILENT_LEASES = 3
@@ -23,7 +23,7 @@ was only cut off from Redis renews its lease within the first, and keeps its wor
 log = EventLog("app.tending")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Tending:
     """Ends what is overdue or to be canceled, lets go of edits whose worker stays silent, and
     forgets old ones. Workers do the same in their sweeps, sooner, and neither minds the other."""
@@ -41,26 +41,23 @@ class Tending:
         """Once; raises `RedisError`, and `SchemaMismatchError` before anything is touched."""
         self.ledger.check_schema()
         self._let_go()
-        for edit_id in self.attempts.overdue(self.clock()):
-            self._end(expire, edit_id)
-        for edit_id in self.attempts.canceling():
-            self._end(settle, edit_id)
+        for edit_id, error in end_due(
+            None,
+            now_s=self.clock(),
+            attempts=self.attempts,
+            record_of=self.ledger.record,
+            store=self.store,
+        ):
+            log.warning("edit_not_ended", edit_id=edit_id, reason=error.strerror)
         self.retention.forget_old()
 
     def _let_go(self) -> None:
-        now_s, before = self.monotonic(), dict(self.silent_since_s)
+        now_s = self.monotonic()
         silent = [i for i in self.attempts.running() if not self.attempts.is_held(i)]
-        self.silent_since_s.clear()
-        self.silent_since_s.update({edit_id: before.get(edit_id, now_s) for edit_id in silent})
+        self.silent_since_s = {i: self.silent_since_s.get(i, now_s) for i in silent}
         for edit_id, since_s in self.silent_since_s.items():
             if now_s - since_s > SILENT_LEASES * self.lease_s and self.attempts.strand(edit_id):
                 log.warning("worker_lost", edit_id=edit_id)
-
-    def _end(self, how: Callable[..., None], edit_id: str) -> None:
-        try:
-            how(edit_id, attempts=self.attempts, record_of=self.ledger.record, store=self.store)
-        except OSError as error:  # the store cannot tell now who was first
-            log.warning("edit_not_ended", edit_id=edit_id, reason=error.strerror)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Ending an edit without a checkpoint, so that no attempt at it can publish one afterwards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from contract.attempts import Attempt, AttemptLostError, Attempts
@@ -26,6 +26,26 @@ class Withholding(Protocol):
 
 
 Record = Callable[[str], EditRecord | None]
+
+
+def end_due(
+    model: str | None,
+    *,
+    now_s: float,
+    attempts: Attempts,
+    record_of: Record,
+    store: Withholding,
+) -> Iterator[tuple[str, OSError]]:
+    """Settle what is to be canceled, of one model or of all, and expire what is overdue. Tells each
+    edit that stays as it is, since the store cannot tell now who was first, and why."""
+    due: list[tuple[Callable[..., None], str]]
+    due = [(settle, edit_id) for edit_id in attempts.canceling(model)]
+    due += [(expire, edit_id) for edit_id in attempts.overdue(now_s)]
+    for how, edit_id in due:
+        try:
+            how(edit_id, attempts=attempts, record_of=record_of, store=store)
+        except OSError as error:
+            yield edit_id, error
 
 
 def settle(edit_id: str, *, attempts: Attempts, record_of: Record, store: Withholding) -> None:

@@ -10,7 +10,7 @@ from contract.queue import EditQueue
 from contract.record import EditRecord
 from contract.restoration import Restoration
 from contract.retention import Retention
-from contract.settling import Withholding, expire, settle
+from contract.settling import Withholding, end_due
 from worker.logs import EventLog
 
 HOUSEKEEPING_EVERY_S = 3600.0
@@ -48,10 +48,14 @@ class Sweep:
             self._restore()
         for edit_id in self.attempts.requeue_stranded(self.model, self.queue):
             log.warning("edit_swept", edit_id=edit_id)
-        for edit_id in self.attempts.canceling(self.model):
-            self._end(settle, edit_id)
-        for edit_id in self.attempts.overdue(self.clock()):
-            self._end(expire, edit_id)
+        for edit_id, error in end_due(
+            self.model,
+            now_s=self.clock(),
+            attempts=self.attempts,
+            record_of=self.record_of,
+            store=self.store,
+        ):
+            log.warning("edit_not_ended", edit_id=edit_id, reason=error.strerror)
         if n_forgotten := self.retention.forget_old():
             log.info("edits_forgotten", n=n_forgotten)
         if self.monotonic() - self.round.began_s >= HOUSEKEEPING_EVERY_S:
@@ -76,9 +80,3 @@ class Sweep:
             return
         if kept != Kept():
             log.info("house_kept", removed=list(kept.removed), swept_bytes=kept.swept_bytes)
-
-    def _end(self, how: Callable[..., None], edit_id: str) -> None:
-        try:
-            how(edit_id, attempts=self.attempts, record_of=self.record_of, store=self.store)
-        except OSError as error:  # the store cannot tell now who was first
-            log.warning("edit_not_ended", edit_id=edit_id, reason=error.strerror)
