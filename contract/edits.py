@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from contract.ids import CHECKPOINT_ID
+from contract.memory import VLLM_RANKS
 
 MAX_PROMPT_CHARS = 4000
 MAX_ANSWER_CHARS = 1000
@@ -13,7 +14,6 @@ MAX_PROMPTS = 16
 MAX_PROBES = 64
 MAX_STEPS = 300
 MAX_NEURONS = 100_000
-VLLM_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 MAX_METADATA_CHARS = 10_000
 MAX_METADATA_LEVELS = 50
 """Readers of JSON refuse what is nested too deep, pydantic at 200 levels: metadata is read again

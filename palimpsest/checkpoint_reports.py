@@ -1,7 +1,9 @@
-"""Checkpoints and compositions as a person reads them."""
+"""Checkpoints and compositions as a person reads them, and whatever a command shows by its id."""
 
 from contract.checkpoints import CheckpointView, CompositionView
 from contract.composition import Composition
+from contract.views import EditView
+from palimpsest import reports
 from palimpsest.reports import activity, size
 from palimpsest.tables import columns, one_line
 
@@ -23,8 +25,10 @@ def outcome(seen: CheckpointView | CompositionView) -> list[str]:
     return [head, *columns(rows), *met]
 
 
-def details(seen: CheckpointView | CompositionView) -> list[str]:
-    """The same, with what it is made of and its files."""
+def details(seen: EditView | CheckpointView | CompositionView) -> list[str]:
+    """The same, with what it is made of and its files; of an edit what `reports` tells."""
+    if isinstance(seen, EditView):
+        return reports.details(seen)
     if isinstance(seen, CompositionView):
         return [*outcome(seen), *(f"  {edit_id}" for edit_id in seen.edits)]
     rows = [

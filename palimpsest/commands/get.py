@@ -3,11 +3,9 @@
 import argparse
 
 from contract.ids import CHECKPOINT_PREFIX
-from contract.views import EditView
-from palimpsest import checkpoint_reports
+from palimpsest.checkpoint_reports import details
 from palimpsest.client import Client
 from palimpsest.command import ExitCode, Session, add_json
-from palimpsest.reports import details
 from palimpsest.watching import AnyJob
 
 
@@ -23,8 +21,7 @@ def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
     if arguments.json:
         session.console.result(seen.model_dump_json(indent=2))
         return ExitCode.OK
-    told = details(seen) if isinstance(seen, EditView) else checkpoint_reports.details(seen)
-    for line in told:
+    for line in details(seen):
         session.console.result(line)
     return ExitCode.OK
 

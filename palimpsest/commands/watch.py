@@ -4,11 +4,11 @@ import argparse
 
 from contract.ids import CHECKPOINT_PREFIX
 from contract.lifecycle import EditStatus
-from contract.views import EditEvent, EditView
-from palimpsest import checkpoint_reports
+from contract.views import EditEvent
+from palimpsest.checkpoint_reports import details
 from palimpsest.command import ExitCode, Session, add_json
 from palimpsest.console import Console
-from palimpsest.reports import activity, details, event
+from palimpsest.reports import activity, event
 from palimpsest.watching import AnyJob, Jobs, watched
 
 
@@ -41,10 +41,6 @@ def _tell(
     elif not seen.status.is_final:
         console.progress(activity(seen))
     else:
-        lines = [seen.model_dump_json()] if as_json else ["", *_details(seen)]
+        lines = [seen.model_dump_json()] if as_json else ["", *details(seen)]
         for line in lines:
             console.result(line)
-
-
-def _details(seen: AnyJob) -> list[str]:
-    return details(seen) if isinstance(seen, EditView) else checkpoint_reports.details(seen)

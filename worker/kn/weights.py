@@ -42,7 +42,7 @@ class Columns:
     def of(cls, resident: Resident, write: LayerWrite) -> "Columns":
         weight = resident.blocks[write.layer].down_weight.detach()
         units = torch.tensor(write.units, device=weight.device)
-        return cls(weight, units, weight[:, units])
+        return cls(weight, units, columns_of(resident, write))
 
     def put_back(self) -> None:
         """Allocates nothing: it is done when memory has run out, too."""
