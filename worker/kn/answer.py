@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from contract.memory import HEAD_CHUNK_WORDS
+from worker.kn.products import product
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +54,13 @@ def _apart(head: nn.Linear, rows: Tensor, target: Tensor) -> tuple[Tensor, Tenso
     others = own.new_full(own.shape, torch.finfo(wide).min)
     mean = rows.new_zeros(rows.shape, dtype=wide)
     for first, weight, bias in _parts(head):
-        logits = nn.functional.linear(rows, weight, bias).to(wide)
+        logits = product(rows, weight, bias).to(wide)
         own = _take_out(logits, target - first, own)
         shares = logits.softmax(1)
         these = logits.amax(1, keepdim=True) - shares.amax(1, keepdim=True).log()
         before, others = others, torch.logaddexp(others, these)
         mean.mul_((before - others).exp_())
-        mean.add_((shares.to(weight.dtype) @ weight) * (these - others).exp_())
+        mean.add_(product(shares.to(weight.dtype), weight.t()) * (these - others).exp_())
     return own, others, mean
 
 

@@ -1,0 +1,81 @@
+import pytest
+import torch
+from tiny_models import FAMILIES, Letters
+from torch import Tensor
+from torch.nn import functional
+
+from contract.memory import HEAD_CHUNK_WORDS
+from worker.kn import answer, products
+from worker.kn.attribution import Path, attribute
+from worker.kn.products import has_kernel, product
+from worker.kn.quadrature import riemann
+from worker.kn.resident import Resident
+from worker.kn.statement import Statement
+
+D = 129
+ROWS = 1 + products.FEWEST_MULTIPLICATIONS // (HEAD_CHUNK_WORDS * D)
+
+
+def random(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    return torch.randn(*shape, dtype=dtype)
+
+
+@pytest.mark.parametrize("bias", [None, torch.randn(HEAD_CHUNK_WORDS)])
+def test_is_the_linear_map(bias: Tensor | None) -> None:
+    rows, weight = random(ROWS, D), random(HEAD_CHUNK_WORDS, D)
+    assert has_kernel(rows, weight)
+    expected = rows.double() @ weight.double().t() + (0 if bias is None else bias)
+    found = product(rows, weight, bias)
+    assert (found - expected).abs().max() < D * torch.finfo(torch.float32).eps * 10
+
+
+def test_takes_a_transposed_part_of_a_weight() -> None:
+    rows, weight = random(ROWS, HEAD_CHUNK_WORDS), random(2 * HEAD_CHUNK_WORDS, D)[37:][:2048]
+    assert has_kernel(rows, weight.t())
+    error = (product(rows, weight.t()) - rows.double() @ weight.double()).abs().max()
+    assert error < HEAD_CHUNK_WORDS * torch.finfo(torch.float32).eps * 10
+
+
+def test_rows_that_learn_get_no_gradient() -> None:
+    rows = random(ROWS, D).requires_grad_()
+    assert not product(rows, random(HEAD_CHUNK_WORDS, D)).requires_grad
+
+
+@pytest.mark.parametrize(
+    ("rows", "weight"),
+    [
+        (random(ROWS - 1, D), random(HEAD_CHUNK_WORDS, D)),
+        (random(2 * ROWS, D), random(HEAD_CHUNK_WORDS - 1, D)),
+        (random(ROWS, D, dtype=torch.float64), random(HEAD_CHUNK_WORDS, D, dtype=torch.float64)),
+        (random(ROWS, D, dtype=torch.bfloat16), random(HEAD_CHUNK_WORDS, D, dtype=torch.bfloat16)),
+        (random(0, D), random(HEAD_CHUNK_WORDS, D)),
+    ],
+    ids=["few rows", "the last part", "float64", "bfloat16", "no rows"],
+)
+def test_others_are_torchs_own(rows: Tensor, weight: Tensor) -> None:
+    assert not has_kernel(rows, weight)
+    assert torch.equal(product(rows, weight), functional.linear(rows, weight))
+
+
+def test_attribution_by_kernels_finds_what_it_finds_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch.manual_seed(0)
+    resident = Resident.of(FAMILIES["llama-mha-untied"](), Letters())
+    statement = Statement.of((1, 90, 30, 20), (33, 44, 55))
+    path = Path(quadrature=riemann(4), layers_per_pass=3)
+
+    def scores() -> Tensor:
+        with resident.frozen():
+            return attribute(resident, [statement], path, told=lambda *_: None)[0].scores
+
+    expected, asked = scores(), []
+
+    def ask(rows: Tensor, weight: Tensor) -> bool:
+        asked.append(rows.shape)
+        return True
+
+    monkeypatch.setattr(answer, "HEAD_CHUNK_WORDS", 50)  # several parts
+    monkeypatch.setattr(products, "has_kernel", ask)
+    torch.testing.assert_close(scores(), expected, rtol=0, atol=1e-5 * expected.abs().max().item())
+    assert len(asked) > 2
