@@ -23,6 +23,7 @@ REFUSALS = (
     ErrorCode.INVALID_REQUEST,
     ErrorCode.EDIT_GONE,
     ErrorCode.STORE_CORRUPT,
+    ErrorCode.STORE_UNAVAILABLE,
     ErrorCode.MODEL_UNKNOWN,
     ErrorCode.MEMORY_INFEASIBLE,
     ErrorCode.PROMPT_TOO_LONG,

@@ -39,6 +39,7 @@ def register(app: FastAPI) -> None:
         SchemaMismatchError: ledger_unavailable,
         RedisError: ledger_unavailable,
         UnreadableManifestError: store_corrupt,
+        OSError: store_unavailable,
         Exception: unexpected,
     }
     for kind, handler in handlers.items():
@@ -94,6 +95,12 @@ async def ledger_unavailable(request: Request, error: Exception) -> Response:
 async def store_corrupt(request: Request, error: UnreadableManifestError) -> Response:
     log.warning("store_corrupt", message=str(error))
     return problem_response(request, ErrorCode.STORE_CORRUPT, str(error))
+
+
+async def store_unavailable(request: Request, error: OSError) -> Response:
+    log.warning("store_unavailable", error=type(error).__name__, message=str(error))
+    detail = "the store cannot be read or written; try again"
+    return problem_response(request, ErrorCode.STORE_UNAVAILABLE, detail)
 
 
 async def unexpected(request: Request, error: Exception) -> Response:

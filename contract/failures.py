@@ -46,6 +46,7 @@ class ErrorCode(StrEnum):
     GPU_OOM = "gpu_oom"
     DEVICE_FAULT = "device_fault"
     STORE_FULL = "store_full"
+    STORE_UNAVAILABLE = "store_unavailable"
     STORE_CORRUPT = "store_corrupt"
     ATTEMPTS_EXHAUSTED = "attempts_exhausted"
     INTERNAL = "internal"
@@ -61,6 +62,7 @@ RETRYABLE = frozenset(
         ErrorCode.GPU_OOM,
         ErrorCode.DEVICE_FAULT,
         ErrorCode.STORE_FULL,
+        ErrorCode.STORE_UNAVAILABLE,
         ErrorCode.STORE_CORRUPT,
         ErrorCode.NOT_REPRODUCED,
         ErrorCode.ATTEMPTS_EXHAUSTED,

@@ -101,6 +101,17 @@ class LocalShelf(Shelf):
     def open(self, name: str) -> BinaryIO:
         return Path(self._path(name)).open("rb")
 
+    def entries(self, folder: str) -> Iterator[Entry]:
+        """Raises `OSError` where a folder is there and cannot be read: it is not empty then."""
+        found = (
+            Path(directory, name)
+            for directory, _, names in os.walk(self._path(folder), onerror=_unless_missing)
+            for name in names
+        )
+        for path in sorted(found):
+            with suppress(FileNotFoundError):  # taken away meanwhile
+                yield Entry(str(path.relative_to(self._root)), path.stat().st_size)
+
     @contextmanager
     def _written(self, name: str, content: bytes) -> Iterator[Path]:
         """A synced temporary file beside the target, which is given its name inside the block."""
@@ -116,6 +127,11 @@ class LocalShelf(Shelf):
         finally:
             temporary.unlink(missing_ok=True)
             _sync_directory(target.parent)
+
+
+def _unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _sync_directory(directory: Path) -> None:

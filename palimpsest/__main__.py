@@ -41,6 +41,7 @@ from palimpsest.errors import (
     UnexpectedAnswerError,
     UnreachableError,
 )
+from palimpsest.interrupts import obeyed
 from palimpsest.patience import PAUSE_S
 from palimpsest.survey import own_version
 
@@ -72,7 +73,8 @@ def main() -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # an answer may not fit the terminal's encoding
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in set(obeyed()) - {signal.SIGINT}:
+        signal.signal(number, _interrupt)
     try:
         return run(sys.argv[1:], environ=os.environ, out=sys.stdout, err=sys.stderr)
     except BrokenPipeError:
@@ -82,7 +84,7 @@ def main() -> int:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """SIGTERM ends a command as Ctrl-C does, so that what it has started is stopped in order."""
+    """End a command as Ctrl-C does, so that what it has started is stopped in order."""
     raise KeyboardInterrupt
 
 

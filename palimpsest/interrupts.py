@@ -1,10 +1,17 @@
-"""Ctrl-C and SIGTERM, counted instead of thrown."""
+"""Ctrl-C, SIGTERM and a terminal that is closed, counted instead of thrown."""
 
 import signal
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Self
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+def obeyed() -> Iterator[signal.Signals]:
+    """The signals that ask a program to stop; who starts it with `nohup` wants SIGHUP ignored."""
+    yield signal.SIGINT
+    yield signal.SIGTERM
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        yield signal.SIGHUP
 
 
 class Interrupts:
@@ -23,7 +30,7 @@ class Interrupts:
         return self.count > 1
 
     def __enter__(self) -> Self:
-        for number in SIGNALS:
+        for number in obeyed():
             self._before[number] = signal.signal(number, self._count)
         return self
 
@@ -37,4 +44,6 @@ class Interrupts:
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal() gave us
 
     def _count(self, number: int, frame: FrameType | None) -> None:
-        self.count += 1
+        """A terminal that is closed may say so twice, and nobody is there who would hurry."""
+        if number != signal.SIGHUP or not self.asked_to_stop:
+            self.count += 1

@@ -28,6 +28,7 @@ ServiceError
 ├── UnavailableError
 │   ├── NoWorkerError
 │   ├── LedgerUnavailableError
+│   ├── StoreUnavailableError
 │   └── BaseUnavailableError
 ├── StoreCorruptError
 └── InternalError
@@ -136,6 +137,10 @@ class LedgerUnavailableError(UnavailableError):
     """The service cannot reach its Redis."""
 
 
+class StoreUnavailableError(UnavailableError):
+    """The service cannot read its store, or cannot write to it."""
+
+
 class BaseUnavailableError(UnavailableError):
     """The base model's files are not at hand."""
 
@@ -173,6 +178,7 @@ BY_CODE: dict[str, type[ServiceError]] = {
     ErrorCode.NO_WORKER: NoWorkerError,
     ErrorCode.LEDGER_UNAVAILABLE: LedgerUnavailableError,
     ErrorCode.BASE_UNAVAILABLE: BaseUnavailableError,
+    ErrorCode.STORE_UNAVAILABLE: StoreUnavailableError,
     ErrorCode.STORE_CORRUPT: StoreCorruptError,
     ErrorCode.INTERNAL: InternalError,
 }

@@ -19,6 +19,7 @@ SERVICE_CODES: Codes = {
     CorruptFileError: ErrorCode.STORE_CORRUPT,
     UnreadableManifestError: ErrorCode.STORE_CORRUPT,
     BudgetExceededError: ErrorCode.STORE_FULL,
+    OSError: ErrorCode.STORE_UNAVAILABLE,
     CheckpointGoneError: ErrorCode.CHECKPOINT_NOT_FOUND,
     OtherBaseError: ErrorCode.BASE_DIFFERS,
     JobTimeoutException: ErrorCode.TIMEOUT,

@@ -45,6 +45,7 @@ router = APIRouter(tags=["checkpoints"], route_class=JsonRoute)
         ErrorCode.EDIT_NOT_PUBLISHED,
         ErrorCode.MEMORY_INFEASIBLE,
         ErrorCode.STORE_CORRUPT,
+        ErrorCode.STORE_UNAVAILABLE,
         ErrorCode.IDEMPOTENCY_MISMATCH,
         ErrorCode.QUEUE_FULL,
         ErrorCode.NO_WORKER,
@@ -65,7 +66,9 @@ def create_checkpoint(
     "/checkpoints",
     operation_id="list_checkpoints",
     summary="List checkpoints, newest first",
-    responses=problems(ErrorCode.INVALID_REQUEST, ErrorCode.INVALID_CURSOR),
+    responses=problems(
+        ErrorCode.INVALID_REQUEST, ErrorCode.INVALID_CURSOR, ErrorCode.STORE_UNAVAILABLE
+    ),
 )
 def list_checkpoints(
     service: ServiceDependency,
@@ -92,6 +95,7 @@ def list_checkpoints(
         ErrorCode.CHECKPOINT_NOT_FOUND,
         ErrorCode.EDIT_GONE,
         ErrorCode.STORE_CORRUPT,
+        ErrorCode.STORE_UNAVAILABLE,
         ErrorCode.LEDGER_UNAVAILABLE,
     ),
 )
@@ -125,6 +129,7 @@ async def get_checkpoint(
             ErrorCode.EDIT_GONE,
             ErrorCode.EDIT_FINAL,
             ErrorCode.STORE_CORRUPT,
+            ErrorCode.STORE_UNAVAILABLE,
             ErrorCode.LEDGER_UNAVAILABLE,
         ),
     },
@@ -146,7 +151,10 @@ def cancel_checkpoint(
     status_code=204,
     response_class=Response,
     responses=problems(
-        ErrorCode.CHECKPOINT_NOT_FOUND, ErrorCode.CHECKPOINT_IN_USE, ErrorCode.LEDGER_UNAVAILABLE
+        ErrorCode.CHECKPOINT_NOT_FOUND,
+        ErrorCode.CHECKPOINT_IN_USE,
+        ErrorCode.STORE_UNAVAILABLE,
+        ErrorCode.LEDGER_UNAVAILABLE,
     ),
 )
 def delete_checkpoint(checkpoint_id: str, service: ServiceDependency) -> None:

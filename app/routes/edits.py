@@ -57,6 +57,7 @@ def create_edit(
     responses=problems(
         ErrorCode.INVALID_REQUEST,
         ErrorCode.STORE_CORRUPT,
+        ErrorCode.STORE_UNAVAILABLE,
         ErrorCode.MODEL_UNKNOWN,
         ErrorCode.PROMPT_TOO_LONG,
         ErrorCode.NO_WORKER,

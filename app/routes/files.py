@@ -27,6 +27,7 @@ _FILE_ANSWERS: dict[int | str, dict[str, Any]] = {
         ErrorCode.FILE_NOT_FOUND,
         ErrorCode.RANGE_NOT_SATISFIABLE,
         ErrorCode.STORE_CORRUPT,
+        ErrorCode.STORE_UNAVAILABLE,
         ErrorCode.BASE_UNAVAILABLE,
         ErrorCode.FULL_MODEL_UNAVAILABLE,
     ),
@@ -40,6 +41,7 @@ _FILE_ANSWERS: dict[int | str, dict[str, Any]] = {
     responses=problems(
         ErrorCode.CHECKPOINT_NOT_FOUND,
         ErrorCode.STORE_CORRUPT,
+        ErrorCode.STORE_UNAVAILABLE,
         ErrorCode.BASE_UNAVAILABLE,
         ErrorCode.FULL_MODEL_UNAVAILABLE,
     ),

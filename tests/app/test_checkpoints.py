@@ -1,7 +1,9 @@
 """`/checkpoints`: manifests and files."""
 
 import http.client
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -223,3 +225,28 @@ def test_a_damaged_manifest_is_told_is_not_listed_and_can_be_taken_away(
     assert listed and damaged not in listed
     assert removed.status_code == 204
     assert api.get(f"/checkpoints/{damaged}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/checkpoints"),
+        ("GET", f"/checkpoints/ckpt-{'7' * 28}"),
+        ("GET", f"/checkpoints/ckpt-{'7' * 28}/model"),
+        ("GET", f"/checkpoints/ckpt-{'7' * 28}/files/a"),
+        ("DELETE", f"/checkpoints/ckpt-{'7' * 28}"),
+    ],
+)
+def test_a_store_that_cannot_be_read_is_told_as_such(
+    serve: Callable[..., httpx.Client], tmp_path: Path, method: str, path: str
+) -> None:
+    client = serve(data_dir=tmp_path / "broken")
+    manifests = tmp_path / "broken" / "manifests"
+    shutil.rmtree(manifests, ignore_errors=True)
+    manifests.parent.mkdir(exist_ok=True)
+    manifests.write_text("no directory")
+
+    response = client.request(method, path)
+
+    assert (response.status_code, response.json()["code"]) == (503, "store_unavailable")
+    assert str(tmp_path) not in response.text

@@ -76,6 +76,14 @@ def test_a_folder_lists_all_that_lies_in_it(shelf: Shelf) -> None:
     assert list(shelf.entries("nowhere")) == []
 
 
+def test_a_folder_that_cannot_be_read_is_not_empty(tmp_path: Path) -> None:
+    shelf = Shelf.at(tmp_path)
+    (tmp_path / "folder").write_text("no directory")
+
+    with pytest.raises(NotADirectoryError):
+        list(shelf.entries("folder"))
+
+
 def test_what_is_removed_is_gone_and_may_be_removed_again(shelf: Shelf) -> None:
     shelf.replace("name", b"abc")
 

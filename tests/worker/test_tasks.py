@@ -97,7 +97,7 @@ def test_an_edit_whose_work_breaks_fails_with_the_code_of_the_error(
     ("error", "code"),
     [
         (OSError(errno.ENOSPC, "No space left on device", "/data/x"), ErrorCode.STORE_FULL),
-        (OSError(errno.EIO, "Input/output error", "/data/x"), ErrorCode.INTERNAL),
+        (OSError(errno.EIO, "Input/output error", "/data/x"), ErrorCode.STORE_UNAVAILABLE),
         (CorruptFileError("a", expected="1", found="2"), ErrorCode.STORE_CORRUPT),
     ],
 )
