@@ -16,6 +16,7 @@ from app.routes import (
     files,
     health,
     hub,
+    limits,
     metrics,
     models,
     page,
@@ -28,6 +29,7 @@ from app.traffic import Traffic
 from contract.attempts import Attempts
 from contract.keys import KeyRing, Keys
 from contract.ledger import Ledger
+from contract.limits import Limits
 from contract.settings import Settings
 from contract.store import CheckpointStore
 
@@ -64,6 +66,7 @@ def create_app(
         store=store,
         tokens=TokenCounters(store),
         readiness=Readiness(ledger, store),
+        limits=Limits.of(settings),
         pace=pace or Pace(),
         stopping=stopping or Event(),
         traffic=traffic,
@@ -77,6 +80,7 @@ def create_app(
         hub,
         models,
         workers,
+        limits,
         health,
         metrics,
         page,

@@ -13,6 +13,7 @@ from app.tokens import TokenCounters
 from app.traffic import Traffic
 from contract.attempts import Attempts
 from contract.ledger import Ledger
+from contract.limits import Limits
 from contract.store import CheckpointStore
 
 
@@ -34,6 +35,7 @@ class Service:
     store: CheckpointStore
     tokens: TokenCounters
     readiness: Readiness
+    limits: Limits
     pace: Pace = field(default_factory=Pace)
     stopping: Event = field(default_factory=Event)
     traffic: Traffic = field(default_factory=Traffic)

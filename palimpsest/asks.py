@@ -16,6 +16,7 @@ from contract.checkpoints import CheckpointPage, CheckpointView, CompositionView
 from contract.composition import ComposeRequest
 from contract.edits import EditRequest
 from contract.lifecycle import EditStatus
+from contract.limits import Limits
 from contract.views import EditPage, EditView, EventList, Foretold, ModelList, WorkerList
 from palimpsest.calls import Call
 from palimpsest.errors import ConflictError, UnexpectedAnswerError
@@ -66,6 +67,7 @@ ALIVE = Call("GET", "/livez")
 READY = Call("GET", "/readyz")
 MODELS = Ask(Call("GET", "/models"), ModelList)
 WORKERS = Ask(Call("GET", "/workers"), WorkerList)
+LIMITS = Ask(Call("GET", "/limits"), Limits)
 
 
 def create_edit(request: EditRequest | Mapping[str, Any], key: str | None) -> Ask[EditView]:

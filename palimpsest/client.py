@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from contract.checkpoints import CheckpointPage, CheckpointView, CompositionView
 from contract.edits import EditRequest
 from contract.lifecycle import EditStatus
+from contract.limits import Limits
 from contract.views import EditEvent, EditPage, EditView, Foretold, ModelView, WorkerView
 from palimpsest import asks
 from palimpsest.asks import Ask, Check, Readiness
@@ -56,6 +57,10 @@ class Client:
     def workers(self) -> tuple[WorkerView, ...]:
         """The workers that are alive."""
         return _answer(self._caller, asks.WORKERS).items
+
+    def limits(self) -> Limits:
+        """How much may be asked for, and how long things are kept."""
+        return _answer(self._caller, asks.LIMITS)
 
     def check_alive(self) -> None:
         """Raise `UnreachableError` soon, in about a second, if no service is there."""

@@ -26,6 +26,7 @@ from contract.checkpoints import CheckpointPage, CheckpointView, CompositionView
 from contract.composition import ComposeRequest
 from contract.failures import ErrorCode
 from contract.ids import is_checkpoint_id
+from contract.limits import MAX_PAGE, MAX_WAIT_S
 
 log = EventLog("app.checkpoints")
 router = APIRouter(tags=["checkpoints"], route_class=JsonRoute)
@@ -72,7 +73,7 @@ def create_checkpoint(
 )
 def list_checkpoints(
     service: ServiceDependency,
-    limit: Annotated[int, Query(ge=1, le=200, description="Checkpoints on a page.")] = 50,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Checkpoints on a page.")] = 50,
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
     neurons: Annotated[
         bool, Query(description="Whether each tells its neurons; without them a page is light.")
@@ -104,7 +105,8 @@ async def get_checkpoint(
     http: Request,
     service: ServiceDependency,
     wait: Annotated[
-        float, Query(ge=0, le=60, description="Seconds to wait for a composition to be final.")
+        float,
+        Query(ge=0, le=MAX_WAIT_S, description="Seconds to wait for a composition to be final."),
     ] = 0,
 ) -> CheckpointView | CompositionView:
     """The manifest: which edits it holds, its files, and what came of them. A composition shows

@@ -18,6 +18,7 @@ from app.watching import until_final
 from contract.edits import EditRequest
 from contract.failures import ErrorCode
 from contract.lifecycle import EditStatus
+from contract.limits import MAX_PAGE, MAX_WAIT_S
 from contract.views import EditPage, EditView, Foretold
 
 router = APIRouter(tags=["edits"], route_class=JsonRoute)
@@ -80,7 +81,7 @@ def estimate_edit(request: EditRequest, service: ServiceDependency) -> Foretold:
 )
 def list_edits(
     service: ServiceDependency,
-    limit: Annotated[int, Query(ge=1, le=200, description="Edits on a page.")] = 50,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Edits on a page.")] = 50,
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
     model: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
     status: EditStatus | None = None,
@@ -118,7 +119,7 @@ async def get_edit(
     http: Request,
     service: ServiceDependency,
     wait: Annotated[
-        float, Query(ge=0, le=60, description="Seconds to wait for the edit to be final.")
+        float, Query(ge=0, le=MAX_WAIT_S, description="Seconds to wait for the edit to be final.")
     ] = 0,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:

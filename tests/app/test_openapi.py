@@ -53,6 +53,7 @@ def test_the_routes_are_these(description: dict[str, Any]) -> None:
         ("HEAD", "/checkpoints/{checkpoint_id}/model/{path}"),
         ("GET", "/models"),
         ("GET", "/workers"),
+        ("GET", "/limits"),
         ("GET", "/livez"),
         ("GET", "/readyz"),
         ("GET", "/metrics"),

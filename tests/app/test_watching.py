@@ -15,6 +15,8 @@ from app.watching import feed, until_final
 from contract.attempts import Attempts
 from contract.connection import connect
 from contract.ledger import Ledger
+from contract.limits import Limits
+from contract.settings import Settings
 from contract.store import CheckpointStore
 from contract.views import ModelView
 
@@ -50,6 +52,7 @@ def service_over(ledger: Ledger, data_dir: Path) -> Service:
         store=store,
         tokens=TokenCounters(store),
         readiness=Readiness(ledger, store),
+        limits=Limits.of(Settings()),
         pace=Pace(poll_s=0.001, heartbeat_s=4.0, clock=SteppingClock()),
     )
 

@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from contract.edits import EditRequest
+from contract.limits import Limits
+from contract.settings import Settings
 from palimpsest import aio, client
 from palimpsest.aio import AsyncClient
 from palimpsest.errors import DownloadError, UnreachableError, WaitTimeoutError
@@ -92,6 +94,12 @@ def test_a_busy_service_is_asked_again_with_the_same_key(
 
     keys = {request.headers["Idempotency-Key"] for request in service.requests}
     assert (len(service.requests), len(keys)) == (3, 1)
+
+
+def test_limits_are_read(service: Any) -> None:
+    service.hiccups.append(httpx.Response(200, text=Limits.of(Settings()).model_dump_json()))
+
+    assert run(service, lambda opened: opened.limits()) == Limits.of(Settings())
 
 
 def test_what_stays_wrong_is_raised_as_its_class(

@@ -9,6 +9,8 @@ import pytest
 
 from contract.edits import EditRequest
 from contract.lifecycle import EditStatus
+from contract.limits import Limits
+from contract.settings import Settings
 from palimpsest.client import Client
 from palimpsest.errors import (
     BusyError,
@@ -153,6 +155,13 @@ def test_what_a_newer_service_adds_is_passed_over(
     service.hiccups.append(httpx.Response(200, json=newer))
 
     assert client.edits.get("edit-1").id == "edit-1"
+
+
+def test_limits_of_a_newer_service_are_read(client: Client, service: Any) -> None:
+    told = Limits.of(Settings(max_queued=7)).model_dump(mode="json") | {"invented_later": {}}
+    service.hiccups.append(httpx.Response(200, json=told))
+
+    assert client.limits().service.queued == 7
 
 
 def test_an_answer_that_does_not_fit_is_told_as_such(client: Client, service: Any) -> None:
