@@ -12,7 +12,9 @@ KINDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @pytest.fixture(autouse=True)
 def handlers_stay() -> Iterator[None]:
+    """As a terminal starts a program, however the tests were started."""
     before = {number: signal.getsignal(number) for number in KINDS}
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
