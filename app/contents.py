@@ -1,5 +1,6 @@
 """What can be served as a file: bytes of a known size and tag, read a piece at a time."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,8 @@ class StoredContent:
 
     def check(self) -> None:
         try:
-            size_bytes = self.store.size_bytes(self.file.sha256)
+            with self.open() as file:
+                size_bytes = file.seek(0, os.SEEK_END)
         except FileNotFoundError as error:
             raise FileDamagedError(self.path) from error
         if size_bytes != self.size_bytes:
@@ -86,15 +88,16 @@ class BaseContent:
         return self.file.sha256
 
     def check(self) -> None:
-        try:
-            stat = (self.directory / self.path).stat()
-        except OSError as error:
-            raise BaseUnavailableError(f"{self.path!r} cannot be read here") from error
+        with self.open() as file:
+            stat = os.fstat(file.fileno())
         if (stat.st_size, stat.st_mtime_ns) != (self.size_bytes, self.file.changed_ns):
             raise BaseUnavailableError(f"{self.path!r} was changed since the worker loaded it")
 
     def open(self) -> BinaryIO:
-        return (self.directory / self.path).open("rb")
+        try:
+            return (self.directory / self.path).open("rb")
+        except OSError as error:
+            raise BaseUnavailableError(f"{self.path!r} cannot be read here") from error
 
     def chunks(self, span: Span) -> Iterator[bytes]:
         with self.open() as file:

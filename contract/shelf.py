@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
@@ -58,10 +58,6 @@ class Shelf:
         with self.open(name) as file:
             return file.read()
 
-    def size_bytes(self, name: str) -> int:
-        """Raises `FileNotFoundError`."""
-        return int(self._fs.info(self._path(name))["size"])
-
     def changed_s(self, name: str) -> float:
         """When it was last written, in Unix seconds; raises `FileNotFoundError`."""
         return float(self._fs.modified(self._path(name)).timestamp())
@@ -72,10 +68,19 @@ class Shelf:
             self._fs.rm_file(self._path(name))
 
     def entries(self, folder: str) -> Iterator[Entry]:
-        """All that lies in a folder, however deep, by name."""
-        found = self._fs.find(self._path(folder), detail=True)
+        """All that lies in a folder, however deep, by name; raises `OSError` where it is there and
+        cannot be read: it is not empty then."""
+        found = self._fs.find(self._path(folder), detail=True) or self._lying_in(folder)
         for path, info in sorted(found.items()):
             yield Entry(path[len(self._root) + 1 :], int(info["size"]))
+
+    def _lying_in(self, folder: str) -> dict[str, dict[str, Any]]:
+        """The files of a folder itself: to `find`, one that cannot be read is an empty one."""
+        try:
+            listed = self._fs.ls(self._path(folder), detail=True)
+        except FileNotFoundError:
+            return {}
+        return {info["name"]: info for info in listed if info["type"] != "directory"}
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
@@ -102,7 +107,6 @@ class LocalShelf(Shelf):
         return Path(self._path(name)).open("rb")
 
     def entries(self, folder: str) -> Iterator[Entry]:
-        """Raises `OSError` where a folder is there and cannot be read: it is not empty then."""
         found = (
             Path(directory, name)
             for directory, _, names in os.walk(self._path(folder), onerror=_unless_missing)

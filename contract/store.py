@@ -115,10 +115,6 @@ class CheckpointStore:
         """The content of that digest, as it lies there; raises `FileNotFoundError`."""
         return self.shelf.open(_blob(sha256))
 
-    def size_bytes(self, sha256: str) -> int:
-        """How much lies under that digest; raises `FileNotFoundError`."""
-        return self.shelf.size_bytes(_blob(sha256))
-
     def commit(self, checkpoint: CheckpointView) -> CheckpointView:
         """Publish a checkpoint, once: returns the one that stands, which an earlier attempt
         may have committed. Raises `WithheldError`, and `UnreadableManifestError` before anything

@@ -1,5 +1,6 @@
 """`/livez` and `/readyz`."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Literal
 
@@ -32,7 +33,7 @@ async def livez() -> Alive:
     operation_id="readyz",
     summary="Can edits be taken?",
     response_model=ReadinessView,
-    responses=problems(ErrorCode.LEDGER_UNAVAILABLE),
+    responses=problems(ErrorCode.LEDGER_UNAVAILABLE, ErrorCode.STORE_UNAVAILABLE),
 )
 def readyz(http: Request, service: ServiceDependency) -> Response:
     """Tries Redis, the ledger's schema and the store; a missing worker is told, not required. Fails
@@ -42,12 +43,16 @@ def readyz(http: Request, service: ServiceDependency) -> Response:
     if not failed:
         content = ReadinessView(checks=checks).model_dump_json()
         return Response(content=content, media_type="application/json")
-    of_the_ledger = {"redis", "schema"} & set(failed)
-    code = ErrorCode.LEDGER_UNAVAILABLE if of_the_ledger else ErrorCode.INTERNAL
     return problem_response(
         http,
-        code,
+        _code_of(failed),
         f"not ready: {', '.join(failed)}",
         status=HTTPStatus.SERVICE_UNAVAILABLE,
         members={"checks": [check.model_dump() for check in checks]},
     )
+
+
+def _code_of(failed: Sequence[str]) -> ErrorCode:
+    if {"redis", "schema"} & set(failed):
+        return ErrorCode.LEDGER_UNAVAILABLE
+    return ErrorCode.STORE_UNAVAILABLE if "store" in failed else ErrorCode.INTERNAL

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from contract.checkpoints import CheckpointFile, CheckpointView
+from contract.ids import checkpoint_id_of
 from contract.store import CheckpointStore
 
 LETTERS = "adapter_config.json"
@@ -250,3 +251,26 @@ def test_a_store_that_cannot_be_read_is_told_as_such(
 
     assert (response.status_code, response.json()["code"]) == (503, "store_unavailable")
     assert str(tmp_path) not in response.text
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_file_that_cannot_be_opened_is_told_before_it_is_sent(
+    api: httpx.Client,
+    publish: Callable[..., str],
+    store: CheckpointStore,
+    _data_dir: Path,
+    tmp_path: Path,
+    method: str,
+) -> None:
+    in_the_way = tmp_path / "folder"
+    in_the_way.mkdir()
+    file = store.put("a", b"a" * in_the_way.stat().st_size)
+    edit_id = publish(files=(file,))
+    (blob,) = _data_dir.rglob(file.sha256)
+    blob.unlink()
+    in_the_way.rename(blob)
+
+    response = api.request(method, f"/checkpoints/{checkpoint_id_of(edit_id)}/files/a")
+
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "2"

@@ -19,6 +19,7 @@ from edited_base import (
     base_of,
     commit,
     drawn,
+    write_base,
 )
 from safetensors_files import file_of
 
@@ -212,3 +213,23 @@ def test_a_checkpoint_without_columns_has_no_full_model(
     store.put_base(base_of(base_dir, checkpoint.base_digest))
 
     assert refused(api, checkpoint) == (409, "full_model_unavailable")
+
+
+@pytest.mark.parametrize("name", [SHARD_1, SHARD_2, "config.json"])
+def test_a_file_of_the_base_that_cannot_be_opened_is_not_taken_for_the_stores(
+    api: httpx.Client, store: CheckpointStore, checkpoint: CheckpointView, tmp_path: Path, name: str
+) -> None:
+    write_base(tmp_path)
+    plain = base_of(tmp_path, "b" * 64)
+    (tmp_path / name).unlink()
+    (tmp_path / name).mkdir()
+    stat = (tmp_path / name).stat()
+    same = {"size_bytes": stat.st_size, "changed_ns": stat.st_mtime_ns}
+    files = (f.model_copy(update=same) if f.path == name else f for f in plain.files)
+    store.put_base(plain.model_copy(update={"files": tuple(files)}))
+    committed = commit(store, checkpoint, digest="b" * 64)
+
+    response = api.get(f"/checkpoints/{committed.id}/model/{name}")
+
+    assert (response.status_code, response.json()["code"]) == (503, "base_unavailable")
+    assert str(tmp_path) not in response.text

@@ -175,8 +175,9 @@ def test_a_store_that_cannot_be_written_is_unready(serve: Serve, tmp_path: Path)
 
     response = client.get("/readyz")
 
-    assert response.status_code == 503
+    assert (response.status_code, response.json()["code"]) == (503, "store_unavailable")
     assert response.json()["detail"] == "not ready: store"
+    assert response.headers["Retry-After"] == "2"
 
 
 def test_an_unexpected_error_tells_its_id_and_nothing_of_the_inside(

@@ -1,11 +1,14 @@
 """The shelf: the same on a local directory and on another file system."""
 
+import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from contract.checkpoints import CheckpointView
 from contract.shelf import Entry, LocalShelf, Shelf
@@ -47,7 +50,6 @@ def test_what_is_replaced_does_not(shelf: Shelf) -> None:
     shelf.replace("folder/name", b"other")
 
     assert shelf.read("folder/name") == b"other"
-    assert shelf.size_bytes("folder/name") == 5
 
 
 def test_what_is_kept_again_counts_as_new(shelf: Shelf) -> None:
@@ -84,13 +86,27 @@ def test_a_folder_that_cannot_be_read_is_not_empty(tmp_path: Path) -> None:
         list(shelf.entries("folder"))
 
 
+class Locked(MemoryFileSystem):  # type: ignore[misc]
+    """A file system that lets nobody look into its folders."""
+
+    protocol = "locked"
+
+    def ls(self, path: str, detail: bool = True, **told: object) -> list[str]:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def test_neither_is_one_of_another_file_system() -> None:
+    with pytest.raises(PermissionError):
+        list(Shelf(Locked(), "/anywhere").entries("folder"))
+
+
 def test_what_is_removed_is_gone_and_may_be_removed_again(shelf: Shelf) -> None:
     shelf.replace("name", b"abc")
 
     shelf.remove("name")
     shelf.remove("name")
 
-    for look in (shelf.open, shelf.size_bytes, shelf.changed_s):
+    for look in (shelf.open, shelf.changed_s):
         with pytest.raises(FileNotFoundError):
             look("name")
 
