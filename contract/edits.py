@@ -265,5 +265,3 @@ class EditRequest(Frozen):
             if " ".join(prompt.split()) in edited:
                 raise ValueError(f"{prompt!r} is to be edited and in protect_prompts")
         return self
-
-        return self

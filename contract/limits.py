@@ -32,7 +32,9 @@ class RequestLimits(Frozen):
     prompts: int = Field(
         default=MAX_PROMPTS, description="Of each kind: to refine by, to protect, to measure by."
     )
-    probes: int = Field(default=MAX_PROBES, description="Questions that are only measured.")
+    probes: int = Field(
+        default=MAX_PROBES, description="Of each kind of question that is only measured."
+    )
     steps: int = Field(default=MAX_STEPS, description="Points on the integration path.")
     neurons: int = Field(default=MAX_NEURONS, description="Of `max_neurons`.")
     metadata_chars: int = Field(default=MAX_METADATA_CHARS, description="Of `metadata`.")

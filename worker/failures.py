@@ -36,7 +36,11 @@ _OUT_OF_MEMORY = re.compile(
     r"|could not create a (primitive|memory object)"
 )
 _DEVICE_FAULT = re.compile(r"CUDA error: |cuDNN error: ")
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+_BY_REASON = {
+    errno.ENOSPC: ErrorCode.STORE_FULL,
+    errno.EDQUOT: ErrorCode.STORE_FULL,
+    errno.ENOMEM: ErrorCode.GPU_OOM,
+}
 
 
 def engine_codes() -> Codes:
@@ -63,8 +67,8 @@ def engine_codes() -> Codes:
 
 def code_of(error: Exception, codes: Codes) -> ErrorCode:
     """The code of the nearest class in the table; `internal` for one that nobody foresaw."""
-    if isinstance(error, OSError) and error.errno in _NO_ROOM:
-        return ErrorCode.STORE_FULL
+    if isinstance(error, OSError) and error.errno in _BY_REASON:
+        return _BY_REASON[error.errno]
     if isinstance(error, RuntimeError) and _OUT_OF_MEMORY.match(str(error)):
         return ErrorCode.GPU_OOM
     if isinstance(error, RuntimeError) and _DEVICE_FAULT.match(str(error)):

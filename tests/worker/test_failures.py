@@ -29,6 +29,7 @@ CODES = {**SERVICE_CODES, **engine_codes()}
         (CorruptFileError("a", expected="1", found="2"), ErrorCode.STORE_CORRUPT),
         (OSError(errno.ENOSPC, "No space left on device"), ErrorCode.STORE_FULL),
         (OSError(errno.EDQUOT, "Disk quota exceeded"), ErrorCode.STORE_FULL),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), ErrorCode.GPU_OOM),
         (OSError(errno.EACCES, "Permission denied"), ErrorCode.STORE_UNAVAILABLE),
         (OSError(errno.EROFS, "Read-only file system"), ErrorCode.STORE_UNAVAILABLE),
         (ZeroDivisionError("division by zero"), ErrorCode.INTERNAL),
