@@ -41,7 +41,7 @@ from palimpsest.errors import (
     UnexpectedAnswerError,
     UnreachableError,
 )
-from palimpsest.interrupts import obeyed
+from palimpsest.interrupts import HANGUP, obeyed
 from palimpsest.patience import PAUSE_S
 from palimpsest.survey import own_version
 
@@ -85,6 +85,8 @@ def main() -> int:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     """End a command as Ctrl-C does, so that what it has started is stopped in order."""
+    if HANGUP is not None:
+        signal.signal(HANGUP, signal.SIG_IGN)  # a terminal that is closed may say so twice
     raise KeyboardInterrupt
 
 

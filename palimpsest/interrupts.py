@@ -5,13 +5,16 @@ from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Self
 
+HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
+"""A terminal that is closed; Windows, where the client works too, has no such signal."""
+
 
 def obeyed() -> Iterator[signal.Signals]:
     """The signals that ask a program to stop; who starts it with `nohup` wants SIGHUP ignored."""
     yield signal.SIGINT
     yield signal.SIGTERM
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        yield signal.SIGHUP
+    if HANGUP is not None and signal.getsignal(HANGUP) is not signal.SIG_IGN:
+        yield HANGUP
 
 
 class Interrupts:
@@ -45,5 +48,5 @@ class Interrupts:
 
     def _count(self, number: int, frame: FrameType | None) -> None:
         """A terminal that is closed may say so twice, and nobody is there who would hurry."""
-        if number != signal.SIGHUP or not self.asked_to_stop:
+        if number != HANGUP or not self.asked_to_stop:
             self.count += 1

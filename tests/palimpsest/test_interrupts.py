@@ -1,6 +1,9 @@
 """Signals that ask `up` to stop."""
 
 import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -56,3 +59,29 @@ def test_afterwards_all_is_as_it_was() -> None:
     with Interrupts():
         pass
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+
+
+def test_a_closed_terminal_ends_any_command_once_however_often_it_says_so() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        argv = (sys.executable, "-m", "palimpsest", "workers", "--url", url)
+        with subprocess.Popen(argv, stderr=subprocess.PIPE) as command:
+            assert command.stderr is not None
+            silent.accept()
+            command.send_signal(signal.SIGHUP)
+            said = command.stderr.readline()
+            while command.poll() is None:
+                command.send_signal(signal.SIGHUP)
+
+    assert (said, command.returncode) == (b"interrupted\n", 130)
+
+
+def test_a_system_that_knows_no_hangup_has_its_commands_all_the_same() -> None:
+    windows = (
+        "import signal, sys; del signal.SIGHUP; sys.argv = ['palimpsest', '--version']; "
+        "from palimpsest.__main__ import main; sys.exit(main())"
+    )
+
+    done = subprocess.run((sys.executable, "-c", windows), capture_output=True, text=True)
+
+    assert (done.returncode, done.stderr) == (0, "")
