@@ -6,9 +6,6 @@ from typing import Any
 import httpx
 import pytest
 
-from contract.ledger import Ledger
-from contract.views import ModelView
-
 Serve = Callable[..., httpx.Client]
 Fact = dict[str, Any]
 
@@ -68,9 +65,7 @@ def test_a_composition_takes_so_many_edits(api: httpx.Client, limits: Fact) -> N
     assert api.post("/checkpoints", json={"edits": ids[1:]}).json()["code"] != "invalid_request"
 
 
-def test_they_are_those_that_the_service_was_started_with(
-    serve: Serve, fact: Fact, served: ModelView, ledger: Ledger
-) -> None:
+def test_they_are_those_that_the_service_was_started_with(serve: Serve) -> None:
     client = serve(max_body_bytes=2000, max_attempts=5, job_timeout_s=7, store_budget_bytes=9)
 
     told = client.get("/limits").json()
