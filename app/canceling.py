@@ -4,6 +4,7 @@ from app.errors import EditFinalError
 from app.logs import EventLog
 from app.service import Service
 from contract.settling import settle
+from contract.store_errors import StoreError
 
 log = EventLog("app.canceling")
 
@@ -32,5 +33,5 @@ def _settle(service: Service, job_id: str) -> None:
             record_of=service.ledger.record,
             store=service.store,
         )
-    except OSError as error:
-        log.warning("cancel_not_settled", edit_id=job_id, reason=error.strerror)
+    except StoreError as error:
+        log.warning("cancel_not_settled", edit_id=job_id, reason=str(error))

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -93,9 +94,12 @@ class BaseContent:
         if (stat.st_size, stat.st_mtime_ns) != (self.size_bytes, self.file.changed_ns):
             raise BaseUnavailableError(f"{self.path!r} was changed since the worker loaded it")
 
-    def open(self) -> BinaryIO:
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """For reading within the block; raises `BaseUnavailableError` there, too."""
         try:
-            return (self.directory / self.path).open("rb")
+            with (self.directory / self.path).open("rb") as file:
+                yield file
         except OSError as error:
             raise BaseUnavailableError(f"{self.path!r} cannot be read here") from error
 

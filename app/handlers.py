@@ -17,7 +17,7 @@ from contract.ledger_errors import (
     QueueFullError,
     SchemaMismatchError,
 )
-from contract.store import UnreadableManifestError
+from contract.store_errors import StoreUnavailableError, UnreadableManifestError
 
 log = EventLog("app.failure")
 
@@ -39,7 +39,7 @@ def register(app: FastAPI) -> None:
         SchemaMismatchError: ledger_unavailable,
         RedisError: ledger_unavailable,
         UnreadableManifestError: store_corrupt,
-        OSError: store_unavailable,
+        StoreUnavailableError: store_unavailable,
         Exception: unexpected,
     }
     for kind, handler in handlers.items():
@@ -97,8 +97,9 @@ async def store_corrupt(request: Request, error: UnreadableManifestError) -> Res
     return problem_response(request, ErrorCode.STORE_CORRUPT, str(error))
 
 
-async def store_unavailable(request: Request, error: OSError) -> Response:
-    log.warning("store_unavailable", error=type(error).__name__, message=str(error))
+async def store_unavailable(request: Request, error: StoreUnavailableError) -> Response:
+    cause = error.__cause__ or error
+    log.warning("store_unavailable", error=type(cause).__name__, message=str(cause))
     detail = "the store cannot be read or written; try again"
     return problem_response(request, ErrorCode.STORE_UNAVAILABLE, detail)
 

@@ -9,6 +9,7 @@ from contract.edits import Frozen
 from contract.ledger import Ledger
 from contract.ledger_errors import SchemaMismatchError
 from contract.store import CheckpointStore
+from contract.store_errors import StoreUnavailableError
 from contract.views import WorkerState, WorkerView
 
 
@@ -62,8 +63,8 @@ class Readiness:
     def _store(self) -> Check:
         try:
             self.store.check_writable()
-        except OSError as error:
-            return Check(name="store", ok=False, detail=error.strerror or type(error).__name__)
+        except StoreUnavailableError as error:
+            return Check(name="store", ok=False, detail=str(error))
         return Check(name="store", ok=True, detail="can be written")
 
     def _workers(self) -> tuple[Check, ...]:

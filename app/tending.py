@@ -48,7 +48,7 @@ class Tending:
             record_of=self.ledger.record,
             store=self.store,
         ):
-            log.warning("edit_not_ended", edit_id=edit_id, reason=error.strerror)
+            log.warning("edit_not_ended", edit_id=edit_id, reason=str(error))
         self.retention.forget_old()
 
     def _let_go(self) -> None:

@@ -22,6 +22,7 @@ import torch  # noqa: E402
 from contract.attempts import Attempts  # noqa: E402
 from contract.settings import Settings  # noqa: E402
 from contract.store import CheckpointStore  # noqa: E402
+from contract.store_errors import StoreFullError  # noqa: E402
 from worker import logs  # noqa: E402
 from worker.device_memory import memory_of  # noqa: E402
 from worker.failures import SERVICE_CODES, engine_codes  # noqa: E402
@@ -58,7 +59,7 @@ class Gates:
             case ["exception"]:
                 raise KeyError("as ordered")
             case ["no_space"]:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                raise StoreFullError(os.strerror(errno.ENOSPC))
             case ["clock", seconds]:
                 _offset_s[0] = float(seconds)
 

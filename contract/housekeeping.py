@@ -69,7 +69,7 @@ class Housekeeping:
     clock: Callable[[], float] = time.time
 
     def __call__(self) -> Kept:
-        """One round; raises `OSError` when the store cannot be read or written."""
+        """One round; raises `StoreError` when the store cannot be read or written."""
         removed = self._expire()
         swept = [entry for entry in self._unnamed() if self._is_old(entry.name)]
         for entry in swept:

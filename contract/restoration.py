@@ -36,8 +36,8 @@ class Restoration:
         return bool(self.redis.set(names.RESTORING, "1", nx=True, ex=TURN_S))
 
     def __call__(self) -> int:
-        """Write what is missing; returns how many. Raises `OSError` when the store cannot be
-        read: then it stays due."""
+        """Write what is missing; returns how many. Raises `StoreUnavailableError`:
+        then it stays due."""
         oldest_s = self.clock() - self.keep_s
         n_restored = 0
         for checkpoint in self.store.readable(self.store.ids()):

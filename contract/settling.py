@@ -9,6 +9,7 @@ from contract.failures import ErrorCode
 from contract.ids import checkpoint_id_of
 from contract.lifecycle import EditStatus
 from contract.record import EditRecord
+from contract.store_errors import StoreError
 from contract.views import EditFailure
 
 NOBODY = ""
@@ -35,7 +36,7 @@ def end_due(
     attempts: Attempts,
     record_of: Record,
     store: Withholding,
-) -> Iterator[tuple[str, OSError]]:
+) -> Iterator[tuple[str, StoreError]]:
     """Settle what is to be canceled, of one model or of all, and expire what is overdue. Tells each
     edit that stays as it is, since the store cannot tell now who was first, and why."""
     due: list[tuple[Callable[..., None], str]]
@@ -44,15 +45,15 @@ def end_due(
     for how, edit_id in due:
         try:
             how(edit_id, attempts=attempts, record_of=record_of, store=store)
-        except OSError as error:
+        except StoreError as error:
             yield edit_id, error
 
 
 def settle(edit_id: str, *, attempts: Attempts, record_of: Record, store: Withholding) -> None:
     """Cancel an edit that is to be canceled and that no live worker has.
 
-    Until the store can tell whether something was published, which raises `OSError`, the edit
-    stays as it is.
+    Until the store can tell whether something was published, which raises `StoreError`, the
+    edit stays as it is.
     """
     record = record_of(edit_id)
     if record is None or record.status is not EditStatus.CANCELING or attempts.is_held(edit_id):
@@ -66,7 +67,7 @@ def expire(edit_id: str, *, attempts: Attempts, record_of: Record, store: Withho
     work is ended by its worker's alarm, and one that waits though an earlier attempt has published
     it is left to the worker that will find it.
 
-    Raises `OSError` as `settle` does.
+    Raises `StoreError` as `settle` does.
     """
     record = record_of(edit_id)
     in_work = record is not None and record.status is EditStatus.RUNNING

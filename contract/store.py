@@ -1,6 +1,5 @@
 """The checkpoint store: files found by their content, and manifests that commit them."""
 
-import errno
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
@@ -13,6 +12,12 @@ from pydantic import ValidationError
 from contract.checkpoints import BaseView, CheckpointFile, CheckpointView
 from contract.ids import is_checkpoint_id
 from contract.shelf import Shelf
+from contract.store_errors import (
+    BudgetExceededError,
+    CorruptFileError,
+    UnreadableManifestError,
+    WithheldError,
+)
 
 BLOBS, MANIFESTS, BASES = "blobs", "manifests", "bases"
 COLUMNS_FILE = "edited_columns.safetensors"
@@ -25,57 +30,12 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 Told = TypeVar("Told", CheckpointView, BaseView)
 
 
-class StoreError(Exception):
-    """Root of the store's errors.
-
-    StoreError
-    ├── CorruptFileError
-    ├── WithheldError
-    ├── UnreadableManifestError, an OSError too
-    └── BudgetExceededError
-    """
-
-
-class CorruptFileError(StoreError):
-    """A file does not read back as what was written, or is gone."""
-
-    def __init__(self, path: str, *, expected: str, found: str | None) -> None:
-        self.path = path
-        told = "is gone" if found is None else f"reads back with SHA-256 {found}, not {expected}"
-        super().__init__(f"{path} {told}")
-
-
-class WithheldError(StoreError):
-    """The edit has ended without a checkpoint: it may publish none any more."""
-
-    def __init__(self, checkpoint_id: str) -> None:
-        super().__init__(f"{checkpoint_id} is withheld")
-
-
-class UnreadableManifestError(StoreError, OSError):
-    """A manifest, or what is told of a base, is there and says nothing: what was published cannot
-    be told until it is mended, from a backup for instance, or taken away."""
-
-    def __init__(self, of: str) -> None:
-        super().__init__(errno.EIO, f"the manifest of {of} cannot be read")
-
-    def __str__(self) -> str:
-        return str(self.strerror)
-
-
-class BudgetExceededError(StoreError):
-    """The store has as many bytes as it may."""
-
-    def __init__(self, budget_bytes: int) -> None:
-        super().__init__(f"the store's budget of {budget_bytes} bytes is used up")
-
-
 class CheckpointStore:
     """A shelf that holds no torn checkpoint: the manifest comes last, whole, and only once.
 
     `blobs/ab/abcd…` are files named by their SHA-256, `manifests/<checkpoint id>.json` name them;
     `bases/<digest>.json` tell where base models lie. No path that a user sends is ever joined to
-    the shelf's.
+    the shelf's. Whatever it is asked may raise `StoreUnavailableError`.
     """
 
     def __init__(self, location: Path | str, *, budget_bytes: int | None = None) -> None:
@@ -85,14 +45,14 @@ class CheckpointStore:
         self._budget_bytes = budget_bytes
 
     def check_writable(self) -> None:
-        """Write something and take it away; raises `OSError`."""
+        """Write something and take it away; raises `StoreUnavailableError`."""
         self.shelf.replace(_PROBE, b"")
         self.shelf.remove(_PROBE)
 
     def put(self, path: str, content: bytes) -> CheckpointFile:
-        """Keep `content` under the name `path`: written, synced, read back; raises `OSError`
-        when the disk is full, `BudgetExceededError`, and `CorruptFileError` when the bytes do not
-        come back."""
+        """Keep `content` under the name `path`: written, synced, read back; raises
+        `StoreFullError`, `BudgetExceededError`, and `CorruptFileError` when the bytes do not come
+        back."""
         file = CheckpointFile(path=path, sha256=_sha256(content), size_bytes=len(content))
         self._check_budget(file)
         self.shelf.keep(_blob(file.sha256), content)

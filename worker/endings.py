@@ -6,6 +6,7 @@ from contract.attempts import Attempt, AttemptLostError
 from contract.checkpoints import CheckpointView
 from contract.ids import checkpoint_id_of
 from contract.record import EditRecord, Result
+from contract.store_errors import StoreError
 from contract.views import EditFailure
 from worker.logs import EventLog
 from worker.resources import Resources
@@ -77,7 +78,7 @@ def _outlived(attempt: Attempt, ending: Ending, resources: Resources) -> Ending:
         return ending
     try:
         standing = resources.store.withhold(checkpoint_id_of(attempt.edit_id))
-    except OSError as error:  # a store that takes nothing takes no late checkpoint either
-        log.warning("not_withheld", reason=error.strerror)
+    except StoreError as error:  # a store that takes nothing takes no late checkpoint either
+        log.warning("not_withheld", reason=str(error))
         return ending
     return ending if standing is None else Published(standing)

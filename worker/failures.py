@@ -8,7 +8,13 @@ from rq.timeouts import JobTimeoutException
 
 from contract.failures import RETRYABLE, ErrorCode
 from contract.memory import ExcessError
-from contract.store import BudgetExceededError, CorruptFileError, UnreadableManifestError
+from contract.store_errors import (
+    BudgetExceededError,
+    CorruptFileError,
+    StoreFullError,
+    StoreUnavailableError,
+    UnreadableManifestError,
+)
 from contract.views import EditFailure
 from worker.lineage import CheckpointGoneError, OtherBaseError
 from worker.time_limit import DeadlineExceededError
@@ -19,7 +25,8 @@ SERVICE_CODES: Codes = {
     CorruptFileError: ErrorCode.STORE_CORRUPT,
     UnreadableManifestError: ErrorCode.STORE_CORRUPT,
     BudgetExceededError: ErrorCode.STORE_FULL,
-    OSError: ErrorCode.STORE_UNAVAILABLE,
+    StoreFullError: ErrorCode.STORE_FULL,
+    StoreUnavailableError: ErrorCode.STORE_UNAVAILABLE,
     CheckpointGoneError: ErrorCode.CHECKPOINT_NOT_FOUND,
     OtherBaseError: ErrorCode.BASE_DIFFERS,
     JobTimeoutException: ErrorCode.TIMEOUT,
@@ -36,11 +43,6 @@ _OUT_OF_MEMORY = re.compile(
     r"|could not create a (primitive|memory object)"
 )
 _DEVICE_FAULT = re.compile(r"CUDA error: |cuDNN error: ")
-_BY_REASON = {
-    errno.ENOSPC: ErrorCode.STORE_FULL,
-    errno.EDQUOT: ErrorCode.STORE_FULL,
-    errno.ENOMEM: ErrorCode.GPU_OOM,
-}
 
 
 def engine_codes() -> Codes:
@@ -67,8 +69,8 @@ def engine_codes() -> Codes:
 
 def code_of(error: Exception, codes: Codes) -> ErrorCode:
     """The code of the nearest class in the table; `internal` for one that nobody foresaw."""
-    if isinstance(error, OSError) and error.errno in _BY_REASON:
-        return _BY_REASON[error.errno]
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return ErrorCode.GPU_OOM
     if isinstance(error, RuntimeError) and _OUT_OF_MEMORY.match(str(error)):
         return ErrorCode.GPU_OOM
     if isinstance(error, RuntimeError) and _DEVICE_FAULT.match(str(error)):

@@ -5,6 +5,7 @@ from importlib import metadata
 from typing import Protocol
 
 from contract.checkpoints import CheckpointFile, CheckpointView
+from contract.store_errors import StoreUnavailableError
 
 DISTRIBUTION = "palimpsest-kn"
 
@@ -33,7 +34,7 @@ def commit(store: Store, checkpoint: CheckpointView) -> CheckpointView:
     """Publish a checkpoint whose files are kept; returns the one that stands."""
     try:
         return store.commit(checkpoint)
-    except OSError:
+    except StoreUnavailableError:
         # What failed may have come after the manifest was linked, and then it is the commit.
         standing = store.find(checkpoint.id)
         if standing is None:

@@ -11,6 +11,7 @@ from contract.record import EditRecord
 from contract.restoration import Restoration
 from contract.retention import Retention
 from contract.settling import Withholding, end_due
+from contract.store_errors import StoreError
 from worker.logs import EventLog
 
 HOUSEKEEPING_EVERY_S = 3600.0
@@ -55,7 +56,7 @@ class Sweep:
             record_of=self.record_of,
             store=self.store,
         ):
-            log.warning("edit_not_ended", edit_id=edit_id, reason=error.strerror)
+            log.warning("edit_not_ended", edit_id=edit_id, reason=str(error))
         if n_forgotten := self.retention.forget_old():
             log.info("edits_forgotten", n=n_forgotten)
         if self.monotonic() - self.round.began_s >= HOUSEKEEPING_EVERY_S:
@@ -66,8 +67,8 @@ class Sweep:
         try:
             n_restored = self.restoration()
             self.announce()
-        except OSError as error:  # the next sweep in turn tries again
-            log.warning("not_restored", reason=error.strerror)
+        except StoreError as error:  # the next sweep in turn tries again
+            log.warning("not_restored", reason=str(error))
             return
         log.info("ledger_restored", n=n_restored)
 
@@ -75,8 +76,8 @@ class Sweep:
         self.round.began_s = self.monotonic()
         try:
             kept = self.housekeeping()
-        except OSError as error:
-            log.warning("house_not_kept", reason=error.strerror)
+        except StoreError as error:
+            log.warning("house_not_kept", reason=str(error))
             return
         if kept != Kept():
             log.info("house_kept", removed=list(kept.removed), swept_bytes=kept.swept_bytes)

@@ -9,7 +9,7 @@ from contract.attempts import Attempt, AttemptLostError, CancelAskedError
 from contract.failures import ErrorCode
 from contract.ids import checkpoint_id_of
 from contract.record import EditRecord
-from contract.store import WithheldError
+from contract.store_errors import WithheldError
 from worker.admitting import CrowdedOutError
 from worker.endings import Canceled, Deferred, Ending, Failed, Published, end
 from worker.failures import failure, failure_of

@@ -17,7 +17,8 @@ from contract.ids import checkpoint_id_of
 from contract.ledger import Ledger
 from contract.lifecycle import Phase
 from contract.retention import Retention
-from contract.store import CheckpointStore, WithheldError
+from contract.store import CheckpointStore
+from contract.store_errors import WithheldError
 from contract.views import EditFailure, EditResult, ModelView
 
 Fact = dict[str, Any]

@@ -24,7 +24,7 @@ from edited_base import (
 from safetensors_files import file_of
 
 from app.safetensors import LONGEST_HEADER_BYTES
-from contract.checkpoints import CheckpointView
+from contract.checkpoints import BaseFile, BaseView, CheckpointView
 from contract.store import CheckpointStore
 
 Get = Callable[..., httpx.Response]
@@ -163,6 +163,19 @@ def test_a_base_that_changed_is_not_served(
             shard.write_bytes(shard.read_bytes() + b"x")
         case "touched":
             shard.write_bytes(shard.read_bytes())
+
+    assert refused(api, committed) == (503, "base_unavailable")
+
+
+def test_a_base_that_breaks_off_while_it_is_read_is_told_as_the_bases_fault(
+    api: httpx.Client, store: CheckpointStore, checkpoint: CheckpointView, tmp_path: Path
+) -> None:
+    # Reading one's own memory at address 0 is an I/O error.
+    (tmp_path / SHARD_1).symlink_to("/proc/self/mem")
+    changed_ns = (tmp_path / SHARD_1).stat().st_mtime_ns
+    shard = BaseFile(path=SHARD_1, sha256="a" * 64, size_bytes=0, changed_ns=changed_ns)
+    store.put_base(BaseView(digest="a" * 64, location=str(tmp_path), files=(shard,)))
+    committed = commit(store, checkpoint, digest="a" * 64)
 
     assert refused(api, committed) == (503, "base_unavailable")
 

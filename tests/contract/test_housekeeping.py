@@ -8,7 +8,8 @@ import pytest
 
 from contract.checkpoints import BaseView, CheckpointView, Part
 from contract.housekeeping import Housekeeping, Kept, Policy
-from contract.store import BudgetExceededError, CheckpointStore, UnreadableManifestError
+from contract.store import CheckpointStore
+from contract.store_errors import BudgetExceededError, UnreadableManifestError
 
 NOW_S = datetime(2030, 1, 10, tzinfo=UTC).timestamp()
 DAY_S = 86_400.0

@@ -2,17 +2,19 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
+from rq.timeouts import JobTimeoutException
 
 from contract.checkpoints import CheckpointView
 from contract.shelf import Entry, LocalShelf, Shelf
 from contract.store import CheckpointStore
+from contract.store_errors import StoreFullError, StoreUnavailableError
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -82,7 +84,7 @@ def test_a_folder_that_cannot_be_read_is_not_empty(tmp_path: Path) -> None:
     shelf = Shelf.at(tmp_path)
     (tmp_path / "folder").write_text("no directory")
 
-    with pytest.raises(NotADirectoryError):
+    with pytest.raises(StoreUnavailableError):
         list(shelf.entries("folder"))
 
 
@@ -96,7 +98,7 @@ class Locked(MemoryFileSystem):  # type: ignore[misc]
 
 
 def test_neither_is_one_of_another_file_system() -> None:
-    with pytest.raises(PermissionError):
+    with pytest.raises(StoreUnavailableError):
         list(Shelf(Locked(), "/anywhere").entries("folder"))
 
 
@@ -123,3 +125,78 @@ def test_a_checkpoint_is_committed_once_wherever_it_lies(
     assert late == first
     assert store.ids() == [checkpoint.id]
     assert store.read(first.files[0]) == b"abc"
+
+
+class NoEndpointError(Exception):
+    """No `OSError`, as those of a service's own library are not."""
+
+
+class Broken(MemoryFileSystem):  # type: ignore[misc]
+    """A file system that answers all that is asked of it with an error."""
+
+    protocol = "broken"
+    cachable = False
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    def fail(self, *asked: object, **told: object) -> None:
+        raise self._error
+
+    pipe_file = open = rm_file = modified = find = fail
+
+
+ASKED: list[Callable[[Shelf], object]] = [
+    lambda shelf: shelf.create("name", b""),
+    lambda shelf: shelf.replace("name", b""),
+    lambda shelf: shelf.keep("name", b""),
+    lambda shelf: shelf.open("name"),
+    lambda shelf: shelf.read("name"),
+    lambda shelf: shelf.changed_s("name"),
+    lambda shelf: shelf.remove("name"),
+    lambda shelf: list(shelf.entries("name")),
+]
+
+
+@pytest.mark.parametrize("ask", ASKED)
+def test_what_goes_wrong_with_a_service_is_told_without_its_address(
+    ask: Callable[[Shelf], object],
+) -> None:
+    shelf = Shelf(Broken(NoEndpointError("http://10.0.0.1/bucket")), "/anywhere")
+
+    with pytest.raises(StoreUnavailableError, match=r"^NoEndpointError$"):
+        ask(shelf)
+
+
+@pytest.mark.parametrize("ask", ASKED)
+def test_what_goes_wrong_with_a_directory_is_told_without_its_path(
+    ask: Callable[[Shelf], object], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("no directory")
+
+    with pytest.raises(StoreUnavailableError, match=r"^(Not a directory|File exists)$"):
+        ask(Shelf.at(tmp_path / "file"))
+
+
+def test_no_room_is_told_as_such() -> None:
+    full = OSError(errno.EDQUOT, "Disk quota exceeded", "/srv/data")
+
+    with pytest.raises(StoreFullError, match=r"^Disk quota exceeded$"):
+        Shelf(Broken(full), "/anywhere").replace("name", b"")
+
+
+@pytest.mark.parametrize("ask", ASKED)
+def test_an_alarm_that_strikes_while_the_shelf_is_asked_is_no_fault_of_it(
+    ask: Callable[[Shelf], object],
+) -> None:
+    with pytest.raises(JobTimeoutException):
+        ask(Shelf(Broken(JobTimeoutException("too long")), "/anywhere"))
+
+
+def test_an_error_in_the_midst_of_a_file_is_told_as_well(tmp_path: Path) -> None:
+    # Reading one's own memory at address 0 is an I/O error.
+    (tmp_path / "name").symlink_to("/proc/self/mem")
+
+    with Shelf.at(tmp_path).open("name") as file, pytest.raises(StoreUnavailableError):
+        file.read(1)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from contract.checkpoints import BaseView, CheckpointFile, CheckpointView
-from contract.store import CheckpointStore, CorruptFileError, UnreadableManifestError
+from contract.store import CheckpointStore
+from contract.store_errors import CorruptFileError, StoreUnavailableError, UnreadableManifestError
 
 ABC_SHA256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
@@ -87,7 +88,7 @@ def test_a_file_that_cannot_be_written_leaves_no_trace(tmp_path: Path) -> None:
     (tmp_path / "blobs").mkdir()
     (tmp_path / "blobs" / "ba").write_text("a file where a directory should be")
 
-    with pytest.raises(OSError):
+    with pytest.raises(StoreUnavailableError):
         store.put("name", b"abc")
 
     assert files_in(tmp_path) == ["ba"]
@@ -235,5 +236,5 @@ def test_trying_the_store_leaves_nothing(store: CheckpointStore, tmp_path: Path)
 def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    with pytest.raises(OSError):
+    with pytest.raises(StoreUnavailableError):
         CheckpointStore(tmp_path / "file").check_writable()

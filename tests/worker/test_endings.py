@@ -1,6 +1,5 @@
 """How an attempt ends when another one is, or was, at the same edit."""
 
-import errno
 from typing import Any
 
 import pytest
@@ -15,7 +14,8 @@ from contract.failures import ErrorCode
 from contract.ids import checkpoint_id_of
 from contract.ledger import Ledger
 from contract.lifecycle import EditStatus, Outcome
-from contract.store import CheckpointStore, WithheldError
+from contract.store import CheckpointStore
+from contract.store_errors import StoreFullError, WithheldError
 from worker.tasks import run_edit
 
 
@@ -103,7 +103,7 @@ def test_an_edit_fails_all_the_same_when_the_store_takes_nothing(
     Attempts(redis, lease_s=30).claim(edit_id, worker_id="there-2-bb")
     redis.delete(names.lease(edit_id))
 
-    full = OSError(errno.ENOSPC, "No space left on device", "/data/x")
+    full = StoreFullError("No space left on device")
     run_edit(edit_id, resources(store=FailingStore(full)))
 
     assert error_of(found(ledger, edit_id)) == (EditStatus.FAILED, ErrorCode.STORE_FULL)

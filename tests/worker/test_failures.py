@@ -5,7 +5,12 @@ import torch
 from rq.timeouts import JobTimeoutException
 
 from contract.failures import ErrorCode
-from contract.store import CorruptFileError
+from contract.store_errors import (
+    CorruptFileError,
+    StoreFullError,
+    StoreUnavailableError,
+    UnreadableManifestError,
+)
 from worker.failures import SERVICE_CODES, code_of, engine_codes, failure_of
 from worker.kn import errors as kn
 
@@ -27,11 +32,12 @@ CODES = {**SERVICE_CODES, **engine_codes()}
         (MemoryError(), ErrorCode.GPU_OOM),
         (JobTimeoutException("too long"), ErrorCode.TIMEOUT),
         (CorruptFileError("a", expected="1", found="2"), ErrorCode.STORE_CORRUPT),
-        (OSError(errno.ENOSPC, "No space left on device"), ErrorCode.STORE_FULL),
-        (OSError(errno.EDQUOT, "Disk quota exceeded"), ErrorCode.STORE_FULL),
+        (StoreFullError("No space left on device"), ErrorCode.STORE_FULL),
+        (StoreUnavailableError("Permission denied"), ErrorCode.STORE_UNAVAILABLE),
+        (UnreadableManifestError("ckpt-1"), ErrorCode.STORE_CORRUPT),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), ErrorCode.GPU_OOM),
-        (OSError(errno.EACCES, "Permission denied"), ErrorCode.STORE_UNAVAILABLE),
-        (OSError(errno.EROFS, "Read-only file system"), ErrorCode.STORE_UNAVAILABLE),
+        (OSError(errno.EACCES, "Permission denied"), ErrorCode.INTERNAL),
+        (OSError(errno.ENOSPC, "No space left on device"), ErrorCode.INTERNAL),
         (ZeroDivisionError("division by zero"), ErrorCode.INTERNAL),
     ],
 )

@@ -16,7 +16,8 @@ from contract.ledger import Ledger
 from contract.lifecycle import EditStatus, Outcome, Phase
 from contract.memory import estimate
 from contract.settling import LATE
-from contract.store import CheckpointStore, CorruptFileError
+from contract.store import CheckpointStore
+from contract.store_errors import CorruptFileError
 from contract.views import Admission, Decision, WorkerState
 from worker.activity import Activity
 from worker.admitting import LOWERED

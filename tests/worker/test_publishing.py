@@ -7,7 +7,8 @@ from fake_editor import FakeResult
 
 from contract.checkpoints import CheckpointFile, CheckpointView
 from contract.edits import EditRequest
-from contract.store import CheckpointStore, CorruptFileError
+from contract.store import CheckpointStore
+from contract.store_errors import CorruptFileError, StoreUnavailableError
 from contract.views import EditResult
 from worker.publishing import commit, keep
 
@@ -34,14 +35,14 @@ class SyncFails(CheckpointStore):
 
     def commit(self, checkpoint: CheckpointView) -> CheckpointView:
         super().commit(checkpoint)
-        raise OSError("sync failed")
+        raise StoreUnavailableError("sync failed")
 
 
 class LinkFails(CheckpointStore):
     """A store whose disk gives an error before the manifest was linked."""
 
     def commit(self, checkpoint: CheckpointView) -> CheckpointView:
-        raise OSError("link failed")
+        raise StoreUnavailableError("link failed")
 
 
 class Forgetful(CheckpointStore):
@@ -94,5 +95,5 @@ def test_an_error_before_the_manifest_was_linked_is_raised(
 ) -> None:
     store = LinkFails(tmp_path)
 
-    with pytest.raises(OSError, match="link failed"):
+    with pytest.raises(StoreUnavailableError, match="link failed"):
         commit(store, draft())

@@ -1,6 +1,5 @@
 """An edit, from its job to its end."""
 
-import errno
 import gc
 import json
 import logging
@@ -22,7 +21,7 @@ from contract.failures import ErrorCode
 from contract.ledger import Ledger
 from contract.lifecycle import EditStatus, QueuedReason
 from contract.origin import Origin
-from contract.store import CorruptFileError
+from contract.store_errors import CorruptFileError, StoreFullError, StoreUnavailableError
 from contract.views import WorkerState
 from worker.activity import Activity
 from worker.failures import SERVICE_CODES
@@ -96,8 +95,8 @@ def test_an_edit_whose_work_breaks_fails_with_the_code_of_the_error(
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (OSError(errno.ENOSPC, "No space left on device", "/data/x"), ErrorCode.STORE_FULL),
-        (OSError(errno.EIO, "Input/output error", "/data/x"), ErrorCode.STORE_UNAVAILABLE),
+        (StoreFullError("No space left on device"), ErrorCode.STORE_FULL),
+        (StoreUnavailableError("Input/output error"), ErrorCode.STORE_UNAVAILABLE),
         (CorruptFileError("a", expected="1", found="2"), ErrorCode.STORE_CORRUPT),
     ],
 )

@@ -1,0 +1,53 @@
+"""Errors of the checkpoint store."""
+
+
+class StoreError(Exception):
+    """Root of the store's errors.
+
+    StoreError
+    ├── CorruptFileError
+    ├── WithheldError
+    ├── UnreadableManifestError
+    ├── BudgetExceededError
+    └── StoreUnavailableError
+        └── StoreFullError
+    """
+
+
+class CorruptFileError(StoreError):
+    """A file does not read back as what was written, or is gone."""
+
+    def __init__(self, path: str, *, expected: str, found: str | None) -> None:
+        self.path = path
+        told = "is gone" if found is None else f"reads back with SHA-256 {found}, not {expected}"
+        super().__init__(f"{path} {told}")
+
+
+class WithheldError(StoreError):
+    """The edit has ended without a checkpoint: it may publish none any more."""
+
+    def __init__(self, checkpoint_id: str) -> None:
+        super().__init__(f"{checkpoint_id} is withheld")
+
+
+class UnreadableManifestError(StoreError):
+    """A manifest, or what is told of a base, is there and says nothing: what was published cannot
+    be told until it is mended, from a backup for instance, or taken away."""
+
+    def __init__(self, of: str) -> None:
+        super().__init__(f"the manifest of {of} cannot be read")
+
+
+class BudgetExceededError(StoreError):
+    """The store has as many bytes as it may."""
+
+    def __init__(self, budget_bytes: int) -> None:
+        super().__init__(f"the store's budget of {budget_bytes} bytes is used up")
+
+
+class StoreUnavailableError(StoreError):
+    """The store cannot be read or written now; the text names no path."""
+
+
+class StoreFullError(StoreUnavailableError):
+    """There is no room to write to."""
