@@ -86,17 +86,22 @@ class Shelf:
         """All that lies in a folder, however deep, by name; raises `StoreUnavailableError` where it
         is there and cannot be read: it is not empty then."""
         with self._told():
-            found = self._fs.find(self._path(folder), detail=True) or self._lying_in(folder)
+            if self._fs.async_impl:  # an object store: it has no folders, and lists all at once
+                found = self._fs.find(self._path(folder), detail=True)
+            else:
+                found = dict(self._below(self._path(folder)))
         for path, info in sorted(found.items()):
             yield Entry(path[len(self._root) + 1 :], int(info["size"]))
 
-    def _lying_in(self, folder: str) -> dict[str, dict[str, Any]]:
-        """The files of a folder itself: to `find`, one that cannot be read is an empty one."""
+    def _below(self, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The files of a folder; to `find`, one that cannot be read is an empty one."""
         try:
-            listed = self._fs.ls(self._path(folder), detail=True)
+            listed = self._fs.ls(path, detail=True)
         except FileNotFoundError:
-            return {}
-        return {info["name"]: info for info in listed if info["type"] != "directory"}
+            return
+        for info in listed:
+            is_folder = info["type"] == "directory"
+            yield from self._below(info["name"]) if is_folder else [(info["name"], info)]
 
     def _opened(self, name: str) -> BinaryIO:
         return cast(BinaryIO, self._fs.open(self._path(name), "rb"))

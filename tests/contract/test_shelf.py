@@ -89,17 +89,25 @@ def test_a_folder_that_cannot_be_read_is_not_empty(tmp_path: Path) -> None:
 
 
 class Locked(MemoryFileSystem):  # type: ignore[misc]
-    """A file system that lets nobody look into its folders."""
+    """A file system that lets nobody look into its folder `locked`."""
 
     protocol = "locked"
 
-    def ls(self, path: str, detail: bool = True, **told: object) -> list[str]:
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    def ls(self, path: str, detail: bool = True, **told: object) -> list[object]:
+        if path.endswith("/locked"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return list(super().ls(path, detail=detail, **told))
 
 
-def test_neither_is_one_of_another_file_system() -> None:
-    with pytest.raises(StoreUnavailableError):
-        list(Shelf(Locked(), "/anywhere").entries("folder"))
+@pytest.mark.parametrize("folder", ["folder/locked", "folder"])
+def test_neither_is_one_of_another_file_system_nor_one_among_others(folder: str) -> None:
+    shelf = Shelf(Locked(), f"/{uuid4().hex}")
+    shelf.replace("folder/locked/a", b"1")
+    shelf.replace("folder/open/b", b"2")
+
+    assert list(shelf.entries("folder/open")) == [Entry("folder/open/b", 1)]
+    with pytest.raises(StoreUnavailableError, match=r"^Permission denied$"):
+        list(shelf.entries(folder))
 
 
 def test_what_is_removed_is_gone_and_may_be_removed_again(shelf: Shelf) -> None:
@@ -144,7 +152,7 @@ class Broken(MemoryFileSystem):  # type: ignore[misc]
     def fail(self, *asked: object, **told: object) -> None:
         raise self._error
 
-    pipe_file = open = rm_file = modified = find = fail
+    pipe_file = open = rm_file = modified = ls = fail
 
 
 ASKED: list[Callable[[Shelf], object]] = [
