@@ -65,7 +65,7 @@ class Readiness:
             self.store.check_writable()
         except StoreUnavailableError as error:
             return Check(name="store", ok=False, detail=str(error))
-        return Check(name="store", ok=True, detail="can be written")
+        return Check(name="store", ok=True, detail="can be read and written")
 
     def _workers(self) -> tuple[Check, ...]:
         try:

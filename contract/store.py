@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +23,6 @@ from contract.store_errors import (
 BLOBS, MANIFESTS, BASES = "blobs", "manifests", "bases"
 COLUMNS_FILE = "edited_columns.safetensors"
 """The file of a checkpoint that is for the service alone: no adapter, but what became of it."""
-_PROBE = "probe"
 _WITHHELD = b""
 """The manifest of a checkpoint that there will never be, or never again."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -45,9 +45,16 @@ class CheckpointStore:
         self._budget_bytes = budget_bytes
 
     def check_writable(self) -> None:
-        """Write something and take it away; raises `StoreUnavailableError`."""
-        self.shelf.replace(_PROBE, b"")
-        self.shelf.remove(_PROBE)
+        """Write something where manifests and where files lie, read it, and take it away; raises
+        `StoreUnavailableError`."""
+        for folder in (MANIFESTS, BLOBS):
+            # Of its own, since others try it, too; what a killed process leaves is swept.
+            probe = f"{folder}/.probe.{secrets.token_hex(4)}"
+            self.shelf.replace(probe, b"")
+            try:
+                self.shelf.read(probe)
+            finally:
+                self.shelf.remove(probe)
 
     def put(self, path: str, content: bytes) -> CheckpointFile:
         """Keep `content` under the name `path`: written, synced, read back; raises

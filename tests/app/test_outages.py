@@ -168,10 +168,13 @@ def test_a_missing_worker_is_told_but_is_not_unready(api: httpx.Client) -> None:
     }
 
 
-def test_a_store_that_cannot_be_written_is_unready(serve: Serve, tmp_path: Path) -> None:
-    in_the_way = tmp_path / "file"
-    in_the_way.write_text("not a directory")
-    client = serve(data_dir=in_the_way)
+@pytest.mark.parametrize("in_the_way", ["store", "store/manifests", "store/blobs"])
+def test_a_store_that_cannot_be_written_is_unready(
+    serve: Serve, tmp_path: Path, in_the_way: str
+) -> None:
+    (tmp_path / in_the_way).parent.mkdir(exist_ok=True)
+    (tmp_path / in_the_way).write_text("not a directory")
+    client = serve(data_dir=tmp_path / "store")
 
     response = client.get("/readyz")
 

@@ -1,13 +1,18 @@
 """The store: whole or not at all, and once."""
 
+import errno
 import hashlib
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from contract.checkpoints import BaseView, CheckpointFile, CheckpointView
+from contract.shelf import Shelf
 from contract.store import CheckpointStore
 from contract.store_errors import CorruptFileError, StoreUnavailableError, UnreadableManifestError
 
@@ -238,3 +243,33 @@ def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(StoreUnavailableError):
         CheckpointStore(tmp_path / "file").check_writable()
+
+
+@pytest.mark.parametrize("folder", ["manifests", "blobs"])
+def test_so_does_one_of_which_a_folder_cannot_be_written(
+    store: CheckpointStore, tmp_path: Path, folder: str
+) -> None:
+    (tmp_path / folder).write_text("no directory")
+
+    with pytest.raises(StoreUnavailableError):
+        store.check_writable()
+
+
+class Sealed(MemoryFileSystem):  # type: ignore[misc]
+    """A file system that takes what it does not give back."""
+
+    protocol = "sealed"
+
+    def open(self, path: str, mode: str = "rb", **told: object) -> object:
+        if mode == "rb":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return super().open(path, mode, **told)
+
+
+def test_so_does_one_that_cannot_be_read(store: CheckpointStore) -> None:
+    store.shelf = Shelf(Sealed(), f"/{uuid4().hex}")
+
+    with pytest.raises(StoreUnavailableError, match=r"^Permission denied$"):
+        store.check_writable()
+
+    assert list(store.shelf.entries("")) == []
