@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Event, Thread
 
@@ -10,10 +10,13 @@ from redis.exceptions import RedisError
 
 from app.logs import EventLog
 from contract.attempts import Attempts
+from contract.belonging import tie
 from contract.ledger import Ledger
 from contract.ledger_errors import SchemaMismatchError
 from contract.retention import Retention
-from contract.settling import Withholding, end_due
+from contract.settling import end_due
+from contract.store import CheckpointStore
+from contract.store_errors import StoreUnavailableError
 
 TEND_EVERY_S = 1.0
 SILENT_LEASES = 3
@@ -25,12 +28,13 @@ log = EventLog("app.tending")
 
 @dataclass(slots=True, kw_only=True)
 class Tending:
-    """Ends what is overdue or to be canceled, lets go of edits whose worker stays silent, and
-    forgets old ones. Workers do the same in their sweeps, sooner, and neither minds the other."""
+    """Ends what is overdue or to be canceled, lets go of edits whose worker stays silent, forgets
+    old ones, and tells the store which one it has to be. Workers do the same in their sweeps,
+    sooner, and neither minds the other."""
 
     ledger: Ledger
     attempts: Attempts
-    store: Withholding
+    store: CheckpointStore
     retention: Retention
     lease_s: float
     clock: Callable[[], float] = time.time
@@ -40,6 +44,8 @@ class Tending:
     def __call__(self) -> None:
         """Once; raises `RedisError`, and `SchemaMismatchError` before anything is touched."""
         self.ledger.check_schema()
+        with suppress(StoreUnavailableError):  # readiness tells it
+            tie(self.store, self.ledger.redis)
         self._let_go()
         for edit_id, error in end_due(
             None,
@@ -62,15 +68,17 @@ class Tending:
 
 @contextmanager
 def repeated(tend: Callable[[], None], *, every_s: float = TEND_EVERY_S) -> Iterator[None]:
-    """Tend in a thread of its own meanwhile; a ledger out of reach is tried again later."""
+    """Tend in a thread of its own meanwhile, from now on; a ledger out of reach is tried again
+    later."""
     stopping = Event()
 
     def go() -> None:
-        while not stopping.wait(every_s):
+        while not stopping.is_set():
             try:
                 tend()
             except (RedisError, SchemaMismatchError) as error:
                 log.warning("not_tended", error=type(error).__name__)
+            stopping.wait(every_s)
 
     thread = Thread(target=go, name="tending", daemon=True)
     thread.start()

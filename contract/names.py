@@ -13,6 +13,8 @@ MODELS = PREFIX + "models"
 FINISHED = EDITS + ":finished"
 # Hash: how much memory ended edits took, a count for each bucket.
 TALLY = EDITS + ":tally"
+# String: the identity of the store that the ledger goes with.
+STORE = PREFIX + "store"
 RESTORED = PREFIX + "restored"
 RESTORING = RESTORED + ":turn"
 DEADLINES = EDITS + ":deadlines"

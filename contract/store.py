@@ -3,6 +3,7 @@
 import hashlib
 import re
 import secrets
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,11 +17,13 @@ from contract.shelf import Shelf
 from contract.store_errors import (
     BudgetExceededError,
     CorruptFileError,
+    MissingStoreError,
     UnreadableManifestError,
     WithheldError,
 )
 
 BLOBS, MANIFESTS, BASES = "blobs", "manifests", "bases"
+_IDENTITY = "store.id"
 COLUMNS_FILE = "edited_columns.safetensors"
 """The file of a checkpoint that is for the service alone: no adapter, but what became of it."""
 _WITHHELD = b""
@@ -34,8 +37,9 @@ class CheckpointStore:
     """A shelf that holds no torn checkpoint: the manifest comes last, whole, and only once.
 
     `blobs/ab/abcd…` are files named by their SHA-256, `manifests/<checkpoint id>.json` name them;
-    `bases/<digest>.json` tell where base models lie. No path that a user sends is ever joined to
-    the shelf's. Whatever it is asked may raise `StoreUnavailableError`.
+    `bases/<digest>.json` tell where base models lie, and `store.id` which store this is. No path
+    that a user sends is ever joined to the shelf's. Whatever it is asked may raise
+    `StoreUnavailableError`.
     """
 
     def __init__(self, location: Path | str, *, budget_bytes: int | None = None) -> None:
@@ -43,10 +47,43 @@ class CheckpointStore:
         most."""
         self.shelf = Shelf.at(location)
         self._budget_bytes = budget_bytes
+        self._expected: str | None = None
+
+    def identity(self) -> str:
+        """What no other store has: the one that is expected, else that of what lies here."""
+        if self._expected is not None:
+            return self._expected
+        with suppress(FileExistsError):
+            self.shelf.create(_IDENTITY, uuid.uuid4().hex.encode())
+        return str(self._found())
+
+    def expect(self, identity: str) -> None:
+        """From now on neither write nor miss anything where another store lies, or none."""
+        self._expected = identity
+
+    def check_present(self) -> None:
+        """Raises `MissingStoreError` unless the store that is expected lies here."""
+        if self._expected is not None and self._found() != self._expected:
+            raise MissingStoreError(self._expected)
+
+    def _found(self) -> str | None:
+        try:
+            return self.shelf.read(_IDENTITY).decode(errors="replace").strip()
+        except FileNotFoundError:
+            return None
+
+    def _read(self, name: str) -> bytes | None:
+        """None for what is not there, unless it may lie in a store that is away."""
+        try:
+            return self.shelf.read(name)
+        except FileNotFoundError:
+            self.check_present()
+            return None
 
     def check_writable(self) -> None:
         """Write something where manifests and where files lie, read it, and take it away; raises
         `StoreUnavailableError`."""
+        self.check_present()
         for folder in (MANIFESTS, BLOBS):
             # Of its own, since others try it, too; what a killed process leaves is swept.
             probe = f"{folder}/.probe.{secrets.token_hex(4)}"
@@ -60,6 +97,7 @@ class CheckpointStore:
         """Keep `content` under the name `path`: written, synced, read back; raises
         `StoreFullError`, `BudgetExceededError`, and `CorruptFileError` when the bytes do not come
         back."""
+        self.check_present()
         file = CheckpointFile(path=path, sha256=_sha256(content), size_bytes=len(content))
         self._check_budget(file)
         self.shelf.keep(_blob(file.sha256), content)
@@ -68,10 +106,9 @@ class CheckpointStore:
 
     def read(self, file: CheckpointFile) -> bytes:
         """A file's content; raises `CorruptFileError` unless it is what the manifest says."""
-        try:
-            content = self.shelf.read(_blob(file.sha256))
-        except FileNotFoundError as error:
-            raise CorruptFileError(file.path, expected=file.sha256, found=None) from error
+        content = self._read(_blob(file.sha256))
+        if content is None:
+            raise CorruptFileError(file.path, expected=file.sha256, found=None)
         found = _sha256(content)
         if found != file.sha256:
             self.shelf.remove(_blob(file.sha256))  # never serve it; a retry writes it again
@@ -80,14 +117,19 @@ class CheckpointStore:
 
     def open(self, sha256: str) -> BinaryIO:
         """The content of that digest, as it lies there; raises `FileNotFoundError`."""
-        return self.shelf.open(_blob(sha256))
+        try:
+            return self.shelf.open(_blob(sha256))
+        except FileNotFoundError:
+            self.check_present()
+            raise
 
     def commit(self, checkpoint: CheckpointView) -> CheckpointView:
         """Publish a checkpoint, once: returns the one that stands, which an earlier attempt
         may have committed. Raises `WithheldError`, and `UnreadableManifestError` before anything
         is published that would not read back."""
         manifest = checkpoint.model_dump_json(indent=1).encode()
-        _read(CheckpointView, manifest, of=checkpoint.id)
+        _parsed(CheckpointView, manifest, of=checkpoint.id)
+        self.check_present()
         with suppress(FileExistsError):
             self.shelf.create(_manifest(checkpoint.id), manifest)
         committed = self.find(checkpoint.id)
@@ -100,6 +142,7 @@ class CheckpointStore:
 
         An empty manifest takes the place, so that of a cancel and a commit one comes first.
         """
+        self.check_present()
         with suppress(FileExistsError):
             self.shelf.create(_manifest(checkpoint_id), _WITHHELD)
         return self.find(checkpoint_id)
@@ -109,18 +152,17 @@ class CheckpointStore:
         `UnreadableManifestError`."""
         if not is_checkpoint_id(checkpoint_id):
             return None
-        try:
-            content = self.shelf.read(_manifest(checkpoint_id))
-        except FileNotFoundError:
-            return None
-        return _read(CheckpointView, content, of=checkpoint_id) if content else None
+        content = self._read(_manifest(checkpoint_id))
+        return _parsed(CheckpointView, content, of=checkpoint_id) if content else None
 
     def remove(self, checkpoint_id: str) -> None:
         """Take a checkpoint away for good; its files go when the store is swept."""
+        self.check_present()
         self.shelf.replace(_manifest(checkpoint_id), _WITHHELD)
 
     def ids(self) -> list[str]:
         """The committed checkpoints, the newest first."""
+        self.check_present()
         found = (entry for entry in self.shelf.entries(MANIFESTS) if entry.size_bytes)
         names = (Path(entry.name).stem for entry in found)
         return sorted(filter(is_checkpoint_id, names), reverse=True)
@@ -159,6 +201,7 @@ class CheckpointStore:
 
     def put_base(self, base: BaseView) -> None:
         """Tell where a base model's files lie now."""
+        self.check_present()
         self.shelf.replace(_base(base.digest), base.model_dump_json(indent=1).encode())
 
     def find_base(self, digest: str) -> BaseView | None:
@@ -166,14 +209,11 @@ class CheckpointStore:
         `UnreadableManifestError`."""
         if not _SHA256.fullmatch(digest):
             return None
-        try:
-            content = self.shelf.read(_base(digest))
-        except FileNotFoundError:
-            return None
-        return _read(BaseView, content, of=f"base {digest}")
+        content = self._read(_base(digest))
+        return None if content is None else _parsed(BaseView, content, of=f"base {digest}")
 
 
-def _read(kind: type[Told], content: bytes, *, of: str) -> Told:
+def _parsed(kind: type[Told], content: bytes, *, of: str) -> Told:
     try:
         return kind.model_validate_json(content)
     except ValidationError as error:

@@ -10,7 +10,8 @@ class StoreError(Exception):
     ├── UnreadableManifestError
     ├── BudgetExceededError
     └── StoreUnavailableError
-        └── StoreFullError
+        ├── StoreFullError
+        └── MissingStoreError
     """
 
 
@@ -51,3 +52,15 @@ class StoreUnavailableError(StoreError):
 
 class StoreFullError(StoreUnavailableError):
     """There is no room to write to."""
+
+
+class MissingStoreError(StoreUnavailableError):
+    """What lies where the store should be is another one, or none: a volume is not mounted, or not
+    the right one."""
+
+    def __init__(self, identity: str) -> None:
+        self.identity = identity
+        super().__init__(
+            f"the store is away: no file store.id says {identity} there; bring it back, or write "
+            "that into the file to go on with what is there"
+        )

@@ -17,7 +17,7 @@ LEAST_REDIS = "6.2"
 REMEDIES = {
     "redis": "start Redis, or see why it does not answer: the API's REDIS_URL names it",
     "schema": "let every process be of one version, and Redis' data of that version",
-    "store": "make room there, and let the API's user write to it: PALIMPSEST_DATA_DIR",
+    "store": "bring its volume back, make room, let the API's user write: PALIMPSEST_DATA_DIR",
     "workers": "start one: palimpsest up, or python -m worker; its log tells why it ends",
     "weights": "restart that worker, if nothing does so by itself",
 }

@@ -24,6 +24,8 @@ class FailingStore:
 
     error: Exception
 
+    def check_present(self) -> None: ...
+
     def withhold(self, checkpoint_id: str) -> None:
         raise self.error
 

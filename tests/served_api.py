@@ -3,16 +3,20 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+from redis.exceptions import RedisError
 
 from app.main import create_app
 from app.server import server_of
 from app.service import Pace
+from contract.belonging import tie
 from contract.connection import connect
 from contract.keys import KeyRing, Keys
 from contract.ledger import Ledger
 from contract.settings import Settings
 from contract.store import CheckpointStore
+from contract.store_errors import StoreUnavailableError
 
 FAST = Pace(poll_s=0.02, heartbeat_s=0.2)
 
@@ -28,6 +32,8 @@ def served_api(settings: Settings) -> Iterator[str]:
         idempotency_ttl_s=settings.idempotency_ttl_s,
     )
     store = CheckpointStore(settings.data_dir)
+    with suppress(RedisError, StoreUnavailableError):
+        tie(store, redis)
     keys = KeyRing(Keys.parse(settings.api_keys, source="api_keys"), settings.api_keys_file)
     app = create_app(settings, ledger=ledger, store=store, keys=keys, pace=FAST, stopping=stopping)
     server = server_of(app, host="127.0.0.1", port=0, stopping=stopping)

@@ -6,7 +6,7 @@ from contract.attempts import Attempt, AttemptLostError
 from contract.checkpoints import CheckpointView
 from contract.ids import checkpoint_id_of
 from contract.record import EditRecord, Result
-from contract.store_errors import StoreError
+from contract.store_errors import MissingStoreError, StoreError
 from contract.views import EditFailure
 from worker.logs import EventLog
 from worker.resources import Resources
@@ -42,7 +42,12 @@ class Deferred:
     needed_bytes: int = 0
 
 
-Ending = Published | Failed | Canceled | Deferred
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """The store is away: the edit waits at the head of its queue until it is back."""
+
+
+Ending = Published | Failed | Canceled | Deferred | Postponed
 
 
 def end(attempt: Attempt, ending: Ending, resources: Resources) -> None:
@@ -62,6 +67,10 @@ def end(attempt: Attempt, ending: Ending, resources: Resources) -> None:
             resources.defer(attempt, record, needed_bytes=needed_bytes)
             log.info("edit_deferred", deferrals=record.deferrals + 1)
             return
+        case Postponed():
+            resources.hand_back(attempt)
+            log.warning("edit_postponed")
+            return
     resources.attempts.release(attempt)
 
 
@@ -74,10 +83,12 @@ def check_lease(attempt: Attempt, resources: Resources) -> None:
 def _outlived(attempt: Attempt, ending: Ending, resources: Resources) -> Ending:
     """The ending, unless an earlier attempt that only slept has published meanwhile; if it has not,
     it never will."""
-    if attempt.number == 1 or isinstance(ending, (Published, Deferred)):
+    if attempt.number == 1 or isinstance(ending, (Published, Deferred, Postponed)):
         return ending
     try:
         standing = resources.store.withhold(checkpoint_id_of(attempt.edit_id))
+    except MissingStoreError:
+        return Postponed()
     except StoreError as error:  # a store that takes nothing takes no late checkpoint either
         log.warning("not_withheld", reason=str(error))
         return ending

@@ -1,11 +1,24 @@
-"""How long an edit that does not fit now waits before it is tried again."""
+"""How long an edit that does not fit now waits before it is tried again, and for the store."""
 
 import time
 from collections.abc import Callable
+from itertools import count
+from typing import Protocol
+
+from contract.store_errors import StoreUnavailableError
+from worker.logs import EventLog
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
 SLICE_S = 0.1
+
+log = EventLog(__name__)
+
+
+class Awaited(Protocol):
+    """The store, as far as it is asked."""
+
+    def check_present(self) -> None: ...
 
 
 def wait_s(deferrals: int) -> float:
@@ -21,3 +34,19 @@ def wait(
     while left_s > 0 and not stopped():
         sleep(min(SLICE_S, left_s))
         left_s -= SLICE_S
+
+
+def await_store(
+    store: Awaited, *, pause: Callable[[float], None], stopped: Callable[[], bool]
+) -> bool:
+    """Wait until the store is there, however long; False where told to stop before."""
+    for tries in count():
+        try:
+            store.check_present()
+            return True
+        except StoreUnavailableError as error:
+            log.warning("store_awaited", reason=str(error))
+        if stopped():
+            break
+        pause(wait_s(tries))
+    return False

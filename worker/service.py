@@ -12,6 +12,7 @@ from rq.worker_registration import clean_worker_registry
 
 from contract import names
 from contract.attempts import Attempt, Attempts
+from contract.belonging import tie
 from contract.calibration import Probing
 from contract.connection import connect
 from contract.housekeeping import Housekeeping, Policy
@@ -93,7 +94,8 @@ def serve(
     words go over a brisk one that gives up within a lease.
     """
     lines = Lines.open(settings)
-    ledger, store = _open_ledger(settings, lines), _open_store(settings)
+    ledger = _open_ledger(settings, lines)
+    store = _open_store(settings, lines)
     announce = partial(_announce_model, model, editor, presence=ledger.presence, store=store)
     announce()
     activity = Activity()
@@ -198,8 +200,9 @@ def _housekeeping(settings: Settings, store: CheckpointStore, ledger: Ledger) ->
     )
 
 
-def _open_store(settings: Settings) -> CheckpointStore:
+def _open_store(settings: Settings, lines: Lines) -> CheckpointStore:
     store = CheckpointStore(settings.store, budget_bytes=settings.store_budget_bytes)
+    tie(store, lines.patient)
     store.check_writable()
     return store
 

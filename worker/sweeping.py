@@ -65,8 +65,8 @@ class Sweep:
     def _restore(self) -> None:
         """Redis is empty: it was just set up, or it has lost what it knew."""
         try:
-            n_restored = self.restoration()
             self.announce()
+            n_restored = self.restoration()
         except StoreError as error:  # the next sweep in turn tries again
             log.warning("not_restored", reason=str(error))
             return

@@ -9,26 +9,31 @@ from contract.attempts import Attempt, AttemptLostError, CancelAskedError
 from contract.failures import ErrorCode
 from contract.ids import checkpoint_id_of
 from contract.record import EditRecord
-from contract.store_errors import WithheldError
+from contract.store_errors import MissingStoreError, WithheldError
 from worker.admitting import CrowdedOutError
-from worker.endings import Canceled, Deferred, Ending, Failed, Published, end
+from worker.endings import Canceled, Deferred, Ending, Failed, Postponed, Published, end
 from worker.failures import failure, failure_of
 from worker.fitness import DeviceFaultError, TaintedWeightsError, UnfitError
 from worker.logs import EventLog, bound
 from worker.making import make
-from worker.patience import wait_s
+from worker.patience import await_store, wait_s
 from worker.resources import Resources
 
 log = EventLog(__name__)
 
 
 def run_edit(edit_id: str, resources: Resources) -> None:
-    """Bring an edit to its end, unless it is final already or another worker has it.
+    """Bring an edit to its end, unless it is final already or another worker has it. It is not
+    begun before the store is there; told to stop meanwhile, the edit is left to the next sweep.
 
     Raises `RedisError` when the ledger stays away: the lease then runs out, and a sweep finds the
     edit. Handed back when the process is told to exit at once, and when it has to be replaced,
     which is told by `SystemExit`.
     """
+    if not await_store(
+        resources.store, pause=resources.pause, stopped=lambda: resources.activity.draining
+    ):
+        return
     attempt = resources.attempts.claim(edit_id, worker_id=resources.worker_id)
     record = resources.record_of(edit_id) if attempt else None
     if attempt is None or record is None:
@@ -65,6 +70,8 @@ def _ending(attempt: Attempt, record: EditRecord, resources: Resources) -> Endin
         return _carry_out(attempt, record, resources)
     except (CancelAskedError, WithheldError):
         ending = Canceled()
+    except MissingStoreError:
+        ending = Postponed()
     except CrowdedOutError as crowded:
         ending = _crowded_out(record, crowded, resources)
     except (AttemptLostError, RedisError, UnfitError):

@@ -15,6 +15,7 @@ from contract.views import ModelView, WorkerState, WorkerView
 
 Serve = Callable[..., httpx.Client]
 Fact = dict[str, Any]
+NO_CKPT = "ckpt-" + "0" * 28
 
 
 @pytest.mark.parametrize(
@@ -217,3 +218,25 @@ def test_a_worker_whose_weights_changed_is_unready_and_counts_for_none(
     ledger.presence.publish_worker(worker, ttl_s=60)
 
     assert api.get("/readyz").status_code == 200
+
+
+def test_a_store_that_is_away_is_told_as_such_and_served_again_once_it_is_back(
+    serve: Serve, tmp_path: Path
+) -> None:
+    root, elsewhere = tmp_path / "store", tmp_path / "elsewhere"
+    client = serve(data_dir=root)
+    root.rename(elsewhere)
+
+    asked = [client.get(path) for path in ("/readyz", "/checkpoints", f"/checkpoints/{NO_CKPT}")]
+
+    assert [response.status_code for response in asked] == [503, 503, 503]
+    assert {response.json()["code"] for response in asked} == {"store_unavailable"}
+    assert {response.headers["Retry-After"] for response in asked} == {"2"}
+    assert "the store is away" in asked[0].json()["checks"][2]["detail"]
+    assert not root.exists()
+
+    elsewhere.rename(root)
+
+    assert client.get("/readyz").status_code == 200
+    assert client.get("/checkpoints").json()["items"] == []
+    assert client.get(f"/checkpoints/{NO_CKPT}").status_code == 404

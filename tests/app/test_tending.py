@@ -183,6 +183,14 @@ def test_the_ledger_of_another_version_is_left_alone(
     assert seen(ledger, edit_id).status is EditStatus.QUEUED
 
 
+def test_the_store_is_told_which_one_it_has_to_be(
+    tend: Tending, store: CheckpointStore, redis: Redis
+) -> None:
+    tend()
+
+    assert redis.get(names.STORE) == store.identity().encode()
+
+
 def test_a_ledger_out_of_reach_is_tended_again_later() -> None:
     calls: list[float] = []
 

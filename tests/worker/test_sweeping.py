@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from contract.housekeeping import Kept
+from contract.store_errors import StoreUnavailableError
 from worker.sweeping import Sweep
 
 NOTHING_TO_DO: dict[str, Any] = {
@@ -45,3 +46,30 @@ def test_the_house_is_kept_once_an_hour_whatever_the_clock_says() -> None:
         sweep()
 
     assert kept == [0.0, 3600.0]
+
+
+class Due:
+    """A restoration that is due, and notes that it was made."""
+
+    def __init__(self, calls: list[str]) -> None:
+        self.calls = calls
+
+    def is_due(self) -> bool:
+        return True
+
+    def __call__(self) -> int:
+        self.calls.append("restored")
+        return 0
+
+
+def test_what_redis_lost_stays_to_be_told_while_the_store_is_away() -> None:
+    calls: list[str] = []
+
+    def announce() -> None:
+        calls.append("announced")
+        raise StoreUnavailableError("Input/output error")
+
+    told = NOTHING_TO_DO | {"restoration": Due(calls), "announce": announce}
+    Sweep(**told, housekeeping=Kept)()
+
+    assert calls == ["announced"]
