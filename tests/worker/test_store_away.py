@@ -1,6 +1,7 @@
 """What a worker does while its store is away: nothing that would be lost."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from contract.ids import checkpoint_id_of
 from contract.ledger import Ledger
 from contract.lifecycle import EditStatus
 from contract.store import CheckpointStore
+from contract.store_errors import StoreUnavailableError
 from worker.activity import Activity
+from worker.patience import await_store
 from worker.tasks import run_edit
 
 
@@ -56,6 +59,26 @@ def test_an_edit_is_not_begun_before_the_store_is_there(
     assert paused == [(seconds, EditStatus.QUEUED) for seconds in (0.5, 1.0, 2.0)]
     done = found(ledger, edit_id)
     assert (done.status, done.attempt) == (EditStatus.SUCCEEDED, 1)
+
+
+@dataclass
+class Silent:
+    """A store that does not answer the first few times."""
+
+    silences: int
+
+    def check_present(self) -> None:
+        self.silences -= 1
+        if self.silences >= 0:
+            raise StoreUnavailableError("EndpointConnectionError")
+
+
+def test_a_store_that_does_not_answer_is_waited_for_as_well() -> None:
+    paused: list[float] = []
+
+    assert await_store(Silent(2), pause=paused.append, stopped=lambda: False)
+
+    assert paused == [0.5, 1.0]
 
 
 def test_a_worker_that_is_told_to_stop_waits_for_no_store(
