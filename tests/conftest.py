@@ -59,6 +59,13 @@ def redis_url(_redis_socket: str) -> str:
     return f"unix://{_redis_socket}?db=0"
 
 
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    """A client of an empty Redis."""
+    with Redis.from_url(redis_url) as redis:
+        yield redis
+
+
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 

@@ -60,12 +60,6 @@ def api(_base_url: str, redis_url: str, store: CheckpointStore) -> Iterator[http
 
 
 @pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    with Redis.from_url(redis_url) as redis:
-        yield redis
-
-
-@pytest.fixture
 def ledger(redis: Redis) -> Ledger:
     return Ledger(redis)
 

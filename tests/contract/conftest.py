@@ -1,6 +1,5 @@
 """A ledger in a real Redis, with a clock that the test moves."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -31,12 +30,6 @@ class MovedClock:
 @pytest.fixture
 def clock() -> MovedClock:
     return MovedClock()
-
-
-@pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    with Redis.from_url(redis_url) as redis:
-        yield redis
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Which store a ledger goes with: one that is away is not an empty one."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,12 +13,6 @@ from contract.belonging import tie
 from contract.checkpoints import BaseView, CheckpointFile, CheckpointView
 from contract.store import CheckpointStore
 from contract.store_errors import MissingStoreError
-
-
-@pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    with Redis.from_url(redis_url) as redis:
-        yield redis
 
 
 @pytest.fixture

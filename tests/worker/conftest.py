@@ -1,6 +1,6 @@
 """A worker's resources around a fake engine, with a real Redis and a real store."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -32,13 +32,6 @@ ADMISSION = Admission(
     items=(),
     applied=Applied(layers_per_pass=2),
 )
-
-
-@pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    client = Redis.from_url(redis_url)
-    yield client
-    client.close()
 
 
 @pytest.fixture
