@@ -36,7 +36,12 @@ def main() -> int:
         keys = KeyRing(Keys.parse(settings.api_keys, source="api_keys"), settings.api_keys_file)
         check_binding(settings, has_keys=not keys.is_empty)
         logs.configure(settings.log_level, request_id=request_id)
-        redis = connect(settings.redis_url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S)
+        redis = connect(
+            settings.redis_url,
+            retries=REDIS_RETRIES,
+            timeout_s=REDIS_TIMEOUT_S,
+            again_when_silent=False,
+        )
     except (ValidationError, OpenToAllError, KeysError, ValueError) as error:
         print(f"the API cannot start: {error}", file=sys.stderr)
         return REFUSED

@@ -8,7 +8,7 @@ from redis.connection import AbstractConnection
 from redis.exceptions import BusyLoadingError, ConnectionError, TimeoutError
 from redis.retry import Retry
 
-RETRIED = (ConnectionError, TimeoutError, BusyLoadingError)
+BROKEN = (ConnectionError, BusyLoadingError)
 LOOKS = Retry(NoBackoff(), retries=3, supported_errors=(ConnectionError,))
 
 
@@ -24,18 +24,20 @@ class LendingPool(ConnectionPool):  # type: ignore[misc]  # redis is not followe
         return LOOKS.call_with_retry(lambda: lend(*args, **options), _pass, is_retryable=_is_open)
 
 
-def connect(url: str, *, retries: int, timeout_s: float) -> "Redis":
-    """A client that tries each command up to `retries` more times, at most 1 s apart.
+def connect(url: str, *, retries: int, timeout_s: float, again_when_silent: bool = True) -> "Redis":
+    """A client that tries each command up to `retries` more times, at most 1 s apart; what was not
+    answered within `timeout_s` only when it is to go on with one that hangs.
 
     The worker outlives a restart of Redis with many retries; the API answers 503 after few.
     """
+    tried = (*BROKEN, TimeoutError) if again_when_silent else BROKEN
     pool = LendingPool.from_url(
         url,
         socket_timeout=timeout_s,
         socket_connect_timeout=timeout_s,
         health_check_interval=15,
-        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), retries),
-        retry_on_error=list(RETRIED),
+        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), retries, tried),
+        retry_on_error=list(tried),
     )
     return Redis.from_pool(pool)
 

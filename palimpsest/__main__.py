@@ -45,7 +45,7 @@ from palimpsest.interrupts import HANGUP, obeyed
 from palimpsest.patience import PAUSE_S
 from palimpsest.survey import own_version
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 10.0
 SERVERS: dict[str, Command] = {"up": up, "demo": demo, "estimate": estimate, "key": key}
 CLIENTS: dict[str, Command] = {
     "submit": submit,

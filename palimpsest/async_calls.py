@@ -7,8 +7,9 @@ from contextlib import aclosing
 
 import httpx
 
-from palimpsest.calls import Call, Listener, Outcome, arguments, pause_after
+from palimpsest.calls import Call, Listener, arguments
 from palimpsest.retries import Retries
+from palimpsest.trials import Outcome, Trials
 
 Receive = Callable[[httpx.Response], Awaitable[object]]
 
@@ -39,45 +40,54 @@ class AsyncCaller:
         receive: Receive = httpx.Response.aread,
     ) -> httpx.Response:
         """The good answer to a call, received; raises the exception that another stands for."""
-        failures = 0
+        trials = self._trials(call, retries)
         while True:
-            outcome = await self._try(call, receive)
+            outcome = await self._try(call, receive, trials)
             if isinstance(outcome, httpx.Response) and outcome.is_success:
                 return outcome
-            failures += 1
-            policy = retries or self._retries
-            pause_s = pause_after(outcome, policy, failures=failures, jitter=self._jitter())
-            await self._sleep(pause_s)
+            await self._sleep(trials.pause_after(outcome))
 
     async def lines(self, listener: Listener) -> AsyncGenerator[str, None]:
         """The lines of a feed, asked for again where it breaks off; see `Caller.lines`."""
-        failures, call = 0, listener.call()
+        call = listener.call()
+        if call is None:
+            return
+        trials, timeout_s = self._trials(call), self._timeout_s + call.extra_timeout_s
         while call is not None:
-            request = self._http.build_request(**arguments(call, timeout_s=self._timeout_s))
+            request = self._http.build_request(**arguments(call, timeout_s=timeout_s))
             outcome: Outcome
             try:
                 async with aclosing(await self._http.send(request, stream=True)) as outcome:
                     if outcome.is_success:
                         listener.opened(outcome)
                         async for line in outcome.aiter_lines():
-                            failures = 0
+                            trials.heard()
                             yield line
                     else:
                         await outcome.aread()
             except httpx.RequestError as error:
                 outcome = error
-            failures += 1
             if (call := listener.call()) is not None:
-                await self._sleep(
-                    pause_after(outcome, self._retries, failures=failures, jitter=self._jitter())
-                )
+                await self._sleep(trials.pause_after(outcome))
 
-    async def _try(self, call: Call, receive: Receive) -> Outcome:
-        request = self._http.build_request(**arguments(call, timeout_s=self._timeout_s))
+    def _trials(self, call: Call, retries: Retries | None = None) -> Trials:
+        return Trials(
+            retries or self._retries,
+            timeout_s=self._timeout_s,
+            held_s=call.extra_timeout_s,
+            jitter=self._jitter,
+        )
+
+    async def _try(self, call: Call, receive: Receive, trials: Trials) -> Outcome:
+        request = self._http.build_request(**arguments(call, timeout_s=trials.timeout_s))
         try:
             response = await self._http.send(request, stream=True)
             try:
-                await (receive if response.is_success else httpx.Response.aread)(response)
+                if response.is_success:
+                    trials.answered()
+                    await receive(response)
+                else:
+                    await response.aread()
             finally:
                 await response.aclose()
         except httpx.RequestError as error:

@@ -4,14 +4,12 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
 import httpx
 
-from palimpsest.errors import UnreachableError
-from palimpsest.problems import error_of
-from palimpsest.retries import RETRIED_STATUSES, Retries, retry_after_s
+from palimpsest.retries import Retries
+from palimpsest.trials import Outcome, Trials
 
 Receive = Callable[[httpx.Response], object]
 """Takes the body of a good answer; called anew when the body breaks off."""
@@ -27,11 +25,6 @@ class Call(NamedTuple):
     content: str | None = None
     extra_timeout_s: float = 0.0
     """Time that the service is asked to hold its answer back."""
-
-
-Outcome = httpx.Response | httpx.RequestError
-FEED_RETRY_S = 1.0
-"""Until a feed that ended before its time is asked for again, as the service wants it."""
 
 
 class Listener(Protocol):
@@ -70,47 +63,56 @@ class Caller:
         receive: Receive = httpx.Response.read,
     ) -> httpx.Response:
         """The good answer to a call, received; raises the exception that another stands for."""
-        failures = 0
+        trials = self._trials(call, retries)
         while True:
-            outcome = self._try(call, receive)
+            outcome = self._try(call, receive, trials)
             if isinstance(outcome, httpx.Response) and outcome.is_success:
                 return outcome
-            failures += 1
-            policy = retries or self._retries
-            pause_s = pause_after(outcome, policy, failures=failures, jitter=self._jitter())
-            self._sleep(pause_s)
+            self._sleep(trials.pause_after(outcome))
 
     def lines(self, listener: Listener) -> Iterator[str]:
         """The lines of a feed, asked for again where it breaks off; raises the exception that
         another answer stands for, and `UnreachableError` when it breaks off again and again
         without a line in between."""
-        failures, call = 0, listener.call()
+        call = listener.call()
+        if call is None:
+            return
+        trials, timeout_s = self._trials(call), self._timeout_s + call.extra_timeout_s
         while call is not None:
-            request = self._http.build_request(**arguments(call, timeout_s=self._timeout_s))
+            request = self._http.build_request(**arguments(call, timeout_s=timeout_s))
             outcome: Outcome
             try:
                 with closing(self._http.send(request, stream=True)) as outcome:
                     if outcome.is_success:
                         listener.opened(outcome)
                         for line in outcome.iter_lines():
-                            failures = 0
+                            trials.heard()
                             yield line
                     else:
                         outcome.read()
             except httpx.RequestError as error:
                 outcome = error
-            failures += 1
             if (call := listener.call()) is not None:
-                self._sleep(
-                    pause_after(outcome, self._retries, failures=failures, jitter=self._jitter())
-                )
+                self._sleep(trials.pause_after(outcome))
 
-    def _try(self, call: Call, receive: Receive) -> Outcome:
-        request = self._http.build_request(**arguments(call, timeout_s=self._timeout_s))
+    def _trials(self, call: Call, retries: Retries | None = None) -> Trials:
+        return Trials(
+            retries or self._retries,
+            timeout_s=self._timeout_s,
+            held_s=call.extra_timeout_s,
+            jitter=self._jitter,
+        )
+
+    def _try(self, call: Call, receive: Receive, trials: Trials) -> Outcome:
+        request = self._http.build_request(**arguments(call, timeout_s=trials.timeout_s))
         try:
             response = self._http.send(request, stream=True)
             try:
-                (receive if response.is_success else httpx.Response.read)(response)
+                if response.is_success:
+                    trials.answered()
+                    receive(response)
+                else:
+                    response.read()
             finally:
                 response.close()
         except httpx.RequestError as error:
@@ -126,34 +128,5 @@ def arguments(call: Call, *, timeout_s: float) -> dict[str, Any]:
         "params": dict(call.params),
         "headers": dict(call.headers),
         "content": call.content,
-        "timeout": timeout_s + call.extra_timeout_s,
+        "timeout": timeout_s,
     }
-
-
-def pause_after(outcome: Outcome, policy: Retries, *, failures: int, jitter: float) -> float:
-    """Seconds until a call that had this outcome is sent again; raises the exception that the
-    outcome stands for when it is not. A good answer is that of a feed that ended too early."""
-    if isinstance(outcome, httpx.Response) and outcome.is_success:
-        return FEED_RETRY_S
-    asked_s = _asked_s(outcome)
-    pause_s = policy.pause_s(failures, retry_after_s=asked_s, jitter=jitter)
-    if pause_s is not None and _is_passing(outcome):
-        return pause_s
-    if isinstance(outcome, httpx.Response):
-        raise error_of(outcome, retry_after_s=asked_s)
-    url = outcome.request.url
-    where = f"{url.scheme}://{url.netloc.decode()}"
-    raise UnreachableError(where, reason=str(outcome) or type(outcome).__name__)
-
-
-def _is_passing(outcome: Outcome) -> bool:
-    """Whether the same call may get a better answer later."""
-    if isinstance(outcome, httpx.Response):
-        return outcome.status_code in RETRIED_STATUSES
-    return not isinstance(outcome, httpx.UnsupportedProtocol | httpx.LocalProtocolError)
-
-
-def _asked_s(outcome: Outcome) -> float | None:
-    if isinstance(outcome, httpx.Response):
-        return retry_after_s(outcome.headers.get("Retry-After"), now=datetime.now(UTC))
-    return None

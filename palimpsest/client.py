@@ -28,7 +28,8 @@ View = TypeVar("View", bound=BaseModel)
 
 class Client:
     """One service. Calls are tried again after 429, 503 and broken connections, which is safe:
-    each edit is sent with an idempotency key."""
+    each edit is sent with an idempotency key. After about ten seconds without an answer, or
+    `timeout_s` where that is longer, they are given up."""
 
     def __init__(
         self,

@@ -12,13 +12,15 @@ RETRIED_STATUSES = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_U
 class Retries:
     """At most `most` further tries, `base_s` after the first and twice as long after each next.
 
-    The default outlives a restart of the service: about 20 s in all.
+    None is begun once no answer came for `longest_s`: long enough to outlive a restart of the
+    service, short enough for who waits for one that hangs.
     """
 
     most: int = 8
     base_s: float = 0.2
     cap_s: float = 5.0
     longest_retry_after_s: float = 60.0
+    longest_s: float = 10.0
 
     def pause_s(
         self, failures: int, *, retry_after_s: float | None = None, jitter: float = 1.0

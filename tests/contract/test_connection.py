@@ -1,9 +1,12 @@
 """Connections to Redis that break."""
 
+import socket
+from collections.abc import Iterator
+
 import pytest
 from redis import Redis
 from redis.connection import UnixDomainSocketConnection
-from redis.exceptions import ConnectionError
+from redis.exceptions import ConnectionError, TimeoutError
 
 from contract.connection import LendingPool, connect
 
@@ -44,3 +47,35 @@ def test_a_redis_that_cannot_be_reached_is_tried_as_often_as_was_asked() -> None
 
     with pytest.raises(ConnectionError, match="Connection refused"):
         redis.ping()
+
+
+@pytest.fixture
+def hung() -> Iterator[socket.socket]:
+    """Takes connections and never answers, as a Redis that was stopped does."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+def n_connection(hung: socket.socket) -> int:
+    """How often somebody came."""
+    hung.setblocking(False)
+    count = 0
+    while True:
+        try:
+            hung.accept()[0].close()
+        except BlockingIOError:
+            return count
+        count += 1
+
+
+@pytest.mark.parametrize("again_when_silent", [True, False])
+def test_a_redis_that_hangs_is_asked_again_by_those_who_have_the_time(
+    hung: socket.socket, again_when_silent: bool
+) -> None:
+    url = f"redis://127.0.0.1:{hung.getsockname()[1]}/0"
+    redis = connect(url, retries=1, timeout_s=0.1, again_when_silent=again_when_silent)
+
+    with pytest.raises(TimeoutError):
+        redis.ping()
+
+    assert (n_connection(hung) > 1) is again_when_silent
