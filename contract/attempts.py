@@ -100,7 +100,8 @@ class Attempts:
         self._write(attempt, leads_to(target), target, "succeeded", told, fields, tally)
 
     def fail(self, attempt: Attempt, failure: EditFailure, *, result: Result | None = None) -> None:
-        """End the edit: it failed; `result` keeps what was found before."""
+        """End the edit: it failed; `result` keeps what was found before. Raises `CancelAskedError`
+        when it is to be canceled: that is then how it ends."""
         fields: dict[str, Frozen | str] = {"error": failure} | self._ending()
         if result is not None:
             fields["result"] = result

@@ -29,7 +29,8 @@ FOLLOWS: dict[EditStatus, frozenset[EditStatus]] = {
     EditStatus.RUNNING: frozenset(
         {EditStatus.QUEUED, EditStatus.CANCELING, EditStatus.SUCCEEDED, EditStatus.FAILED}
     ),
-    EditStatus.CANCELING: frozenset({EditStatus.CANCELED, EditStatus.SUCCEEDED, EditStatus.FAILED}),
+    # Not failed: what breaks now was to be stopped anyhow.
+    EditStatus.CANCELING: frozenset({EditStatus.CANCELED, EditStatus.SUCCEEDED}),
     EditStatus.SUCCEEDED: frozenset(),
     EditStatus.FAILED: frozenset(),
     EditStatus.CANCELED: frozenset(),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from contract.attempts import Attempt, AttemptLostError
+from contract.attempts import Attempt, AttemptLostError, CancelAskedError
 from contract.checkpoints import CheckpointView
 from contract.ids import checkpoint_id_of
 from contract.record import EditRecord, Result
@@ -56,10 +56,9 @@ def end(attempt: Attempt, ending: Ending, resources: Resources) -> None:
         case Published(checkpoint):
             resources.attempts.succeed(attempt, checkpoint.result, checkpoint_id=checkpoint.id)
             log.info("edit_succeeded", outcome=checkpoint.result.outcome)
-        case Failed(found, result):
+        case Failed() as failed:
             check_lease(attempt, resources)
-            resources.attempts.fail(attempt, found, result=result)
-            log.warning("edit_failed", code=found.code, message=found.message)
+            _fail(attempt, failed, resources)
         case Canceled():
             resources.attempts.cancel(attempt)
             log.info("edit_canceled")
@@ -72,6 +71,18 @@ def end(attempt: Attempt, ending: Ending, resources: Resources) -> None:
             log.warning("edit_postponed")
             return
     resources.attempts.release(attempt)
+
+
+def _fail(attempt: Attempt, failed: Failed, resources: Resources) -> None:
+    """Tell that the edit failed; one that was to be canceled by then is canceled."""
+    told = {"code": failed.failure.code, "message": failed.failure.message}
+    try:
+        resources.attempts.fail(attempt, failed.failure, result=failed.result)
+    except CancelAskedError:
+        resources.attempts.cancel(attempt)
+        log.info("edit_canceled", failed_with=told)
+    else:
+        log.warning("edit_failed", **told)
 
 
 def check_lease(attempt: Attempt, resources: Resources) -> None:

@@ -7,7 +7,7 @@ import pytest
 from redis import Redis
 
 from contract import names
-from contract.attempts import Attempt, AttemptLostError, Attempts
+from contract.attempts import Attempt, AttemptLostError, Attempts, CancelAskedError
 from contract.edits import EditRequest
 from contract.failures import ErrorCode
 from contract.ids import checkpoint_id_of
@@ -230,6 +230,21 @@ def test_a_failure_tells_why_and_is_final(ledger: Ledger, attempts: Attempts, ed
     view = found(ledger, edit_id)
     assert (view.status, view.error) == (EditStatus.FAILED, FAILURE)
     assert ledger.events(edit_id)[-1].type == "failed"
+
+
+def test_what_is_to_be_canceled_cannot_fail_any_more(
+    ledger: Ledger, attempts: Attempts, redis: Redis, edit_id: str
+) -> None:
+    attempt = claimed(attempts, edit_id)
+    ledger.cancel(edit_id)
+    before = redis.hgetall(names.edit(edit_id))
+
+    with pytest.raises(CancelAskedError):
+        attempts.fail(attempt, FAILURE)
+
+    assert redis.hgetall(names.edit(edit_id)) == before
+    attempts.cancel(attempt)
+    assert found(ledger, edit_id).status is EditStatus.CANCELED
 
 
 def test_a_final_edit_stays_as_it_is(

@@ -17,5 +17,5 @@ def test_an_edit_succeeds_only_from_a_worker_s_hands() -> None:
     assert leads_to(EditStatus.SUCCEEDED) == {EditStatus.RUNNING, EditStatus.CANCELING}
 
 
-def test_an_edit_may_fail_in_any_unfinished_state() -> None:
-    assert leads_to(EditStatus.FAILED) == UNFINISHED
+def test_an_edit_that_is_to_be_canceled_fails_no_more() -> None:
+    assert leads_to(EditStatus.FAILED) == UNFINISHED - {EditStatus.CANCELING}

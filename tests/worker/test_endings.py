@@ -1,5 +1,7 @@
 """How an attempt ends when another one is, or was, at the same edit."""
 
+import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from contract.lifecycle import EditStatus, Outcome
 from contract.store import CheckpointStore
 from contract.store_errors import StoreFullError, WithheldError
 from worker.tasks import run_edit
+from worker.time_limit import DeadlineExceededError, time_limit
 
 
 def test_a_checkpoint_that_stands_completes_the_edit_without_work(
@@ -107,6 +110,60 @@ def test_an_edit_fails_all_the_same_when_the_store_takes_nothing(
     run_edit(edit_id, resources(store=FailingStore(full)))
 
     assert error_of(found(ledger, edit_id)) == (EditStatus.FAILED, ErrorCode.STORE_FULL)
+
+
+@pytest.mark.parametrize("error", [ValueError("broke"), MemoryError(), DeadlineExceededError()])
+def test_what_fails_after_it_was_to_be_canceled_is_canceled(
+    redis: Redis, ledger: Ledger, submit: Submit, resources: MakeResources, error: Exception
+) -> None:
+    edit_id = submit()
+
+    def be_canceled_and_break() -> None:
+        ledger.cancel(edit_id)
+        raise error
+
+    run_edit(edit_id, resources(editor=FakeEditor(during=be_canceled_and_break)))
+
+    view = found(ledger, edit_id)
+    assert (view.status, view.error) == (EditStatus.CANCELED, None)
+    assert [event.type for event in ledger.events(edit_id)][-2:] == ["canceling", "canceled"]
+    assert not redis.exists(names.lease(edit_id))
+
+
+def test_a_cancel_that_is_not_obeyed_before_the_deadline_is_one_all_the_same(
+    ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit(deadline_s=1)
+
+    def be_canceled_and_hang() -> None:
+        ledger.cancel(edit_id)
+        time.sleep(30)
+
+    editor = FakeEditor(during=be_canceled_and_hang)
+    run_edit(edit_id, resources(deadline=partial(time_limit, 60), editor=editor))
+
+    assert found(ledger, edit_id).status is EditStatus.CANCELED
+
+
+def test_a_second_attempt_that_fails_though_it_was_canceled_leaves_nothing_to_publish(
+    redis: Redis, ledger: Ledger, store: CheckpointStore, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit()
+    Attempts(redis, lease_s=30).claim(edit_id, worker_id="there-2-bb")
+    redis.delete(names.lease(edit_id))
+
+    def be_canceled_and_break() -> None:
+        ledger.cancel(edit_id)
+        raise ValueError
+
+    run_edit(edit_id, resources(editor=FakeEditor(during=be_canceled_and_break)))
+
+    late = checkpoint_of(resources, submit, store).model_copy(
+        update={"id": checkpoint_id_of(edit_id)}
+    )
+    assert found(ledger, edit_id).status is EditStatus.CANCELED
+    with pytest.raises(WithheldError):
+        store.commit(late)
 
 
 def test_an_overtaken_attempt_changes_nothing(
