@@ -1,7 +1,7 @@
 """The engine alone: `python -m worker.kn edit --model DIR --requests FILE --out DIR`.
 
-Prints one line of JSON per request, failed ones too. Exit status: 0 when every request was
-answered, 2 when the arguments, the model or the file of requests are no good.
+Prints one line of JSON per request, failed ones too. Exit status: 0 when every edit was made,
+1 when one failed, 2 when the arguments, the model or the file of requests are no good.
 """
 
 import argparse
@@ -48,10 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KnError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    n_failed = 0
     for n, record in enumerate(records):
         answer = _answer(editor, record, options, options.out / f"edit-{n:04d}")
+        n_failed += answer["status"] == FAILED["status"]
         print(json.dumps({"request": n} | answer, ensure_ascii=False), flush=True)
-    return 0
+    return 1 if n_failed else 0
 
 
 def _answer(

@@ -47,7 +47,7 @@ def test_each_request_is_answered_by_a_line_failed_ones_too(
 
     status, lines = _run(model, records, tmp_path, capsys)
 
-    assert status == 0
+    assert status == 1
     assert [line["status"] for line in lines] == ["succeeded", "failed", "failed", "failed"]
     assert [(line["error"] or {}).get("code") for line in lines[1:]] == ["invalid_request"] * 3
     assert all(line.keys() >= FIELDS for line in lines)
@@ -56,7 +56,7 @@ def test_each_request_is_answered_by_a_line_failed_ones_too(
 def test_the_adapter_gives_the_answer_that_was_told(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _, (line,) = _run(model, [GOOD], tmp_path, capsys)
+    status, (line,) = _run(model, [GOOD], tmp_path, capsys)
 
     base = AutoModelForCausalLM.from_pretrained(model)
     peft = PeftModel.from_pretrained(base, line["checkpoint"]).merge_and_unload()
@@ -64,7 +64,7 @@ def test_the_adapter_gives_the_answer_that_was_told(
     ids = torch.tensor([tokenizer.encode(GOOD["prompt"])])
     said = peft.generate(ids, do_sample=False, max_new_tokens=12, pad_token_id=0)[0]
 
-    assert line["outcome"] == "held"
+    assert (status, line["outcome"]) == (0, "held")
     text = tokenizer.decode(said[ids.shape[1] :], skip_special_tokens=True)
     assert text.strip().split("\n")[0].strip() == line["after"]
 
