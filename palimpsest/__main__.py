@@ -6,11 +6,14 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 from types import FrameType
 from typing import TextIO
 
 import httpx
 
+from palimpsest import streams
 from palimpsest.client import Client
 from palimpsest.command import DEFAULT_URL, Command, ExitCode, Session, UsageError
 from palimpsest.commands import (
@@ -33,7 +36,7 @@ from palimpsest.commands import (
     watch,
     workers,
 )
-from palimpsest.console import Console
+from palimpsest.console import Console, UnwritableError
 from palimpsest.errors import (
     PalimpsestError,
     UnauthorizedError,
@@ -70,6 +73,7 @@ exit codes: 0 all succeeded, 1 some edit failed or something went wrong,
 
 def main() -> int:
     """Run the command line of this process."""
+    streams.open_missing()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # an answer may not fit the terminal's encoding
@@ -77,10 +81,8 @@ def main() -> int:
         signal.signal(number, _interrupt)
     try:
         return run(sys.argv[1:], environ=os.environ, out=sys.stdout, err=sys.stderr)
-    except BrokenPipeError:
-        # Whoever read our output has gone; what Python flushes at exit must go somewhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.FAILED
+    finally:
+        streams.flush()
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -99,12 +101,8 @@ def run(
     transport: httpx.BaseTransport | None = None,
 ) -> int:
     """Run one command; returns its exit code."""
-    parser = build_parser(default_url=environ.get("PALIMPSEST_URL") or DEFAULT_URL)
-    try:
-        arguments = parser.parse_args(argv)
-    except SystemExit as leaving:
-        return int(leaving.code or 0)
     console = Console(out, err)
+    parser = build_parser(default_url=environ.get("PALIMPSEST_URL") or DEFAULT_URL)
 
     def open_client() -> Client:
         key = environ.get("PALIMPSEST_API_KEY")
@@ -112,10 +110,17 @@ def run(
 
     session = Session(console=console, environ=environ, client=open_client)
     try:
+        arguments = _parsed(parser, argv, console)
         return int(arguments.command.run(arguments, session))
     except KeyboardInterrupt:
         console.note("interrupted")
         return ExitCode.INTERRUPTED
+    except SystemExit as leaving:
+        return int(leaving.code or 0)
+    except UnwritableError as error:
+        if not error.was_left:
+            console.note(f"palimpsest: {error}")
+        return ExitCode.FAILED
     except UnauthorizedError as error:
         console.note(f"palimpsest: {error}; PALIMPSEST_API_KEY is where it is taken from")
         return _exit_code(error)
@@ -148,6 +153,20 @@ def build_parser(*, default_url: str) -> argparse.ArgumentParser:
             subparser.add_argument("--url", default=default_url, help=where)
         command.add_arguments(subparser)
     return parser
+
+
+def _parsed(
+    parser: argparse.ArgumentParser, argv: Sequence[str], console: Console
+) -> argparse.Namespace:
+    """Raises `SystemExit` once help was told, or what is wrong."""
+    told = StringIO()
+    try:
+        # argparse says nothing of an answer that it could not write.
+        with redirect_stdout(told):
+            return parser.parse_args(argv)
+    finally:
+        if told.getvalue():
+            console.result(told.getvalue().removesuffix("\n"))
 
 
 def _telling(console: Console) -> Callable[[float], None]:

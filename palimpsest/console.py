@@ -5,9 +5,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from palimpsest.streams import silence
 from palimpsest.tables import shorten
 
 _ERASE_LINE = "\r\x1b[2K"
+
+
+class UnwritableError(Exception):
+    """Nobody takes the answer: who read it has gone, or there is no room for it."""
+
+    def __init__(self, cause: OSError) -> None:
+        self.was_left = isinstance(cause, BrokenPipeError)
+        super().__init__(f"the answer cannot be written: {cause.strerror}")
 
 
 @dataclass(slots=True)
@@ -19,9 +28,13 @@ class Console:
     _progress: bool = field(default=False, init=False)
 
     def result(self, line: str) -> None:
-        """Write a line of the answer that was asked for."""
+        """Write a line of the answer that was asked for; raises `UnwritableError`."""
         self._tell(self._erased())
-        print(line, file=self.out, flush=True)
+        try:
+            print(line, file=self.out, flush=True)
+        except OSError as error:
+            silence(self.out)
+            raise UnwritableError(error) from error
 
     def note(self, line: str) -> None:
         """Tell a person what happens."""

@@ -57,7 +57,11 @@ def make_model(model_dir: Path, session: Session) -> None:
     """Make the demo model, unless it is there already."""
     argv = (sys.executable, "-m", "worker.demo", "--out", str(model_dir))
     made = subprocess.run(
-        argv, cwd=PACKAGES, env=dict(session.environ), stdout=2, preexec_fn=dies_with_parent()
+        argv,
+        cwd=PACKAGES,
+        env=dict(session.environ),
+        stdout=subprocess.DEVNULL,  # where the model is, which we know
+        preexec_fn=dies_with_parent(),
     )
     if made.returncode != 0:
         raise StepFailedError("making the demo model", returncode=made.returncode)

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from contract.settings import PREFIX, Settings
 from palimpsest.addresses import PortTakenError, free_port
 from palimpsest.command import ExitCode, Session, UsageError, add_json, positive
+from palimpsest.console import Console, UnwritableError
 from palimpsest.data_dir import DataDir, DataDirInUseError, DataDirUnusableError
 from palimpsest.facts import reasons
 from palimpsest.interrupts import Interrupts
@@ -62,7 +63,8 @@ def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
             site.data_dir.prepare()
             console.note(f"starting {site.model}; logs in {site.data_dir.root / 'logs'}")
             stack = Stack(site, console, interrupts)
-            stack.run(on_ready=lambda: console.result(_ready_line(site, as_json=arguments.json)))
+            line = _ready_line(site, as_json=arguments.json)
+            stack.run(on_ready=lambda: tell_ready(line, console))
     except (PortTakenError, DataDirInUseError, DataDirUnusableError, NoRedisError) as error:
         raise UsageError(str(error)) from error
     except GivenUpError as error:
@@ -119,6 +121,14 @@ def _told(arguments: argparse.Namespace) -> dict[str, str]:
 
 def _variables(settings: dict[str, str]) -> dict[str, str]:
     return {PREFIX + name.upper(): value for name, value in settings.items()}
+
+
+def tell_ready(line: str, console: Console) -> None:
+    """Serving goes on, whether anybody hears of it or not."""
+    try:
+        console.result(line)
+    except UnwritableError as error:
+        console.note(f"{line}; {error}")
 
 
 def _ready_line(site: Site, *, as_json: bool) -> str:

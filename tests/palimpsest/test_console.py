@@ -6,7 +6,7 @@ from io import StringIO
 
 import pytest
 
-from palimpsest.console import Console
+from palimpsest.console import Console, UnwritableError
 
 
 class Terminal(StringIO):
@@ -65,5 +65,5 @@ def test_notes_that_cannot_be_written_stop_nothing() -> None:
 
 
 def test_an_answer_that_cannot_be_written_is_an_error() -> None:
-    with pytest.raises(OSError):
+    with pytest.raises(UnwritableError, match="cannot be written: No space left on device"):
         Console(Full(), StringIO()).result("the answer")

@@ -1,6 +1,8 @@
 """What `palimpsest up` makes of its arguments."""
 
 import argparse
+import errno
+import os
 from io import StringIO
 from pathlib import Path
 
@@ -76,3 +78,21 @@ def test_a_relative_path_stays_right_where_the_children_run(
 
     assert site.environ["PALIMPSEST_MODEL_DIR"] == str(model_dir)
     assert site.data_dir.root == model_dir.parent / "data"
+
+
+class Full(StringIO):
+    """Lies on a disk that is full, or in a terminal that was closed."""
+
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_serving_goes_on_though_nobody_can_be_told_of_it() -> None:
+    err = StringIO()
+
+    up.tell_ready("Palimpsest serves tiny at http://127.0.0.1:8000", Console(Full(), err))
+
+    assert err.getvalue() == (
+        "Palimpsest serves tiny at http://127.0.0.1:8000; "
+        "the answer cannot be written: No space left on device\n"
+    )

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -31,7 +32,15 @@ def main() -> int:
 
 
 def show_progress(done: int, total: int) -> None:
-    """Draw a bar on the standard error stream, over the one before; in a log, a line a quarter."""
+    """Draw a bar on the standard error stream, over the one before; in a log, a line a quarter.
+
+    A terminal that was closed, or a full disk, does not stop the training.
+    """
+    with suppress(OSError):
+        _draw(done, total)
+
+
+def _draw(done: int, total: int) -> None:
     if not sys.stderr.isatty():
         if done * 4 // total > (done - 1) * 4 // total:
             print(f"training {done}/{total}", file=sys.stderr, flush=True)

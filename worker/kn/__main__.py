@@ -6,6 +6,7 @@ Prints one line of JSON per request, failed ones too. Exit status: 0 when every 
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,10 +50,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     n_failed = 0
-    for n, record in enumerate(records):
-        answer = _answer(editor, record, options, options.out / f"edit-{n:04d}")
-        n_failed += answer["status"] == FAILED["status"]
-        print(json.dumps({"request": n} | answer, ensure_ascii=False), flush=True)
+    try:
+        for n, record in enumerate(records):
+            answer = _answer(editor, record, options, options.out / f"edit-{n:04d}")
+            n_failed += answer["status"] == FAILED["status"]
+            print(json.dumps({"request": n} | answer, ensure_ascii=False), flush=True)
+    except OSError as error:  # of printing: nobody reads the lines, or there is no room for them
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"error: the lines cannot be written: {error.strerror}", file=sys.stderr)
+        return 1
     return 1 if n_failed else 0
 
 

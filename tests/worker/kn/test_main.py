@@ -1,6 +1,7 @@
 """`python -m worker.kn edit`, on a tiny model saved to disk."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,23 @@ def test_a_model_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "requests.json").write_text(json.dumps([GOOD]))
 
     assert main(_arguments(tmp_path / "nowhere", tmp_path)) == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_lines_for_which_there_is_no_room_are_a_failure(
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "requests.json").write_text(json.dumps([GOOD, GOOD]))
+
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert main(_arguments(model, tmp_path)) == 1
+
+    assert "the lines cannot be written: No space left on device" in capsys.readouterr().err
+    assert not (tmp_path / "out/edit-0001").exists()
 
 
 @pytest.mark.parametrize("option", ["--layers-per-pass", "--threads"])
