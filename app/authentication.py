@@ -8,7 +8,7 @@ from fastapi import Request, Response
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.errors import ApiError, UnauthorizedError
+from app.errors import ApiError, KeysUnavailableError, UnauthorizedError
 from app.logs import EventLog
 from contract.keys import KeysError
 
@@ -37,6 +37,7 @@ class Owners(Protocol):
     @property
     def is_empty(self) -> bool: ...
     def owner_of(self, key: str) -> str | None: ...
+    def check(self) -> None: ...
 
 
 class Authentication:
@@ -58,20 +59,21 @@ class Authentication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not self._owners.is_empty:
-            owner = self._owner_of(scope)
-            if owner is None and not is_open(scope["path"]):
-                response = await self._refuse(Request(scope), UnauthorizedError())
+            found = self._owner_of(scope)
+            if isinstance(found, ApiError) and not is_open(scope["path"]):
+                response = await self._refuse(Request(scope), found)
                 await response(scope, receive, send)
                 return
-            _caller.set(owner or "")
+            _caller.set("" if isinstance(found, ApiError) else found)
         await self._app(scope, receive, send)
 
-    def _owner_of(self, scope: Scope) -> str | None:
+    def _owner_of(self, scope: Scope) -> str | ApiError:
+        """Whose key it is, or why nobody is let in by it."""
         scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
-            return None
+            return UnauthorizedError()
         try:
-            return self._owners.owner_of(key.strip())
-        except KeysError as error:  # nobody is let in by a list that cannot be read
-            log.warning("keys_unusable", reason=str(error))
-            return None
+            return self._owners.owner_of(key.strip()) or UnauthorizedError()
+        except KeysError as error:
+            log.warning("keys_unavailable", reason=str(error))
+            return KeysUnavailableError()

@@ -32,6 +32,7 @@ STATUS: dict[ErrorCode, HTTPStatus] = {
     ErrorCode.NO_WORKER: HTTPStatus.SERVICE_UNAVAILABLE,
     ErrorCode.QUEUE_FULL: HTTPStatus.TOO_MANY_REQUESTS,
     ErrorCode.LEDGER_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    ErrorCode.KEYS_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     ErrorCode.FULL_MODEL_UNAVAILABLE: HTTPStatus.CONFLICT,
     ErrorCode.BASE_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     ErrorCode.STORE_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -53,6 +54,7 @@ class ApiError(Exception):
 
     ApiError
     ├── UnauthorizedError
+    ├── KeysUnavailableError
     ├── InvalidRequestError
     ├── InvalidCursorError
     ├── ModelUnknownError
@@ -94,6 +96,15 @@ class UnauthorizedError(ApiError):
             "send a key of this service as `Authorization: Bearer …`",
             headers={"WWW-Authenticate": 'Bearer realm="palimpsest"'},
         )
+
+
+class KeysUnavailableError(ApiError):
+    """The service cannot tell now whose key it is."""
+
+    code = ErrorCode.KEYS_UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__("the list of API keys cannot be read; try again")
 
 
 class InvalidRequestError(ApiError):

@@ -184,6 +184,7 @@ CODES: dict[ErrorCode, str] = {
     ErrorCode.NO_WORKER: "Nobody is there to make it; come back.",
     ErrorCode.QUEUE_FULL: "As many edits of the model wait in line as may; come back.",
     ErrorCode.LEDGER_UNAVAILABLE: "The service's Redis does not answer; come back.",
+    ErrorCode.KEYS_UNAVAILABLE: "The list of API keys cannot be read; come back.",
     ErrorCode.TARGET_UNREACHABLE: "The answer adds no token after the prompt.",
     ErrorCode.NOTHING_TO_ERASE: "The model says nothing there that could be erased.",
     ErrorCode.PROMPT_TOO_LONG: "Prompt and answer have more tokens than the model has positions.",

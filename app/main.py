@@ -65,7 +65,7 @@ def create_app(
         attempts=Attempts(ledger.redis, lease_s=settings.lease_s),
         store=store,
         tokens=TokenCounters(store),
-        readiness=Readiness(ledger, store),
+        readiness=Readiness(ledger, store, None if keys.is_empty else keys),
         limits=Limits.of(settings),
         pace=pace or Pace(),
         stopping=stopping or Event(),

@@ -89,14 +89,18 @@ def _of_code(code: ErrorCode) -> str:
 
 
 def _guard(schema: dict[str, Any]) -> None:
-    """Say where a key is asked for, and what is answered without one."""
+    """Say where a key is asked for, and what is answered where none is known."""
     problem = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    refused = {"description": f"`{ErrorCode.UNAUTHORIZED}`", "content": problem}
     schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     for path, operations in schema["paths"].items():
         for operation in operations.values() if path not in OPEN_PATHS else ():
             operation["security"] = [{"key": []}]
-            operation["responses"]["401"] = refused
+            for code in (ErrorCode.UNAUTHORIZED, ErrorCode.KEYS_UNAVAILABLE):
+                told = operation["responses"].setdefault(
+                    str(STATUS[code].value), {"description": "", "content": problem}
+                )
+                names = filter(None, [told["description"], f"`{code.value}`"])
+                told["description"] = ", ".join(names)
 
 
 def _as_sent(responses: dict[str, Any]) -> dict[str, Any]:

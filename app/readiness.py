@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from redis.exceptions import RedisError
 
 from contract.edits import Frozen
+from contract.keys import KeysError
 from contract.ledger import Ledger
 from contract.ledger_errors import SchemaMismatchError
 from contract.store import CheckpointStore
@@ -29,21 +31,28 @@ class ReadinessView(Frozen):
     checks: tuple[Check, ...]
 
 
+class Keys(Protocol):
+    """The list of keys, as far as it is tried."""
+
+    def check(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Tries the ledger and the store."""
+    """Tries the ledger, the store, and the list of keys where keys are asked for."""
 
     ledger: Ledger
     store: CheckpointStore
+    keys: Keys | None = None
 
     def checks(self) -> tuple[Check, ...]:
         redis = self._redis()
         if redis.ok:
-            return (redis, self._schema(), self._store(), *self._workers())
+            return (redis, self._schema(), self._store(), *self._keys(), *self._workers())
         # One that hangs takes seconds each time that it is asked.
         schema = Check(name="schema", ok=False, detail=redis.detail)
         workers = Check(name="workers", ok=False, required=False, detail=redis.detail)
-        return (redis, schema, self._store(), workers)
+        return (redis, schema, self._store(), *self._keys(), workers)
 
     def _redis(self) -> Check:
         try:
@@ -66,6 +75,15 @@ class Readiness:
         except StoreUnavailableError as error:
             return Check(name="store", ok=False, detail=str(error))
         return Check(name="store", ok=True, detail="can be read and written")
+
+    def _keys(self) -> tuple[Check, ...]:
+        if self.keys is None:
+            return ()
+        try:
+            self.keys.check()
+        except KeysError as error:  # whose own text names a path of this machine
+            return (Check(name="keys", ok=False, detail=error.reason),)
+        return (Check(name="keys", ok=True, detail="can be read"),)
 
     def _workers(self) -> tuple[Check, ...]:
         try:

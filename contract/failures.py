@@ -30,6 +30,7 @@ class ErrorCode(StrEnum):
     NO_WORKER = "no_worker"
     QUEUE_FULL = "queue_full"
     LEDGER_UNAVAILABLE = "ledger_unavailable"
+    KEYS_UNAVAILABLE = "keys_unavailable"
     # of an edit
     TARGET_UNREACHABLE = "target_unreachable"
     NOTHING_TO_ERASE = "nothing_to_erase"
@@ -57,6 +58,7 @@ RETRYABLE = frozenset(
         ErrorCode.NO_WORKER,
         ErrorCode.QUEUE_FULL,
         ErrorCode.LEDGER_UNAVAILABLE,
+        ErrorCode.KEYS_UNAVAILABLE,
         ErrorCode.BASE_UNAVAILABLE,
         ErrorCode.TIMEOUT,
         ErrorCode.GPU_OOM,

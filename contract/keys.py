@@ -19,6 +19,7 @@ class KeysError(Exception):
 
     def __init__(self, source: str, reason: str) -> None:
         self.source = source
+        self.reason = reason
         super().__init__(f"{source}: {reason}")
 
 
@@ -70,7 +71,7 @@ class KeyRing:
         self._file = file
         self._version: tuple[int, int, int] | None = None
         self._read = Keys()
-        if file is not None and not self._of_file(file).owners:
+        if file is not None and not self._of_file().owners:
             raise KeysError(str(file), "holds no key: nobody could come in")
 
     @property
@@ -79,11 +80,22 @@ class KeyRing:
         return self._file is None and not self._told.owners
 
     def owner_of(self, key: str) -> str | None:
-        """The name of the key; raises `KeysError` while the file cannot be read."""
-        keys = self._told if self._file is None else self._told | self._of_file(self._file)
-        return keys.owner_of(key)
+        """The name of the key; raises `KeysError` while a file that may hold it cannot be read."""
+        try:
+            return (self._told | self._of_file()).owner_of(key)
+        except KeysError:
+            if owner := self._told.owner_of(key):
+                return owner
+            raise
 
-    def _of_file(self, file: Path) -> Keys:
+    def check(self) -> None:
+        """Raises `KeysError` while the file cannot be read."""
+        self._of_file()
+
+    def _of_file(self) -> Keys:
+        file = self._file
+        if file is None:
+            return Keys()
         try:
             stat = file.stat()
             version = (stat.st_ino, stat.st_size, stat.st_mtime_ns)

@@ -18,6 +18,7 @@ REMEDIES = {
     "redis": "start Redis, or see why it does not answer: the API's REDIS_URL names it",
     "schema": "let every process be of one version, and Redis' data of that version",
     "store": "bring its volume back, make room, let the API's user write: PALIMPSEST_DATA_DIR",
+    "keys": "mend the file that PALIMPSEST_API_KEYS_FILE names: a line for each, name:sha256",
     "workers": "start one: palimpsest up, or python -m worker; its log tells why it ends",
     "weights": "restart that worker, if nothing does so by itself",
 }

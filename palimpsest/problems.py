@@ -28,6 +28,7 @@ ServiceError
 ├── UnavailableError
 │   ├── NoWorkerError
 │   ├── LedgerUnavailableError
+│   ├── KeysUnavailableError
 │   ├── StoreUnavailableError
 │   └── BaseUnavailableError
 ├── StoreCorruptError
@@ -137,6 +138,10 @@ class LedgerUnavailableError(UnavailableError):
     """The service cannot reach its Redis."""
 
 
+class KeysUnavailableError(UnavailableError):
+    """The service cannot read its list of API keys."""
+
+
 class StoreUnavailableError(UnavailableError):
     """The service cannot read its store, or cannot write to it."""
 
@@ -177,6 +182,7 @@ BY_CODE: dict[str, type[ServiceError]] = {
     ErrorCode.QUEUE_FULL: QueueFullError,
     ErrorCode.NO_WORKER: NoWorkerError,
     ErrorCode.LEDGER_UNAVAILABLE: LedgerUnavailableError,
+    ErrorCode.KEYS_UNAVAILABLE: KeysUnavailableError,
     ErrorCode.BASE_UNAVAILABLE: BaseUnavailableError,
     ErrorCode.STORE_UNAVAILABLE: StoreUnavailableError,
     ErrorCode.STORE_CORRUPT: StoreCorruptError,

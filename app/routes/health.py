@@ -33,11 +33,14 @@ async def livez() -> Alive:
     operation_id="readyz",
     summary="Can edits be taken?",
     response_model=ReadinessView,
-    responses=problems(ErrorCode.LEDGER_UNAVAILABLE, ErrorCode.STORE_UNAVAILABLE),
+    responses=problems(
+        ErrorCode.LEDGER_UNAVAILABLE, ErrorCode.STORE_UNAVAILABLE, ErrorCode.KEYS_UNAVAILABLE
+    ),
 )
 def readyz(http: Request, service: ServiceDependency) -> Response:
-    """Tries Redis, the ledger's schema and the store; a missing worker is told, not required. Fails
-    too while a worker whose weights changed waits for its successor."""
+    """Tries Redis, the ledger's schema, the store and, where keys are asked for, their list; a
+    missing worker is told, not required. Fails too while a worker whose weights changed waits for
+    its successor."""
     checks = service.readiness.checks()
     failed = [check.name for check in checks if check.required and not check.ok]
     if not failed:
@@ -55,4 +58,6 @@ def readyz(http: Request, service: ServiceDependency) -> Response:
 def _code_of(failed: Sequence[str]) -> ErrorCode:
     if {"redis", "schema"} & set(failed):
         return ErrorCode.LEDGER_UNAVAILABLE
-    return ErrorCode.STORE_UNAVAILABLE if "store" in failed else ErrorCode.INTERNAL
+    if "store" in failed:
+        return ErrorCode.STORE_UNAVAILABLE
+    return ErrorCode.KEYS_UNAVAILABLE if "keys" in failed else ErrorCode.INTERNAL

@@ -76,8 +76,52 @@ def test_a_key_of_a_file_opens_and_closes_while_the_service_runs(
     file.write_text("# nobody any more")
     assert client.get("/edits", headers=BEARER).status_code == 401
 
+
+@pytest.mark.parametrize("content", [None, "pal_secret", b"\xff\xfe"])
+def test_a_file_of_keys_that_cannot_be_read_is_no_fault_of_who_asks(
+    serve: Serve, tmp_path: Path, content: str | bytes | None
+) -> None:
+    file = tmp_path / "keys"
+    file.write_text(entry_of("search", KEY))
+    client = serve(api_keys_file=file, api_keys=entry_of("up", "pal_told"))
     file.unlink()
-    assert client.get("/edits", headers=BEARER).status_code == 401
+    if content is not None:
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    response = client.get("/edits", headers=BEARER)
+
+    assert (response.status_code, response.json()["code"]) == (503, "keys_unavailable")
+    assert response.headers["Retry-After"] == "2"
+    assert "pal_secret" not in response.text
+    assert str(tmp_path) not in response.text
+    assert client.get("/edits").status_code == 401
+    assert client.get("/edits", headers={"Authorization": "Bearer pal_told"}).status_code == 200
+
+    file.write_text(f"{entry_of('search', KEY)} # mended")
+    assert client.get("/edits", headers=BEARER).status_code == 200
+
+
+def test_a_service_whose_keys_cannot_be_read_is_not_ready(serve: Serve, tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text(entry_of("search", KEY))
+    client = serve(api_keys_file=file)
+    assert {"name": "keys", "ok": True, "required": True, "detail": "can be read"} in client.get(
+        "/readyz"
+    ).json()["checks"]
+
+    file.write_text("garbled by half a write")
+    ready = client.get("/readyz", headers=BEARER)
+
+    told = ready.json()
+    (check,) = [check for check in told["checks"] if check["name"] == "keys"]
+    assert (ready.status_code, told["code"]) == (503, "keys_unavailable")
+    assert told["detail"] == "not ready: keys"
+    assert (check["ok"], check["detail"]) == (
+        False,
+        "entry 1 is not name:sha256, as `palimpsest key` says",
+    )
+    assert client.get("/livez", headers=BEARER).status_code == 200
+    assert str(tmp_path) not in ready.text
 
 
 def test_no_log_line_holds_a_key(guarded: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
@@ -97,7 +141,14 @@ def test_the_description_says_where_a_key_is_asked_for(
 
     assert described["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
     assert described["paths"]["/edits"]["post"]["security"] == [{"key": []}]
-    assert "401" in described["paths"]["/edits"]["post"]["responses"]
+    responses = described["paths"]["/edits"]["post"]["responses"]
+    assert responses["401"]["description"] == "`unauthorized`"
+    assert "`keys_unavailable`" in responses["503"]["description"]
+    assert "`ledger_unavailable`" in responses["503"]["description"]
+    assert (
+        "`keys_unavailable`"
+        in described["paths"]["/limits"]["get"]["responses"]["503"]["description"]
+    )
     assert "security" not in described["paths"]["/livez"]["get"]
     assert "securitySchemes" not in api.get("/openapi.json").json()["components"]
 

@@ -82,4 +82,19 @@ def test_a_file_that_went_away_lets_nobody_in(tmp_path: Path) -> None:
 
     with pytest.raises(KeysError):
         ring.owner_of("first")
+    with pytest.raises(KeysError, match="cannot be read"):
+        ring.check()
     assert not ring.is_empty
+
+
+def test_a_key_that_was_told_opens_whatever_became_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text(entry_of("a", "first"))
+    ring = KeyRing(Keys({ABC: "told"}), file)
+    file.write_text("garbled")
+
+    assert ring.owner_of("abc") == "told"
+
+
+def test_a_ring_without_a_file_has_nothing_that_could_not_be_read() -> None:
+    KeyRing(Keys({ABC: "a"}), None).check()
