@@ -6,8 +6,6 @@ import os
 import sys
 from threading import Event
 
-from pydantic import ValidationError
-
 from app import logs
 from app.binding import OpenToAllError, check_binding
 from app.main import create_app
@@ -15,12 +13,13 @@ from app.server import server_of
 from app.tending import Tending, repeated
 from app.tracing import request_id
 from contract.attempts import Attempts
-from contract.connection import connect
+from contract.connection import RedisUrlError, connect
 from contract.keys import KeyRing, Keys, KeysError
 from contract.ledger import Ledger
 from contract.retention import Retention
-from contract.settings import Settings
+from contract.settings import Settings, SettingsError
 from contract.store import CheckpointStore
+from contract.store_errors import UnknownStoreError
 
 REFUSED = 2
 REDIS_RETRIES = 1
@@ -42,7 +41,8 @@ def main() -> int:
             timeout_s=REDIS_TIMEOUT_S,
             again_when_silent=False,
         )
-    except (ValidationError, OpenToAllError, KeysError, ValueError) as error:
+        store = CheckpointStore(settings.store)
+    except (SettingsError, OpenToAllError, KeysError, RedisUrlError, UnknownStoreError) as error:
         print(f"the API cannot start: {error}", file=sys.stderr)
         return REFUSED
     ledger = Ledger(
@@ -52,13 +52,17 @@ def main() -> int:
         idempotency_ttl_s=settings.idempotency_ttl_s,
         fresh_s=FRESH_S,
     )
-    stopping, store = Event(), CheckpointStore(settings.store)
+    stopping = Event()
     app = create_app(settings, ledger=ledger, store=store, keys=keys, stopping=stopping)
     server = server_of(app, host=settings.host, port=settings.port, stopping=stopping)
     gc.freeze()  # what is there by now stays: no collection has to look through it again
     try:
         with repeated(_tending(settings, ledger, store)):
             server.run()
+    except SystemExit:  # of uvicorn, which has logged why
+        told = f"{settings.host} port {settings.port}"
+        print(f"the API cannot start: it cannot listen on {told}", file=sys.stderr)
+        return REFUSED
     except KeyboardInterrupt:
         logging.getLogger("app").info("interrupted")  # the server has stopped clean already
     return 0 if server.started else 1

@@ -12,6 +12,10 @@ BROKEN = (ConnectionError, BusyLoadingError)
 LOOKS = Retry(NoBackoff(), retries=3, supported_errors=(ConnectionError,))
 
 
+class RedisUrlError(Exception):
+    """The URL asks for what no connection can be made with."""
+
+
 class LendingPool(ConnectionPool):  # type: ignore[misc]  # redis is not followed by mypy
     """Connections, of which one that is closed while it is lent is no failure.
 
@@ -28,17 +32,21 @@ def connect(url: str, *, retries: int, timeout_s: float, again_when_silent: bool
     """A client that tries each command up to `retries` more times, at most 1 s apart; what was not
     answered within `timeout_s` only when it is to go on with one that hangs.
 
-    The worker outlives a restart of Redis with many retries; the API answers 503 after few.
+    Raises `RedisUrlError`. The worker outlives a restart of Redis with many retries; the API
+    answers 503 after few.
     """
     tried = (*BROKEN, TimeoutError) if again_when_silent else BROKEN
-    pool = LendingPool.from_url(
-        url,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-        health_check_interval=15,
-        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), retries, tried),
-        retry_on_error=list(tried),
-    )
+    try:
+        pool = LendingPool.from_url(
+            url,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            health_check_interval=15,
+            retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), retries, tried),
+            retry_on_error=list(tried),
+        )
+    except ValueError as error:
+        raise RedisUrlError(f"REDIS_URL: {error}") from error
     return Redis.from_pool(pool)
 
 

@@ -2,13 +2,42 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from contract.memory import DTYPE_BYTES
 
 PREFIX = "PALIMPSEST_"
 NO_URL = "is no URL: what is special in a password has to be percent-encoded"
+NO_REDIS = "is no URL of a Redis: it begins with redis://, rediss:// or unix://"
+REDIS_SCHEMES = frozenset({"redis", "rediss", "unix"})
+
+
+class SettingsError(Exception):
+    """The environment sets what cannot be; a value is not repeated, since it may be a secret."""
+
+    def __init__(self, refused: ValidationError) -> None:
+        problems = refused.errors(include_url=False, include_input=False, include_context=False)
+        super().__init__("; ".join(_told(problem["loc"], problem["msg"]) for problem in problems))
+
+
+def variable_of(name: str) -> str:
+    """The variable that sets a setting."""
+    return "REDIS_URL" if name == "redis_url" else PREFIX + name.upper()
+
+
+def _told(where: tuple[int | str, ...], what: str) -> str:
+    names = [variable_of(str(name)) for name in where]
+    return ": ".join([*names, what.removeprefix("Value error, ")])
 
 
 class Settings(BaseModel):
@@ -84,7 +113,9 @@ class Settings(BaseModel):
     checkpoint_max_count: int | None = Field(
         default=None, ge=1, description="How many checkpoints are kept; all if unset."
     )
-    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="DEBUG, INFO, WARNING or ERROR."
+    )
 
     @property
     def store(self) -> str:
@@ -93,12 +124,22 @@ class Settings(BaseModel):
 
     @field_validator("redis_url")
     @classmethod
-    def _has_a_port_that_is_one(cls, url: str) -> str:
+    def _is_one_of_a_redis(cls, url: str) -> str:
         try:
-            _ = urlsplit(url).port
+            parts = urlsplit(url)
+            _ = parts.port
         except ValueError:  # whose words may repeat a part of the password
             raise ValueError(NO_URL) from None
+        if parts.scheme not in REDIS_SCHEMES:
+            raise ValueError(NO_REDIS)
         return url
+
+    @field_validator("dtype")
+    @classmethod
+    def _is_one_of_the_engine(cls, dtype: str | None) -> str | None:
+        if dtype is not None and dtype not in DTYPE_BYTES:
+            raise ValueError(f"is not one of {', '.join(DTYPE_BYTES)}")
+        return dtype
 
     @model_validator(mode="after")
     def _what_a_key_made_is_still_there(self) -> Self:
@@ -108,10 +149,9 @@ class Settings(BaseModel):
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
-        """Read what `environ` sets; raises pydantic's `ValidationError` on a bad value."""
-        found: dict[str, str] = {}
-        for name in cls.model_fields:
-            variable = "REDIS_URL" if name == "redis_url" else PREFIX + name.upper()
-            if environ.get(variable):
-                found[name] = environ[variable]
-        return cls.model_validate(found)
+        """Read what `environ` sets; raises `SettingsError` on a bad value."""
+        told = {name: environ.get(variable_of(name)) for name in cls.model_fields}
+        try:
+            return cls.model_validate({name: value for name, value in told.items() if value})
+        except ValidationError as error:
+            raise SettingsError(error) from None

@@ -14,7 +14,12 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 from rq.timeouts import BaseTimeoutException
 
-from contract.store_errors import StoreError, StoreFullError, StoreUnavailableError
+from contract.store_errors import (
+    StoreError,
+    StoreFullError,
+    StoreUnavailableError,
+    UnknownStoreError,
+)
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
@@ -42,9 +47,12 @@ class Shelf:
 
     @classmethod
     def at(cls, location: Path | str) -> "Shelf":
-        """The shelf at a path or a URL (`s3://bucket/folder`)."""
-        # Other processes write too: what was listed a while ago is no longer true.
-        fs, root = url_to_fs(str(location), use_listings_cache=False)
+        """The shelf at a path or a URL (`s3://bucket/folder`); raises `UnknownStoreError`."""
+        try:
+            # Other processes write too: what was listed a while ago is no longer true.
+            fs, root = url_to_fs(str(location), use_listings_cache=False)
+        except (ImportError, ValueError) as error:
+            raise UnknownStoreError(str(error)) from error
         return LocalShelf(fs, root) if isinstance(fs, LocalFileSystem) else cls(fs, root)
 
     def create(self, name: str, content: bytes) -> None:

@@ -9,6 +9,7 @@ class StoreError(Exception):
     ├── WithheldError
     ├── UnreadableManifestError
     ├── BudgetExceededError
+    ├── UnknownStoreError
     └── StoreUnavailableError
         ├── StoreFullError
         └── MissingStoreError
@@ -44,6 +45,10 @@ class BudgetExceededError(StoreError):
 
     def __init__(self, budget_bytes: int) -> None:
         super().__init__(f"the store's budget of {budget_bytes} bytes is used up")
+
+
+class UnknownStoreError(StoreError):
+    """No store can be kept at a URL of that kind."""
 
 
 class StoreUnavailableError(StoreError):

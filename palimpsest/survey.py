@@ -9,11 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from pydantic import ValidationError
-
 from contract.keys import KeyRing, Keys, KeysError
-from contract.settings import Settings
-from palimpsest.facts import reasons
+from contract.settings import Settings, SettingsError
 from palimpsest.findings import Card, Disk, Room, Wanted
 
 DISTRIBUTION = "palimpsest-kn"
@@ -119,8 +116,6 @@ def settings_in(environ: Mapping[str, str]) -> tuple[Settings | None, str | None
     try:
         settings = Settings.from_environment(environ)
         KeyRing(Keys.parse(settings.api_keys, source="PALIMPSEST_API_KEYS"), settings.api_keys_file)
-    except ValidationError as error:
-        return None, reasons(error)
-    except KeysError as error:
+    except (SettingsError, KeysError) as error:
         return None, str(error)
     return settings, None

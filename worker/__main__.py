@@ -5,53 +5,65 @@ import sys
 from pathlib import Path
 
 import torch
+from redis.exceptions import RedisError
 from transformers.utils import logging
 
-from contract.settings import Settings
+from contract.connection import RedisUrlError
+from contract.ledger_errors import SchemaMismatchError
+from contract.settings import Settings, SettingsError
+from contract.store_errors import StoreUnavailableError, UnknownStoreError
 from worker import logs
 from worker.device_memory import memory_of
 from worker.failures import SERVICE_CODES, engine_codes
-from worker.kn import load_editor
+from worker.kn import Editor, KnError, load_editor
+from worker.kn.references import read
+from worker.prerequisites import PrerequisiteError, checked
 from worker.service import serve
 from worker.spare import is_needed
 
+REFUSED, BROKEN = 2, 1
+
 
 def main() -> int:
-    """Run the worker that the environment describes; returns its exit status."""
+    """Run the worker that the environment describes; returns its exit status: 0 when it was told
+    to stop, 2 when its settings cannot be served, 1 when it could not go on."""
     if not is_needed(sys.argv, sys.stdin):
         return os.EX_OK
-    settings = Settings.from_environment(os.environ)
-    logs.configure(settings.log_level)
-    if settings.model_dir is None:
-        print("PALIMPSEST_MODEL_DIR names no model directory", file=sys.stderr)
-        return os.EX_USAGE
+    try:
+        settings = Settings.from_environment(os.environ)
+        logs.configure(settings.log_level)
+        model_dir = checked(settings)
+        editor = _loaded(model_dir, settings)
+    except (SettingsError, PrerequisiteError, RedisUrlError, UnknownStoreError, KnError) as error:
+        print(f"the worker cannot start: {error}", file=sys.stderr)
+        return REFUSED
+    try:
+        return serve(
+            settings,
+            editor,
+            model=settings.model_name or model_dir.resolve().name,
+            memory=memory_of(editor.device),
+            codes={**SERVICE_CODES, **engine_codes()},
+        )
+    except (RedisError, StoreUnavailableError, SchemaMismatchError) as error:
+        print(f"the worker cannot go on: {type(error).__name__}: {error}", file=sys.stderr)
+        return BROKEN
+
+
+def _loaded(model_dir: Path, settings: Settings) -> Editor:
     torch.set_num_threads(settings.threads or _spare_cores())
     logging.disable_progress_bar()  # it would break into the lines of JSON
-    editor = load_editor(
-        settings.model_dir,
+    return load_editor(
+        model_dir,
         dtype=settings.dtype,
         device=settings.device,
-        reference_prompts=_reference_prompts(settings.reference_file),
-    )
-    return serve(
-        settings,
-        editor,
-        model=settings.model_name or settings.model_dir.resolve().name,
-        memory=memory_of(editor.device),
-        codes={**SERVICE_CODES, **engine_codes()},
+        reference_prompts=read(settings.reference_file) if settings.reference_file else None,
     )
 
 
 def _spare_cores() -> int:
     """All cores but one, which the API and Redis need: threads that wait for a core only spin."""
     return max(1, (os.cpu_count() or 2) - 1)
-
-
-def _reference_prompts(file: Path | None) -> list[str] | None:
-    """One prompt a line; None leaves the choice to the engine."""
-    if file is None:
-        return None
-    return [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
 if __name__ == "__main__":

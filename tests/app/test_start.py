@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -48,9 +49,11 @@ def running(**settings: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     ("settings", "told"),
     [
         ({"PALIMPSEST_HOST": "0.0.0.0"}, "PALIMPSEST_ALLOW_ANONYMOUS=1"),
-        ({"PALIMPSEST_PORT": "http"}, "port"),
-        ({"REDIS_URL": "nonsense"}, "Redis URL"),
-        ({"PALIMPSEST_LOG_LEVEL": "LOUD"}, "LOUD"),
+        ({"PALIMPSEST_PORT": "http"}, "PALIMPSEST_PORT"),
+        ({"REDIS_URL": "nonsense"}, "REDIS_URL"),
+        ({"REDIS_URL": "redis://h/0?socket_timeout=x"}, "socket_timeout"),
+        ({"PALIMPSEST_LOG_LEVEL": "LOUD"}, "PALIMPSEST_LOG_LEVEL"),
+        ({"PALIMPSEST_STORE_URL": "nonsense://kept"}, "Protocol not known: nonsense"),
         ({"PALIMPSEST_API_KEYS": "pal_secret"}, "name:sha256"),
         ({"PALIMPSEST_API_KEYS_FILE": "/nowhere/keys"}, "/nowhere/keys"),
     ],
@@ -63,10 +66,24 @@ def test_settings_that_cannot_be_served_end_with_status_2_and_a_reason(
     )
 
     assert process.returncode == 2
-    assert told in process.stderr
-    assert "Traceback" not in process.stderr
+    (line,) = process.stderr.splitlines()
+    assert line.startswith("the API cannot start: ")
+    assert told in line
     assert "pal_secret" not in process.stderr
     assert process.stdout == ""
+
+
+def test_a_port_that_is_taken_ends_with_status_2_and_a_reason() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        env = environment(PALIMPSEST_PORT=str(port), REDIS_URL="redis://127.0.0.1:1")
+        process = subprocess.run(
+            [sys.executable, "-m", "app"], env=env, capture_output=True, text=True
+        )
+
+    assert process.returncode == 2
+    assert f"the API cannot start: it cannot listen on 127.0.0.1 port {port}" in process.stderr
+    assert "Traceback" not in process.stderr
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from contract.settings import Settings
+from contract.settings import Settings, SettingsError
 
 
 def test_nothing_set_means_the_defaults() -> None:
@@ -45,11 +45,29 @@ def test_an_empty_variable_is_as_good_as_unset() -> None:
         ("PALIMPSEST_LEASE_S", "0"),
         ("PALIMPSEST_MAX_ATTEMPTS", "0"),
         ("PALIMPSEST_ALLOW_ANONYMOUS", "perhaps"),
+        ("PALIMPSEST_LOG_LEVEL", "LOUD"),
+        ("PALIMPSEST_DTYPE", "int8"),
+        ("REDIS_URL", "nonsense"),
+        ("REDIS_URL", "http://127.0.0.1:6379"),
     ],
 )
-def test_a_bad_value_is_refused(variable: str, value: str) -> None:
-    with pytest.raises(ValidationError):
+def test_a_bad_value_is_refused_in_a_line_that_names_its_variable(
+    variable: str, value: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"^{variable}: .*$"):
         Settings.from_environment({variable: value})
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    environ = {"PALIMPSEST_DTYPE": "int8", "REDIS_URL": "nonsense"}
+
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_environment(environ)
+
+    assert str(refused.value) == (
+        "REDIS_URL: is no URL of a Redis: it begins with redis://, rediss:// or unix://; "
+        "PALIMPSEST_DTYPE: is not one of float64, float32, bfloat16, float16"
+    )
 
 
 def test_a_password_that_breaks_its_url_is_not_repeated() -> None:

@@ -38,7 +38,7 @@ def test_where_a_file_lies_no_directory_can_be(tmp_path: Path, place: str) -> No
 @pytest.mark.parametrize(
     ("environ", "told"),
     [
-        ({"PALIMPSEST_PORT": "abc"}, "port: "),
+        ({"PALIMPSEST_PORT": "abc"}, "PALIMPSEST_PORT: "),
         ({"PALIMPSEST_API_KEYS": "search"}, "PALIMPSEST_API_KEYS: entry 1 is not name:sha256"),
         ({"PALIMPSEST_API_KEYS_FILE": "/no/such/file"}, "/no/such/file: cannot be read"),
     ],

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from redis.exceptions import RedisError
 
-from contract.connection import connect
+from contract.connection import RedisUrlError, connect
 from contract.presence import Presence
-from contract.settings import Settings
+from contract.settings import Settings, SettingsError
 from contract.views import WorkerView
 
 TIMEOUT_S = 3.0
@@ -17,11 +17,14 @@ TIMEOUT_S = 3.0
 
 def main() -> int:
     """Print what was found; returns 1 when there is no live worker, or Redis cannot tell."""
-    settings = Settings.from_environment(os.environ)
-    redis = connect(settings.redis_url, retries=0, timeout_s=TIMEOUT_S)
     host = socket.gethostname()
     try:
+        settings = Settings.from_environment(os.environ)
+        redis = connect(settings.redis_url, retries=0, timeout_s=TIMEOUT_S)
         found = worker_on(host, Presence(redis).workers())
+    except (SettingsError, RedisUrlError) as error:
+        print(error)
+        return 1
     except RedisError as error:
         print(f"Redis does not answer: {error}")
         return 1

@@ -18,7 +18,10 @@ from worker.kn.errors import (
     NotReproducedError,
     PromptTooLongError,
     QuantisedModelError,
+    UnknownDeviceError,
+    UnknownDtypeError,
     UnknownFamilyError,
+    UnloadableModelError,
     UnreachableTargetError,
 )
 from worker.kn.hparams import HParams
@@ -57,7 +60,10 @@ __all__ = [
     "Resident",
     "Retest",
     "Rule",
+    "UnknownDeviceError",
+    "UnknownDtypeError",
     "UnknownFamilyError",
+    "UnloadableModelError",
     "UnreachableTargetError",
     "load_editor",
 ]

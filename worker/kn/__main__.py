@@ -17,6 +17,7 @@ from transformers.utils import logging
 
 from worker.kn import BadRequestError, Editor, KnError, Method, load_editor
 from worker.kn.loading import DTYPES
+from worker.kn.references import read
 
 FAILED: dict[str, Any] = {
     "status": "failed",
@@ -39,14 +40,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.disable_progress_bar()  # it would break into the lines of JSON
     try:
         records = _records(options.requests)
-        references = _lines(options.reference) if options.reference else None
+        references = read(options.reference) if options.reference else None
+        options.out.mkdir(parents=True, exist_ok=True)
         editor = load_editor(
             options.model,
             dtype=options.dtype,
             device=options.device,
             reference_prompts=references,
         )
-    except (KnError, OSError, ValueError) as error:
+    except OSError as error:
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
+    except (KnError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     n_failed = 0
@@ -101,13 +106,6 @@ def _records(path: Path) -> list[Any]:
     if not isinstance(records, list):
         raise BadRequestError(f"{path} is not a JSON list of requests")
     return records
-
-
-def _lines(path: Path) -> list[str]:
-    lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    if not lines:
-        raise BadRequestError(f"{path} holds no reference prompt")
-    return lines
 
 
 def _positive(text: str) -> int:

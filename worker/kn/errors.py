@@ -1,5 +1,7 @@
 """What can go wrong in the engine."""
 
+from collections.abc import Collection
+from pathlib import Path
 from typing import ClassVar
 
 from contract.memory import ExcessError
@@ -11,6 +13,9 @@ class KnError(Exception):
     KnError
     ├── UnknownFamilyError
     ├── QuantisedModelError
+    ├── UnloadableModelError
+    ├── UnknownDtypeError
+    ├── UnknownDeviceError
     ├── BadRequestError
     │   ├── UnreachableTargetError
     │   ├── NothingToEraseError
@@ -48,6 +53,28 @@ class QuantisedModelError(KnError):
     def __init__(self, kind: str) -> None:
         self.kind = kind
         super().__init__(f"the model is quantised ({kind}): load its float weights instead")
+
+
+class UnloadableModelError(KnError):
+    """There is no model in the directory, or none that can be read."""
+
+    def __init__(self, directory: Path, *, reason: str) -> None:
+        self.directory = directory
+        super().__init__(f"no model can be loaded from {directory}: {reason}")
+
+
+class UnknownDtypeError(KnError):
+    """The dtype is not one the engine computes in."""
+
+    def __init__(self, dtype: str, *, known: Collection[str]) -> None:
+        super().__init__(f"dtype {dtype!r} is not one of {', '.join(known)}")
+
+
+class UnknownDeviceError(KnError):
+    """There is no such device here."""
+
+    def __init__(self, device: str) -> None:
+        super().__init__(f"device {device!r} cannot be used here")
 
 
 class BadRequestError(KnError):

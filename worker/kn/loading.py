@@ -1,14 +1,16 @@
 """From a directory of weights to an editor."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from worker.kn.base import Base
 from worker.kn.editor import Editor
-from worker.kn.errors import KnError
+from worker.kn.errors import UnknownDeviceError, UnknownDtypeError, UnloadableModelError
 from worker.kn.layout import layout_of
 from worker.kn.resident import Resident
 
@@ -24,47 +26,50 @@ SPREADS = {"auto", "balanced", "balanced_low_0", "sequential"}
 """What `device_map` takes beside devices."""
 
 
-class UnknownDtypeError(KnError):
-    """The dtype is not one the engine computes in."""
-
-    def __init__(self, dtype: str) -> None:
-        super().__init__(f"dtype {dtype!r} is not one of {', '.join(DTYPES)}")
-
-
-class UnknownDeviceError(KnError):
-    """There is no such device here."""
-
-    def __init__(self, device: str) -> None:
-        super().__init__(f"device {device!r} cannot be used here")
-
-
 def load_resident(
     directory: Path, *, dtype: str | None = None, device: str | None = None
 ) -> Resident:
     """Load a Hugging Face model directory.
 
     `dtype` defaults to the checkpoint's own; `device` to the first GPU, if any, else the CPU;
-    "auto" spreads the layers over all devices. Raises `UnknownFamilyError`,
-    `QuantisedModelError` and `UnknownDeviceError` before any weight is read.
+    "auto" spreads the layers over all devices. Raises `UnloadableModelError`, and before any
+    weight is read `UnknownFamilyError`, `QuantisedModelError`, `UnknownDtypeError` and
+    `UnknownDeviceError`.
     """
-    config = AutoConfig.from_pretrained(directory)
+    if not (directory / "config.json").is_file():
+        raise UnloadableModelError(directory, reason="it has no config.json")
+    with _told(directory):
+        config = AutoConfig.from_pretrained(directory)
     layout_of(config)
     if device:
         _check_device(device)
-    model = AutoModelForCausalLM.from_pretrained(
-        directory,
-        dtype=_dtype(dtype) if dtype else "auto",
-        device_map=device or ("cuda" if torch.cuda.is_available() else "cpu"),
-    )
-    return Resident.of(model, AutoTokenizer.from_pretrained(directory))
+    torch_dtype = _dtype(dtype) if dtype else "auto"
+    with _told(directory):
+        model = AutoModelForCausalLM.from_pretrained(
+            directory,
+            dtype=torch_dtype,
+            device_map=device or ("cuda" if torch.cuda.is_available() else "cpu"),
+        )
+        tokenizer = AutoTokenizer.from_pretrained(directory)
+    return Resident.of(model, tokenizer)
+
+
+@contextmanager
+def _told(directory: Path) -> Iterator[None]:
+    """Tell in a line what transformers finds wrong with the directory."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise UnloadableModelError(directory, reason=lines[0]) from error
 
 
 def _check_device(name: str) -> None:
-    """Raises `UnknownDeviceError` unless a tensor can be made there."""
+    """Raises `UnknownDeviceError` unless a tensor can be made there, and read."""
     if name in SPREADS:
         return
     try:
-        torch.empty(1, device=name)
+        torch.zeros(1, device=name).item()
     except (RuntimeError, AssertionError) as error:
         raise UnknownDeviceError(name) from error
 
@@ -73,7 +78,7 @@ def _dtype(name: str) -> torch.dtype:
     try:
         return DTYPES[name]
     except KeyError:
-        raise UnknownDtypeError(name) from None
+        raise UnknownDtypeError(name, known=DTYPES) from None
 
 
 def load_editor(
@@ -86,8 +91,6 @@ def load_editor(
     """An editor for the model in `directory`, see `load_resident`."""
     directory = Path(directory)
     resident = load_resident(directory, dtype=dtype, device=device)
-    return Editor(
-        resident,
-        base=Base.of(directory),
-        reference_prompts=reference_prompts,
-    )
+    with _told(directory):
+        base = Base.of(directory)
+    return Editor(resident, base=base, reference_prompts=reference_prompts)

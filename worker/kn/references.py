@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -16,6 +17,20 @@ from worker.kn.result import EditResult
 from worker.kn.statement import alike
 
 SAMPLING_SEED = 20221
+
+
+def read(file: Path) -> list[str]:
+    """The prompts of a file, one a line; raises `BadRequestError` where it cannot be read, or
+    holds none."""
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise BadRequestError(f"{file} cannot be read: {reason}") from error
+    prompts = [line for line in lines if line.strip()]
+    if not prompts:
+        raise BadRequestError(f"{file} holds no reference prompt")
+    return prompts
 
 
 def encoded(resident: Resident, prompts: Sequence[str]) -> list[list[int]]:

@@ -1,6 +1,7 @@
 """`python -m worker.kn edit`, on a tiny model saved to disk."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -92,10 +93,54 @@ def test_a_file_that_is_no_list_of_requests_is_a_usage_error(
     assert main(_arguments(model, tmp_path)) == 2
 
 
-def test_a_model_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
+def test_a_model_that_is_not_there_is_a_usage_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "requests.json").write_text(json.dumps([GOOD]))
 
     assert main(_arguments(tmp_path / "nowhere", tmp_path)) == 2
+    told = f"error: no model can be loaded from {tmp_path}/nowhere: it has no config.json\n"
+    assert capsys.readouterr().err == told
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("config.json", b"{}"),
+        ("config.json", b"garbled"),
+        ("config.json", b'{"model_type": "unheard_of"}'),
+        ("model.safetensors", b"cut off"),
+        ("model.safetensors", None),
+        ("tokenizer.json", b"garbled"),
+        ("tokenizer.json", None),
+    ],
+)
+def test_a_model_that_is_broken_is_a_usage_error_of_one_line(
+    model: Path,
+    tmp_path: Path,
+    name: str,
+    content: bytes | None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "requests.json").write_text(json.dumps([GOOD]))
+    shutil.copytree(model, tmp_path / "broken")
+    (tmp_path / "broken" / name).unlink()
+    if content is not None:
+        (tmp_path / "broken" / name).write_bytes(content)
+
+    assert main(_arguments(tmp_path / "broken", tmp_path)) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: no model can be loaded from {tmp_path}/broken: ")
+
+
+def test_where_adapters_cannot_be_saved_no_edit_is_begun(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "requests.json").write_text(json.dumps([GOOD]))
+    (tmp_path / "out").touch()
+
+    assert main(_arguments(model, tmp_path)) == 2
+    assert capsys.readouterr().err == f"error: {tmp_path}/out: File exists\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
@@ -126,7 +171,7 @@ def test_a_number_that_is_not_positive_is_a_usage_error(
     assert ended.value.code == 2
 
 
-@pytest.mark.parametrize("device", ["cuda:97", "nonsense"])
+@pytest.mark.parametrize("device", ["cuda:97", "nonsense", "meta"])
 def test_a_device_that_is_not_there_is_a_usage_error(
     model: Path, tmp_path: Path, device: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
