@@ -4,9 +4,8 @@ import base64
 import binascii
 from collections.abc import Callable
 
-from app.edit_id import is_edit_id
 from app.errors import InvalidCursorError
-from contract.ids import is_checkpoint_id
+from contract.ids import is_checkpoint_id, is_edit_id
 
 
 def cursor_after(last_id: str) -> str:

@@ -2,9 +2,9 @@
 
 from fastapi import Response
 
-from app.edit_id import is_edit_id
 from app.errors import ApiError, EditGoneError, EditNotFoundError
 from app.service import Service
+from contract.ids import is_edit_id
 from contract.views import EditView
 
 

@@ -26,6 +26,11 @@ def checkpoint_id_of(job_id: str) -> str:
     return CHECKPOINT_PREFIX + job_id.removeprefix(EDIT_PREFIX).removeprefix(CHECKPOINT_PREFIX)
 
 
+def is_edit_id(text: str) -> bool:
+    """Whether the text has the form of an edit's id; no other reaches the ledger's keys."""
+    return re.fullmatch(EDIT_ID, text) is not None
+
+
 def is_checkpoint_id(text: str) -> bool:
     """Whether the text has the form of a checkpoint's id."""
     return re.fullmatch(CHECKPOINT_ID, text) is not None

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 
 LARGEST_LOG_BYTES = 10_000_000
 
@@ -37,25 +38,31 @@ class DataDir:
     def log(self, name: str) -> Path:
         return self.root / "logs" / f"{name}.log"
 
+    def check(self) -> None:
+        """Try to keep a file here; raises `DataDirUnusableError`."""
+        with self._told():
+            self.root.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=self.root) as tried:
+                tried.write(b"\0")
+
     def prepare(self) -> None:
-        """Make the directories, and put logs away that have grown large."""
-        self.redis.mkdir(parents=True, exist_ok=True)
-        (self.root / "logs").mkdir(exist_ok=True)
-        for log in (self.root / "logs").glob("*.log"):
-            if log.stat().st_size > LARGEST_LOG_BYTES:
-                log.replace(log.with_suffix(".log.1"))
+        """Make the directories, and put logs away that have grown large; raises
+        `DataDirUnusableError`."""
+        with self._told():
+            self.redis.mkdir(parents=True, exist_ok=True)
+            (self.root / "logs").mkdir(exist_ok=True)
+            for log in (self.root / "logs").glob("*.log"):
+                if log.stat().st_size > LARGEST_LOG_BYTES:
+                    log.replace(log.with_suffix(".log.1"))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the directory; the kernel lets go of it however this process ends."""
         import fcntl  # there is none on Windows, where the client must still import
 
-        try:
+        with self._told():
             self.root.mkdir(parents=True, exist_ok=True)
             opened = (self.root / "lock").open("a+", encoding="utf-8")
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise DataDirUnusableError(self.root, reason=reason) from error
         with opened as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -66,3 +73,11 @@ class DataDir:
             lock.write(str(os.getpid()))
             lock.flush()
             yield
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise DataDirUnusableError(self.root, reason=reason) from error

@@ -91,10 +91,22 @@ def _connected(parts: SplitResult) -> Iterator[BufferedRWPair]:
         host = parts.hostname or "127.0.0.1"
         with socket.create_connection((host, parts.port or 6379), TIMEOUT_S) as remote:
             if parts.scheme == "rediss":
-                remote = ssl.create_default_context().wrap_socket(remote, server_hostname=host)
+                remote = tls(parts).wrap_socket(remote, server_hostname=host)
             yield remote.makefile("rwb")
     else:
         raise ValueError(f"{parts.scheme or 'nothing'!r} is no way to reach a Redis")
+
+
+def tls(parts: SplitResult) -> ssl.SSLContext:
+    """Whom to believe, as the URL tells Redis' own clients."""
+    asked = parse_qs(parts.query)
+    context = ssl.create_default_context(cafile=asked.get("ssl_ca_certs", [None])[0])
+    if asked.get("ssl_cert_reqs") == ["none"]:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif asked.get("ssl_check_hostname", ["True"])[0].upper() in ("0", "F", "FALSE", "N", "NO"):
+        context.check_hostname = False
+    return context
 
 
 def _ask(stream: BufferedRWPair, *words: str) -> str:

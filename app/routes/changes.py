@@ -4,7 +4,6 @@ from fastapi import APIRouter, Response
 
 from app.acceptance import REFUSALS, accept
 from app.canceling import cancel
-from app.edit_id import is_edit_id
 from app.edit_response import edit_response, found_edit, missing
 from app.errors import EditNotFailedError
 from app.openapi import problems
@@ -12,6 +11,7 @@ from app.routes.edits import IdempotencyKey
 from app.service import ServiceDependency
 from contract.edits import EditRequest
 from contract.failures import ErrorCode
+from contract.ids import is_edit_id
 from contract.lifecycle import EditStatus
 from contract.views import EditView
 

@@ -7,7 +7,6 @@ from starlette.concurrency import run_in_threadpool
 
 from app.acceptance import REFUSALS, accept, foretold
 from app.cursors import cursor_after, edit_before
-from app.edit_id import is_edit_id
 from app.edit_response import edit_response, found_edit
 from app.errors import EditNotFoundError
 from app.etags import etag_of, is_known
@@ -17,6 +16,7 @@ from app.service import ServiceDependency
 from app.watching import until_final
 from contract.edits import EditRequest
 from contract.failures import ErrorCode
+from contract.ids import is_edit_id
 from contract.lifecycle import EditStatus
 from contract.limits import MAX_PAGE, MAX_WAIT_S
 from contract.views import EditPage, EditView, Foretold

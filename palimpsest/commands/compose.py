@@ -1,10 +1,12 @@
 """Put finished edits into one checkpoint and ask each again; undo one by leaving it out."""
 
 import argparse
+from collections.abc import Sequence
 
 from pydantic import ValidationError
 
 from contract.checkpoints import CheckpointView, CompositionView
+from contract.ids import is_edit_id
 from contract.lifecycle import EditStatus
 from palimpsest.checkpoint_reports import outcome
 from palimpsest.client import Client
@@ -25,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
+    check_ids(arguments.edits)
     with session.client() as client:
         seen = made = _composed(client, arguments)
         if arguments.wait:
@@ -35,6 +38,13 @@ def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
         session.console.result(line)
     good = seen.status is EditStatus.SUCCEEDED or not arguments.wait
     return ExitCode.OK if good else ExitCode.FAILED
+
+
+def check_ids(edits: Sequence[str]) -> None:
+    """Raises `UsageError`, which names those that can be of no edit."""
+    if malformed := [repr(name) for name in edits if not is_edit_id(name)]:
+        are_none = "is no id" if len(malformed) == 1 else "are no ids"
+        raise UsageError(f"{', '.join(malformed)} {are_none} of an edit: edit- and 28 hex digits")
 
 
 def _composed(client: Client, arguments: argparse.Namespace) -> CheckpointView | CompositionView:

@@ -13,10 +13,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from contract.settings import PREFIX
 from contract.views import EditView
+from palimpsest.addresses import PortTakenError, free_port
 from palimpsest.client import Client
-from palimpsest.command import ExitCode, Session
+from palimpsest.command import ExitCode, Session, UsageError
+from palimpsest.data_dir import DataDir, DataDirUnusableError
 from palimpsest.demonstration import PROMPTS, REQUEST, Demonstration
+from palimpsest.preconditions import check_redis, checked_settings
 from palimpsest.programs import dies_with_parent
 from palimpsest.reports import activity
 from palimpsest.stack import PACKAGES
@@ -27,6 +31,7 @@ class StepFailedError(Exception):
     """A program that the demo needs did not do its part."""
 
     def __init__(self, step: str, *, returncode: int | None) -> None:
+        self.returncode = returncode
         super().__init__(f"{step} failed with exit code {returncode}")
 
 
@@ -40,17 +45,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
     root: Path = arguments.data_dir.resolve()
     model_dir = root / "models" / "demo"
+    check(root, arguments.port, session)
     try:
         make_model(model_dir, session)
         serving = service(model_dir, root / "service", port=arguments.port, session=session)
-        with serving as url, Client(url) as client:
+        with serving as url, Client(url, api_key=own_key(session)) as client:
             edit = make_edit(client, session)
             adapter = fetch_adapter(client, edit, root / "adapters")
         answers = ask_adapter(model_dir, adapter, session) if adapter else {}
     except StepFailedError as error:
         session.console.note(f"palimpsest: {error}")
-        return ExitCode.FAILED
+        is_configuration = error.returncode == ExitCode.USAGE
+        return ExitCode.USAGE if is_configuration else ExitCode.FAILED
     return show(Demonstration.of(edit, answers), session)
+
+
+def check(root: Path, port: int, session: Session) -> None:
+    """Tell early what would be found out once the model is made; raises `UsageError`."""
+    settings = checked_settings({**session.environ, PREFIX + "PORT": str(port)})
+    check_redis(session.environ)
+    try:
+        DataDir(root).check()
+        free_port(settings.host, port)
+    except (DataDirUnusableError, PortTakenError) as error:
+        raise UsageError(str(error)) from error
+
+
+def own_key(session: Session) -> str | None:
+    """The key to come in with, where the environment has the service ask for one."""
+    return session.environ.get("PALIMPSEST_API_KEY")
 
 
 def make_model(model_dir: Path, session: Session) -> None:

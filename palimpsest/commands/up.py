@@ -8,15 +8,13 @@ import argparse
 import json
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from contract.settings import PREFIX, Settings
 from palimpsest.addresses import PortTakenError, free_port
 from palimpsest.command import ExitCode, Session, UsageError, add_json, positive
 from palimpsest.console import Console, UnwritableError
 from palimpsest.data_dir import DataDir, DataDirInUseError, DataDirUnusableError
-from palimpsest.facts import reasons
 from palimpsest.interrupts import Interrupts
+from palimpsest.preconditions import check_redis, checked_settings
 from palimpsest.redis_server import NoRedisError
 from palimpsest.stack import Site, Stack
 from palimpsest.supervisor import GivenUpError
@@ -76,11 +74,9 @@ def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
 def site_of(arguments: argparse.Namespace, session: Session) -> Site:
     """What the flags say, else the environment, else the defaults; raises `UsageError`."""
     told = _told(arguments)
-    try:
-        settings = Settings.from_environment({**session.environ, **told})
-    except ValidationError as error:
-        raise UsageError(reasons(error)) from error
+    settings = checked_settings({**session.environ, **told})
     _check_files(settings)
+    check_redis(session.environ)
     port = free_port(settings.host, settings.port)
     paths = {
         name: str(path.resolve())

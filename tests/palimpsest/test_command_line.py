@@ -170,7 +170,7 @@ def test_without_waiting_the_accepted_edit_is_told(cli: Cli, one_fact: tuple[str
         (["get", "edit-1", "--url", "http://[::1"], "is not a URL"),
         (["up"], "--model names the directory of the model to serve"),
         (["up", "--model", "/nowhere"], "/nowhere is no model directory: it has no config.json"),
-        (["up", "--model", "/nowhere", "--port", "70000"], "port: "),
+        (["up", "--model", "/nowhere", "--port", "70000"], "PALIMPSEST_PORT: "),
     ],
 )
 def test_what_cannot_be_done_as_asked_is_exit_code_2(
@@ -434,7 +434,14 @@ def test_an_offset_that_leaves_no_record_is_wrong_usage(cli: Cli, tmp_path: Path
 
 @pytest.mark.parametrize(
     ("edits", "told"),
-    [(["edit-9"], "edits.0: "), ([f"edit-{1:028x}"] * 2, "edits: names an edit twice")],
+    [
+        (["edit-9"], "'edit-9' is no id of an edit: edit- and 28 hex digits"),
+        (
+            ["ckpt-1", f"edit-{1:028x}", f"edit-{1:028X}"[:-1] + "F"],
+            f"'ckpt-1', 'edit-{15:028X}' are no ids of an edit: ",
+        ),
+        ([f"edit-{1:028x}"] * 2, "edits: names an edit twice"),
+    ],
 )
 def test_what_cannot_be_composed_is_wrong_usage(cli: Cli, edits: list[str], told: str) -> None:
     ran = cli("compose", *edits)

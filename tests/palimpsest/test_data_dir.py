@@ -43,6 +43,28 @@ def test_where_a_file_lies_nothing_can_be_kept(tmp_path: Path) -> None:
         pass
 
 
+def test_a_directory_is_tried_without_leaving_anything(tmp_path: Path) -> None:
+    DataDir(tmp_path / "d").check()
+
+    assert list((tmp_path / "d").iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_where_nothing_can_be_kept_is_told_before_anything_is(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(DataDirUnusableError, match=f"nothing can be kept in {tmp_path}/{place}: "):
+        DataDir(tmp_path / place).check()
+
+
+@pytest.mark.parametrize("name", ["redis", "logs"])
+def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+
+    with pytest.raises(DataDirUnusableError, match="File exists"):
+        DataDir(tmp_path).prepare()
+
+
 def test_a_large_log_is_put_away(tmp_path: Path) -> None:
     data_dir = DataDir(tmp_path)
     data_dir.prepare()

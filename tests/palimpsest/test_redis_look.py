@@ -1,15 +1,17 @@
 """A Redis, or what is none, asked without a client."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import pytest
 from redis import Redis
 
 from contract.settings import NO_URL
-from palimpsest.redis_look import RedisUnusableError, look_at_redis
+from palimpsest.redis_look import RedisUnusableError, look_at_redis, tls
 
 
 def test_a_redis_tells_of_itself(redis_url: str) -> None:
@@ -71,6 +73,22 @@ def test_what_is_no_url_of_a_redis_is_told(url: str) -> None:
 def test_what_answers_but_is_no_redis_is_told(answer: bytes) -> None:
     with answering(answer) as port, pytest.raises(RedisUnusableError):
         look_at_redis(f"redis://127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize(
+    ("query", "believes", "asks_for_the_name"),
+    [
+        ("", ssl.CERT_REQUIRED, True),
+        ("?ssl_cert_reqs=none", ssl.CERT_NONE, False),
+        ("?ssl_check_hostname=false", ssl.CERT_REQUIRED, False),
+    ],
+)
+def test_a_certificate_is_believed_as_the_url_says(
+    query: str, believes: ssl.VerifyMode, asks_for_the_name: bool
+) -> None:
+    context = tls(urlsplit(f"rediss://127.0.0.1:6379/0{query}"))
+
+    assert (context.verify_mode, context.check_hostname) == (believes, asks_for_the_name)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from palimpsest.command import Session
+from palimpsest.command import Session, UsageError
 from palimpsest.commands import up
 from palimpsest.console import Console
 from palimpsest.stack import Site
@@ -78,6 +78,38 @@ def test_a_relative_path_stays_right_where_the_children_run(
 
     assert site.environ["PALIMPSEST_MODEL_DIR"] == str(model_dir)
     assert site.data_dir.root == model_dir.parent / "data"
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "told"),
+    [
+        (("--port", "65536"), {}, "PALIMPSEST_PORT: Input should be less than or equal to 65535"),
+        (("--dtype", "int8"), {}, "PALIMPSEST_DTYPE: is not one of float64, float32"),
+        ((), {"PALIMPSEST_LEASE_S": "soon"}, "PALIMPSEST_LEASE_S: Input should be a valid number"),
+        ((), {"PALIMPSEST_API_KEYS": "pal_x"}, "PALIMPSEST_API_KEYS: entry 1 is not name:sha256"),
+        ((), {"PALIMPSEST_API_KEYS_FILE": "/no/keys"}, "/no/keys: cannot be read"),
+        ((), {"REDIS_URL": "localhost"}, "REDIS_URL: is no URL of a Redis"),
+        (
+            (),
+            {"REDIS_URL": "redis://127.0.0.1:1"},
+            "REDIS_URL: Connection refused; start Redis there, or correct REDIS_URL",
+        ),
+        (("--model", "/no/model"), {}, "/no/model is no model directory: it has no config.json"),
+    ],
+)
+def test_what_cannot_be_served_is_told_before_anything_is_started(
+    model_dir: Path, flags: tuple[str, ...], environ: dict[str, str], told: str
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        _site("--model", str(model_dir), *flags, environ=environ)
+
+    assert str(refused.value).startswith(told)
+
+
+def test_a_redis_that_is_named_and_answers_is_taken(model_dir: Path, redis_url: str) -> None:
+    site = _site("--model", str(model_dir), "--port", "0", environ={"REDIS_URL": redis_url})
+
+    assert site.environ["REDIS_URL"] == redis_url
 
 
 class Full(StringIO):

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from transformers.utils import logging
 
-from worker.demo.errors import DemoError
+from worker.demo.errors import DemoError, ForeignDirectoryError, UnwritableDirectoryError
 from worker.demo.making import make_demo
 
 WIDTH = 40
@@ -25,7 +25,10 @@ def main() -> int:
     directory: Path = parser.parse_args().out
     try:
         print(make_demo(directory, progress=show_progress))
-    except DemoError as error:
+    except (ForeignDirectoryError, UnwritableDirectoryError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except (DemoError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -2,7 +2,8 @@
 
 DemoError
 ├── ForgottenFactsError   some answers are wrong after all the training
-└── ForeignDirectoryError the directory holds something else
+├── ForeignDirectoryError the directory holds something else
+└── UnwritableDirectoryError nothing can be kept there
 """
 
 from collections.abc import Sequence
@@ -29,3 +30,11 @@ class ForeignDirectoryError(DemoError):
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         super().__init__(f"{directory} is not empty and holds no demo model")
+
+
+class UnwritableDirectoryError(DemoError):
+    """The directory cannot be made, or not be filled."""
+
+    def __init__(self, directory: Path, *, reason: str) -> None:
+        self.directory = directory
+        super().__init__(f"nothing can be kept in {directory}: {reason}")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from worker.demo.errors import ForeignDirectoryError
+from worker.demo.errors import ForeignDirectoryError, UnwritableDirectoryError
 
 MARKER = "demo.digest"
 """The file, written last, that holds the digest of what the directory was made from."""
@@ -29,6 +29,16 @@ def check_replaceable(directory: Path) -> None:
         return
     if not directory.is_dir() or any(directory.iterdir()):
         raise ForeignDirectoryError(directory)
+
+
+def check_writable(directory: Path) -> None:
+    """Try to make a folder next door; raises `UnwritableDirectoryError`."""
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{directory.name}-", dir=directory.parent):
+            pass
+    except OSError as error:
+        raise UnwritableDirectoryError(directory, reason=error.strerror or str(error)) from error
 
 
 def publish(directory: Path, digest: str, *, write: Callable[[Path], None]) -> None:

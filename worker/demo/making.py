@@ -12,7 +12,7 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 from worker.demo.errors import ForgottenFactsError
 from worker.demo.exam import examine
 from worker.demo.facts import FACTS
-from worker.demo.folder import check_replaceable, holds, publish
+from worker.demo.folder import check_replaceable, check_writable, holds, publish
 from worker.demo.requests import edit_requests
 from worker.demo.tokenizer import build_tokenizer, words_in
 from worker.demo.training import Example, Progress, Recipe, build_model, train
@@ -38,6 +38,7 @@ def make_demo(directory: Path, *, progress: Progress, recipe: Recipe = DEMO) -> 
     digest = digest_of(recipe, EXAMPLES)
     if not holds(directory, digest):
         check_replaceable(directory)
+        check_writable(directory)
         taught = teach(EXAMPLES, recipe, progress=progress)
         publish(directory, digest, write=lambda fresh: save(taught, fresh))
     return directory

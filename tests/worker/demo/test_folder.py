@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from worker.demo.errors import ForeignDirectoryError
-from worker.demo.folder import check_replaceable, holds, publish
+from worker.demo.errors import ForeignDirectoryError, UnwritableDirectoryError
+from worker.demo.folder import check_replaceable, check_writable, holds, publish
 
 
 def write_one(directory: Path) -> None:
@@ -54,6 +54,16 @@ def test_whoever_comes_second_to_the_same_model_leaves_the_first(tmp_path: Path)
     publish(home, "d1", write=overtaken)
 
     assert (home / "weights").read_text() == "one"
+
+
+def test_where_nothing_can_be_made_is_told_before_anything_is(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    check_writable(tmp_path / "new" / "demo")
+
+    assert list((tmp_path / "new").iterdir()) == []
+    with pytest.raises(UnwritableDirectoryError, match="nothing can be kept in"):
+        check_writable(tmp_path / "file" / "demo")
 
 
 def test_an_absent_an_empty_and_an_earlier_directory_may_be_filled(tmp_path: Path) -> None:
