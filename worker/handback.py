@@ -5,7 +5,7 @@ from functools import partial
 
 from redis.exceptions import RedisError
 
-from contract.attempts import Attempt, AttemptLostError, Attempts
+from contract.attempts import Attempt, AttemptLostError, Attempts, CancelAskedError
 from contract.lifecycle import QueuedReason
 from contract.queue import EditQueue
 from contract.record import EditRecord
@@ -37,12 +37,22 @@ def _put_first(
 ) -> None:
     told = {"edit_id": attempt.edit_id, "attempt": attempt.number}
     try:
-        put_back()
-        attempts.release(attempt)
-        queue.put(attempt.edit_id, at_front=True)
+        waits = _waits(put_back)
+        attempts.release(attempt)  # who settles a cancel need not wait for the lease to run out
+        if waits:
+            queue.put(attempt.edit_id, at_front=True)
     except AttemptLostError as lost:
         log.warning("attempt_lost", found=lost.found, **told)
     except RedisError as error:
         log.error("edit_left_to_the_sweep", reason=str(error), **told)
     else:
-        log.info("edit_handed_back", **told)
+        log.info("edit_handed_back" if waits else "cancel_left_to_be_settled", **told)
+
+
+def _waits(put_back: Callable[[], None]) -> bool:
+    """Put the edit back; False when it is to be canceled and nothing else."""
+    try:
+        put_back()
+    except CancelAskedError:
+        return False
+    return True

@@ -1,6 +1,7 @@
 """How an attempt ends when another one is, or was, at the same edit."""
 
 import time
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -16,8 +17,9 @@ from contract.failures import ErrorCode
 from contract.ids import checkpoint_id_of
 from contract.ledger import Ledger
 from contract.lifecycle import EditStatus, Outcome
+from contract.settling import settle
 from contract.store import CheckpointStore
-from contract.store_errors import StoreFullError, WithheldError
+from contract.store_errors import MissingStoreError, StoreFullError, WithheldError
 from worker.tasks import run_edit
 from worker.time_limit import DeadlineExceededError, time_limit
 
@@ -128,6 +130,30 @@ def test_what_fails_after_it_was_to_be_canceled_is_canceled(
     assert (view.status, view.error) == (EditStatus.CANCELED, None)
     assert [event.type for event in ledger.events(edit_id)][-2:] == ["canceling", "canceled"]
     assert not redis.exists(names.lease(edit_id))
+
+
+@pytest.mark.parametrize("error", [RuntimeError("CUDA error: unknown"), MissingStoreError("id")])
+def test_what_would_be_begun_again_though_it_was_canceled_is_left_to_be_settled_at_once(
+    redis: Redis,
+    ledger: Ledger,
+    store: CheckpointStore,
+    submit: Submit,
+    resources: MakeResources,
+    error: Exception,
+) -> None:
+    edit_id = submit()
+
+    def be_canceled_and_break() -> None:
+        ledger.cancel(edit_id)
+        raise error
+
+    with suppress(SystemExit):
+        run_edit(edit_id, resources(editor=FakeEditor(during=be_canceled_and_break)))
+
+    assert found(ledger, edit_id).status is EditStatus.CANCELING
+    assert not redis.exists(names.lease(edit_id))
+    settle(edit_id, attempts=Attempts(redis, lease_s=30), record_of=ledger.record, store=store)
+    assert found(ledger, edit_id).status is EditStatus.CANCELED
 
 
 def test_a_cancel_that_is_not_obeyed_before_the_deadline_is_one_all_the_same(
