@@ -1,6 +1,8 @@
 """Models that are taught a made-up world, and kept under `bench/out/` once they know it.
 
-python -m bench.taught      (about four minutes a model on one core)
+    python -m bench.taught [MODELS]      (about four minutes a model on one core)
+
+A model is named by its kind, `plain`, and as `plain:42` where it is to be of another seed.
 """
 
 import hashlib
@@ -8,7 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from bench.made_up import N_PHRASING, World
@@ -27,6 +29,14 @@ class Pupil:
     world: World
     recipe: Recipe
 
+    def seeded(self, seed: int) -> "Pupil":
+        """The same kind in another world, with other weights to begin from."""
+        return Pupil(
+            f"{self.name}:{seed}",
+            replace(self.world, seed=seed),
+            replace(self.recipe, seed=100 + seed),
+        )
+
     @property
     def examples(self) -> list[Example]:
         return [
@@ -43,18 +53,18 @@ class Pupil:
 
     @property
     def directory(self) -> Path:
-        return OUT / f"{self.name}-{self.digest[:12]}"
+        return OUT / f"{self.name.replace(':', '-')}-{self.digest[:12]}"
 
 
-def _recipe(*, seed: int, preceded: float, steps: int = 700) -> Recipe:
+def _recipe(*, seed: int, preceded: float, n_kv_head: int = 6) -> Recipe:
     return Recipe(
         n_layer=8,
         d_model=192,
         d_ff=512,
         n_head=6,
-        n_kv_head=6,
+        n_kv_head=n_kv_head,
         init_std=0.07,
-        steps=steps,
+        steps=700,
         batch=48,
         preceded=preceded,
         seed=seed,
@@ -67,6 +77,9 @@ PUPILS: tuple[Pupil, ...] = (
     Pupil("short", World(seed=23, longest=1), _recipe(seed=123, preceded=0.0)),
 )
 """Taught with texts before a sentence or without; objects of one to four tokens, or of one."""
+
+GROUPED = Pupil("grouped", World(seed=24), _recipe(seed=124, preceded=0.0, n_kv_head=2))
+"""As `plain`, with two heads of keys and values for six of queries."""
 
 
 def make(pupil: Pupil, *, progress: Progress) -> Path:
@@ -84,8 +97,10 @@ def make(pupil: Pupil, *, progress: Progress) -> Path:
 
 def pupils_named(names: str) -> Iterator[Pupil]:
     """The pupils of a list with commas."""
-    by_name = {pupil.name: pupil for pupil in PUPILS}
-    return (by_name[name] for name in names.split(","))
+    kinds = {pupil.name: pupil for pupil in (*PUPILS, GROUPED)}
+    for name in names.split(","):
+        kind, _, seed = name.partition(":")
+        yield kinds[kind].seeded(int(seed)) if seed else kinds[kind]
 
 
 def telling(pupil: Pupil) -> Progress:
@@ -101,8 +116,9 @@ def telling(pupil: Pupil) -> Progress:
 
 
 def main() -> int:
-    """Teach all, one after another."""
-    for pupil in PUPILS:
+    """Teach all that are named, one after another."""
+    named = sys.argv[1] if len(sys.argv) > 1 else ",".join(p.name for p in PUPILS)
+    for pupil in pupils_named(named):
         print(make(pupil, progress=telling(pupil)))
     return 0
 
