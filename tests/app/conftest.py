@@ -47,6 +47,7 @@ def _data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def _base_url(_redis_socket: str, _data_dir: Path) -> Iterator[str]:
+    Redis(unix_socket_path=_redis_socket).flushall()  # an API before it had another store
     settings = Settings(redis_url=f"unix://{_redis_socket}?db=0", data_dir=_data_dir)
     with served_api(settings) as url:
         yield url
