@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from redis.exceptions import RedisError
 
+from app.authentication import Owners
 from contract.edits import Frozen
 from contract.keys import KeysError
 from contract.ledger import Ledger
@@ -31,19 +31,13 @@ class ReadinessView(Frozen):
     checks: tuple[Check, ...]
 
 
-class Keys(Protocol):
-    """The list of keys, as far as it is tried."""
-
-    def check(self) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Readiness:
     """Tries the ledger, the store, and the list of keys where keys are asked for."""
 
     ledger: Ledger
     store: CheckpointStore
-    keys: Keys | None = None
+    keys: Owners | None = None
 
     def checks(self) -> tuple[Check, ...]:
         redis = self._redis()

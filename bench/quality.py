@@ -32,7 +32,7 @@ from bench.cases import Case, Setting, Split, check_apart
 from bench.hearing import Heard, texts
 from bench.intervals import Estimate, bootstrap, wilson
 from bench.report import report
-from bench.taught import PUPILS, Pupil, make, pupils_named, telling
+from bench.taught import ALL, PUPILS, Pupil, make, pupils_named, telling
 from worker.kn import Editor, EditRequest, EditResult, KnError, Method, Resident
 from worker.kn.loading import load_resident
 from worker.kn.wording import begins_with
@@ -210,7 +210,7 @@ def _options() -> Options:
     parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
     parser.add_argument("--n", type=int, default=201, help="edits in a setting, over all models")
     parser.add_argument("--methods", default=",".join(Method), help="with commas")
-    parser.add_argument("--models", default=",".join(p.name for p in PUPILS), help="with commas")
+    parser.add_argument("--models", default=ALL, help="with commas")
     parser.add_argument("--references", choices=("given", "sampled"), default="given")
     parser.add_argument("--subject", action="store_true", help="the request names its subject")
     given = parser.parse_args()

@@ -78,6 +78,8 @@ PUPILS: tuple[Pupil, ...] = (
 )
 """Taught with texts before a sentence or without; objects of one to four tokens, or of one."""
 
+ALL = ",".join(pupil.name for pupil in PUPILS)
+
 GROUPED = Pupil("grouped", World(seed=24), _recipe(seed=124, preceded=0.0, n_kv_head=2))
 """As `plain`, with two heads of keys and values for six of queries."""
 
@@ -117,8 +119,7 @@ def telling(pupil: Pupil) -> Progress:
 
 def main() -> int:
     """Teach all that are named, one after another."""
-    named = sys.argv[1] if len(sys.argv) > 1 else ",".join(p.name for p in PUPILS)
-    for pupil in pupils_named(named):
+    for pupil in pupils_named(sys.argv[1] if len(sys.argv) > 1 else ALL):
         print(make(pupil, progress=telling(pupil)))
     return 0
 

@@ -105,8 +105,7 @@ def run(
     parser = build_parser(default_url=environ.get("PALIMPSEST_URL") or DEFAULT_URL)
 
     def open_client() -> Client:
-        key = environ.get("PALIMPSEST_API_KEY")
-        return _client(arguments.url, key, transport, sleep=_telling(console))
+        return _client(arguments.url, session.api_key, transport, sleep=_telling(console))
 
     session = Session(console=console, environ=environ, client=open_client)
     try:

@@ -35,6 +35,11 @@ class Session:
     client: Callable[[], Client]
     """Opens a client of the service that `--url` names; raises if nothing answers there."""
 
+    @property
+    def api_key(self) -> str | None:
+        """The key to come in with, if the environment has one."""
+        return self.environ.get("PALIMPSEST_API_KEY")
+
 
 class Command(Protocol):
     """A module under `palimpsest.commands`; its docstring is the help."""

@@ -13,7 +13,7 @@ from app.metrics import Figures, families
 from app.readiness import Check
 from contract.census import Census
 from contract.lifecycle import EditStatus
-from contract.settings import PREFIX, Settings
+from contract.settings import Settings, variable_of
 from contract.tally import Buckets, Edited, Quantity, Taken
 from contract.views import MemoryView, WorkerState, WorkerView
 
@@ -21,20 +21,16 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "bench/README.md"]
 
 
-def _variable(name: str) -> str:
-    return "REDIS_URL" if name == "redis_url" else PREFIX + name.upper()
-
-
 def test_every_setting_is_documented_with_its_default_and_meaning() -> None:
     documented = (ROOT / "docs/operators.md").read_text()
 
     for name, field in Settings.model_fields.items():
         default = "" if field.default in (None, "") else f"`{field.default}`"
-        assert f"| `{_variable(name)}` | {default} | {field.description} |" in documented, name
+        assert f"| `{variable_of(name)}` | {default} | {field.description} |" in documented, name
 
 
 def test_no_setting_is_documented_that_is_not_there() -> None:
-    known = set(map(_variable, Settings.model_fields))
+    known = set(map(variable_of, Settings.model_fields))
     of_the_command_line = {"PALIMPSEST_URL", "PALIMPSEST_API_KEY"}
 
     for document in DOCUMENTS:

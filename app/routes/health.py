@@ -15,6 +15,14 @@ from contract.failures import ErrorCode
 
 router = APIRouter(tags=["health"])
 
+CODES = {
+    "redis": ErrorCode.LEDGER_UNAVAILABLE,
+    "schema": ErrorCode.LEDGER_UNAVAILABLE,
+    "store": ErrorCode.STORE_UNAVAILABLE,
+    "keys": ErrorCode.KEYS_UNAVAILABLE,
+}
+"""By the check that failed."""
+
 
 class Alive(Frozen):
     """The process answers."""
@@ -56,8 +64,5 @@ def readyz(http: Request, service: ServiceDependency) -> Response:
 
 
 def _code_of(failed: Sequence[str]) -> ErrorCode:
-    if {"redis", "schema"} & set(failed):
-        return ErrorCode.LEDGER_UNAVAILABLE
-    if "store" in failed:
-        return ErrorCode.STORE_UNAVAILABLE
-    return ErrorCode.KEYS_UNAVAILABLE if "keys" in failed else ErrorCode.INTERNAL
+    """That of the first check that has one, in the order in which they are made."""
+    return next((CODES[name] for name in failed if name in CODES), ErrorCode.INTERNAL)

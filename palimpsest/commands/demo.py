@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from contract.settings import PREFIX
+from contract.settings import variable_of
 from contract.views import EditView
 from palimpsest.addresses import PortTakenError, free_port
 from palimpsest.client import Client
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
     try:
         make_model(model_dir, session)
         serving = service(model_dir, root / "service", port=arguments.port, session=session)
-        with serving as url, Client(url, api_key=own_key(session)) as client:
+        with serving as url, Client(url, api_key=session.api_key) as client:
             edit = make_edit(client, session)
             adapter = fetch_adapter(client, edit, root / "adapters")
         answers = ask_adapter(model_dir, adapter, session) if adapter else {}
@@ -62,18 +62,13 @@ def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
 
 def check(root: Path, port: int, session: Session) -> None:
     """Tell early what would be found out once the model is made; raises `UsageError`."""
-    settings = checked_settings({**session.environ, PREFIX + "PORT": str(port)})
+    settings = checked_settings({**session.environ, variable_of("port"): str(port)})
     check_redis(session.environ)
     try:
         DataDir(root).check()
         free_port(settings.host, port)
     except (DataDirUnusableError, PortTakenError) as error:
         raise UsageError(str(error)) from error
-
-
-def own_key(session: Session) -> str | None:
-    """The key to come in with, where the environment has the service ask for one."""
-    return session.environ.get("PALIMPSEST_API_KEY")
 
 
 def make_model(model_dir: Path, session: Session) -> None:

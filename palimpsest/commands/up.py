@@ -8,7 +8,7 @@ import argparse
 import json
 from pathlib import Path
 
-from contract.settings import PREFIX, Settings
+from contract.settings import Settings, variable_of
 from palimpsest.addresses import PortTakenError, free_port
 from palimpsest.command import ExitCode, Session, UsageError, add_json, positive
 from palimpsest.console import Console, UnwritableError
@@ -116,7 +116,7 @@ def _told(arguments: argparse.Namespace) -> dict[str, str]:
 
 
 def _variables(settings: dict[str, str]) -> dict[str, str]:
-    return {PREFIX + name.upper(): value for name, value in settings.items()}
+    return {variable_of(name): value for name, value in settings.items()}
 
 
 def tell_ready(line: str, console: Console) -> None:

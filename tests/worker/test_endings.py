@@ -1,6 +1,7 @@
 """How an attempt ends when another one is, or was, at the same edit."""
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -114,15 +115,22 @@ def test_an_edit_fails_all_the_same_when_the_store_takes_nothing(
     assert error_of(found(ledger, edit_id)) == (EditStatus.FAILED, ErrorCode.STORE_FULL)
 
 
+def canceled_and(then: Callable[[], None], ledger: Ledger, edit_id: str) -> Callable[[], None]:
+    """What an edit does that is to be canceled while it is made, and goes on to this."""
+
+    def act() -> None:
+        ledger.cancel(edit_id)
+        then()
+
+    return act
+
+
 @pytest.mark.parametrize("error", [ValueError("broke"), MemoryError(), DeadlineExceededError()])
 def test_what_fails_after_it_was_to_be_canceled_is_canceled(
     redis: Redis, ledger: Ledger, submit: Submit, resources: MakeResources, error: Exception
 ) -> None:
     edit_id = submit()
-
-    def be_canceled_and_break() -> None:
-        ledger.cancel(edit_id)
-        raise error
+    be_canceled_and_break = canceled_and(raising(error), ledger, edit_id)
 
     run_edit(edit_id, resources(editor=FakeEditor(during=be_canceled_and_break)))
 
@@ -142,10 +150,7 @@ def test_what_would_be_begun_again_though_it_was_canceled_is_left_to_be_settled_
     error: Exception,
 ) -> None:
     edit_id = submit()
-
-    def be_canceled_and_break() -> None:
-        ledger.cancel(edit_id)
-        raise error
+    be_canceled_and_break = canceled_and(raising(error), ledger, edit_id)
 
     with suppress(SystemExit):
         run_edit(edit_id, resources(editor=FakeEditor(during=be_canceled_and_break)))
@@ -160,10 +165,7 @@ def test_a_cancel_that_is_not_obeyed_before_the_deadline_is_one_all_the_same(
     ledger: Ledger, submit: Submit, resources: MakeResources
 ) -> None:
     edit_id = submit(deadline_s=1)
-
-    def be_canceled_and_hang() -> None:
-        ledger.cancel(edit_id)
-        time.sleep(30)
+    be_canceled_and_hang = canceled_and(partial(time.sleep, 30), ledger, edit_id)
 
     editor = FakeEditor(during=be_canceled_and_hang)
     run_edit(edit_id, resources(deadline=partial(time_limit, 60), editor=editor))
@@ -177,10 +179,7 @@ def test_a_second_attempt_that_fails_though_it_was_canceled_leaves_nothing_to_pu
     edit_id = submit()
     Attempts(redis, lease_s=30).claim(edit_id, worker_id="there-2-bb")
     redis.delete(names.lease(edit_id))
-
-    def be_canceled_and_break() -> None:
-        ledger.cancel(edit_id)
-        raise ValueError
+    be_canceled_and_break = canceled_and(raising(ValueError()), ledger, edit_id)
 
     run_edit(edit_id, resources(editor=FakeEditor(during=be_canceled_and_break)))
 
