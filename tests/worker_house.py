@@ -156,6 +156,7 @@ class House:
         for worker in self.workers:
             worker.process.kill()
             worker.process.wait()
+            sys.stdout.write(worker.log.read_text())  # pytest shows it where a test fails
         self.redis.close()
 
 

@@ -142,11 +142,11 @@ def test_a_worker_that_slept_past_its_lease_changes_nothing_when_it_wakes(house:
     sleeper.signal(signal.SIGSTOP)
     house.start()
     view = house.wait_for_end(edit_id)
+    assert (view.status, view.attempt) == (EditStatus.SUCCEEDED, 2)
     left = house.traces(edit_id)
     sleeper.signal(signal.SIGCONT)
     wait_until(lambda: "attempt_lost" in sleeper.events())
 
-    assert (view.status, view.attempt) == (EditStatus.SUCCEEDED, 2)
     assert house.traces(edit_id) == left
     assert house.manifests() == [checkpoint_id_of(edit_id)]
 
