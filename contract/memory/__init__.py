@@ -17,6 +17,7 @@ from contract.memory.portions import (
     SAMPLED_TOKENS,
     STATEMENTS_PER_BATCH,
     STATEMENTS_PER_PASS,
+    parted,
 )
 from contract.memory.shape import DTYPE_BYTES, FAMILIES, ModelShape
 from contract.memory.whole import VLLM_RANKS, filled_rank
@@ -70,4 +71,5 @@ __all__ = [
     "fit",
     "least_of",
     "most_layers_within",
+    "parted",
 ]

@@ -1,11 +1,23 @@
 """How much the engine takes at a time; the engine and the formula both go by these."""
 
+import math
+from itertools import pairwise
+
 STATEMENTS_PER_PASS = 8
 STATEMENTS_PER_BATCH = 16
 PROMPTS_PER_BATCH = 16
 HEAD_CHUNK_WORDS = 2048
 SAMPLED_TEXTS, SAMPLED_TOKENS = 384, 24
 REFERENCE_TOKENS_PER_BATCH = 2048
-KEPT_TEXTS, KEPT_TOKENS_PER_TEXT = 16, 32  # reference texts looked at in a step of the search
+KEPT_TEXTS, KEPT_TOKENS_PER_TEXT = 16, 32  # so many texts of a part of the references are held
 KEPT_SAYINGS = 16  # and so many of what edits that are kept in the weights say
 FEWEST_NEW_TOKENS = 12
+REFERENCE_PARTS = 4
+
+
+def parted(n: int) -> list[range]:
+    """References 0 to n − 1 in the parts that are held in turn: neighbours together, which may tell
+    of the same, and as many in each part, or one more in some, the first among them."""
+    parts = min(n, REFERENCE_PARTS)
+    starts = [math.ceil(n * part / parts) for part in range(parts)]
+    return [range(start, end) for start, end in pairwise([*starts, n])]

@@ -10,6 +10,7 @@ from contract.memory.portions import (
     REFERENCE_TOKENS_PER_BATCH,
     SAMPLED_TEXTS,
     SAMPLED_TOKENS,
+    parted,
 )
 
 
@@ -70,21 +71,24 @@ class Write(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class References:
-    """The texts that the model should go on saying, in tokens."""
+    """The texts that the model should go on saying, in tokens; `said` of them by kept edits."""
 
     texts: int = 0
+    said: int = 0
     tokens: int = 0
     longest: int = 0
     at_once: int = 0  # tokens of those that are run together, at most
     shortest: int = 0
+    crossed: bool = True  # some may be held a second time, as if the new answer began there
 
     @classmethod
-    def of(cls, lengths: Sequence[int]) -> "References":
+    def of(cls, lengths: Sequence[int], *, said: int = 0) -> "References":
         """Texts of these lengths, of which equally long ones are run together."""
         longest = max(lengths)
         most = max(1, REFERENCE_TOKENS_PER_BATCH // longest)
         return cls(
             texts=len(lengths),
+            said=said,
             tokens=sum(lengths),
             longest=longest,
             at_once=max(min(most, n) * length for length, n in Counter(lengths).items()),
@@ -92,9 +96,14 @@ class References:
         )
 
     @property
+    def parts(self) -> list[range]:
+        """The references proper as they are held in turn."""
+        return parted(self.texts - self.said)
+
+    @property
     def at_least(self) -> "References":
         """The same where the texts that are held are the shortest."""
-        return replace(self, longest=self.shortest)
+        return replace(self, longest=self.shortest, crossed=False)
 
 
 SAMPLED = replace(References.of([SAMPLED_TOKENS + 1] * SAMPLED_TEXTS), shortest=1)

@@ -86,7 +86,12 @@ def _whitening(shape: ModelShape, work: Workload) -> Iterator[Stage]:
         n_bytes=max(weighed + 3 * square, 4 * square),
         depends_on="max_neurons, reference tokens",
     )
-    yield Stage(name="write_solve", items=(traces, _collected(rows), solving))
+    solved = Item(
+        name="directions",
+        n_bytes=rank_of(shape, work) * _fitted(work) * chosen.neurons * FLOAT32_BYTES,
+        depends_on="answer tokens, max_neurons",
+    )
+    yield Stage(name="write_solve", items=(traces, _collected(rows), solved, solving))
 
 
 def _collected(n_bytes: int) -> Item:
@@ -111,13 +116,24 @@ def _search(shape: ModelShape, work: Workload) -> Iterator[Stage]:
 
 def _held(work: Workload) -> Iterator[Held]:
     """The texts that are held at a step, at most: short ones together, each long one alone."""
-    references = min(work.references.texts, KEPT_TEXTS)
-    longest = min(work.references.longest, KEPT_TOKENS_PER_TEXT)
+    if work.references.parts:
+        yield _held_references(work)
     short = [n for n in work.protected if n <= KEPT_TOKENS_PER_TEXT]
-    if references or short:
-        texts, tokens = references + len(short), references * longest + sum(short)
-        yield Held(texts, max([longest, *short]), tokens)
+    if short:
+        yield Held(len(short), max(short), sum(short))
     yield from (Held(1, n, n) for n in work.protected if n > KEPT_TOKENS_PER_TEXT)
+
+
+def _held_references(work: Workload) -> Held:
+    """A part of them, and the same followed by what the new answer begins with."""
+    references = work.references
+    texts = min(len(references.parts[0]), KEPT_TEXTS)
+    begins = work.written[0].answer_tokens - 1
+    longest = min(references.longest, KEPT_TOKENS_PER_TEXT)
+    if not references.crossed or not 0 < begins < KEPT_TOKENS_PER_TEXT:
+        return Held(texts, longest, texts * longest)
+    crossed = min(references.longest + begins, KEPT_TOKENS_PER_TEXT)
+    return Held(2 * texts, max(longest, crossed), texts * (longest + crossed))
 
 
 def _persuading(
@@ -153,13 +169,21 @@ def _holding(shape: ModelShape, work: Workload, padded_tokens: int, tokens: int)
 
 
 def _directions(shape: ModelShape, work: Workload) -> Item:
+    """A of the write and of each part of the references; B, its momentum, and its gradients of
+    what should be said and of what should stay."""
     chosen, rank = chosen_of(shape, work), rank_of(shape, work)
-    moving = 3 * chosen.layers * shape.d_model  # B, its momentum, its gradient
+    moving = 4 * chosen.layers * shape.d_model
     return Item(
         name="directions",
-        n_bytes=rank * (chosen.neurons + moving) * FLOAT32_BYTES,
+        n_bytes=rank * (_fitted(work) * chosen.neurons + moving) * FLOAT32_BYTES,
         depends_on="answer tokens, max_neurons",
     )
+
+
+def _fitted(work: Workload) -> int:
+    """How many times directions are fitted: to all references, and without each part of them."""
+    parts = len(work.references.parts)
+    return 1 + parts if parts > 1 else 1
 
 
 def _kept(shape: ModelShape, work: Workload, tokens: int) -> Item:

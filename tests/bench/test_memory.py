@@ -34,7 +34,8 @@ WRITTEN = Writing(
     protected=(24,),
     ended=True,
 )
-FEW_TEXTS: dict[str, Any] = {"reference_texts": 65, "reference_tokens": 6, "protected": (6,)}
+# Of a single token, so that every trace knows at which one a text feels the write most.
+FEW_TEXTS: dict[str, Any] = {"reference_texts": 65, "reference_tokens": 1, "protected": (6,)}
 TINY = LLAMA_2_7B | {
     "num_hidden_layers": 3,
     "hidden_size": 32,

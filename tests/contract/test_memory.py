@@ -13,6 +13,7 @@ from contract.memory import (
     Workload,
     estimate,
     most_layers_within,
+    parted,
 )
 from contract.memory.collect import RowPass
 from contract.memory.known import KNOWN
@@ -130,6 +131,20 @@ def test_references_of_one_length_are_run_together() -> None:
     # two of the longest fit into 2048 tokens, so at most two of any length
     assert found == References(texts=4, tokens=1030, longest=1000, at_once=1000, shortest=10)
     assert References.of([500] * 9).at_once == 2000
+
+
+@pytest.mark.parametrize(
+    ("n", "sizes"), [(0, []), (1, [1]), (3, [1, 1, 1]), (5, [2, 1, 1, 1]), (384, [96] * 4)]
+)
+def test_references_are_parted_evenly(n: int, sizes: list[int]) -> None:
+    parts = parted(n)
+
+    assert [len(part) for part in parts] == sizes
+    assert [text for part in parts for text in part] == list(range(n))
+
+
+def test_what_kept_edits_say_is_in_no_part_of_the_references() -> None:
+    assert References.of([9, 9, 9], said=2).parts == [range(1)]
 
 
 @pytest.mark.parametrize("name", KNOWN)

@@ -137,7 +137,7 @@ def test_a_worker_told_twice_to_leave_hands_its_edit_back(house: House) -> None:
 def test_a_worker_that_slept_past_its_lease_changes_nothing_when_it_wakes(house: House) -> None:
     sleeper = house.start(pause_s=AT_EASE_S)
     edit_id = house.submit()
-    house.wait_for_phase(edit_id, Phase.SELECT)
+    house.wait_for_phase(edit_id, Phase.COLLECT)
 
     sleeper.signal(signal.SIGSTOP)
     house.start()

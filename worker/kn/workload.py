@@ -103,7 +103,7 @@ def _workload(
         walked=_walked(resident, request) if easyedit else 0,
         write=_write_of(request),
         max_neurons=request.hparams.max_neurons or _most_neurons(resident, request),
-        references=References.of([len(text) for text in (*references, *said)]),
+        references=References.of([len(t) for t in (*references, *said)], said=len(said)),
         protected=(*_protected(resident, request), *_held(said)),
     )
 

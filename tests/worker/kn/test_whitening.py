@@ -2,20 +2,27 @@
 
 import torch
 
-from worker.kn.methods.whitening import _direction
+from contract.memory import KEPT_TOKENS_PER_TEXT
+from worker.kn import EditRequest, Resident
+from worker.kn.methods.whitening import Direction, Whitened, _direction, whitened
+from worker.kn.recipe import Task
 
 KEY = torch.tensor([[1.0, 1.0, 0.0]])
 ROWS = torch.tensor([[0.0, 1.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 1.0]])
+ALL = torch.ones(3)
+UNITS = {0: list(range(20)), 1: list(range(10, 25))}
 
 
 def test_the_fact_feels_the_write_in_full() -> None:
-    direction = _direction(0, [4, 5, 6], KEY, ROWS, None, length=1.0)
+    direction = _direction(0, [4, 5, 6], KEY, ROWS, None, counted=ALL, length=1.0)
 
     assert direction.felt(KEY).item() == torch.tensor(1 / 1.01).item()  # 1 % of ridge
 
 
 def test_a_write_leans_on_the_unit_that_other_text_leaves_alone() -> None:
-    first, second, third = _direction(0, [4, 5, 6], KEY, ROWS, None, length=1.0).A[0].tolist()
+    first, second, third = (
+        _direction(0, [4, 5, 6], KEY, ROWS, None, counted=ALL, length=1.0).A[0].tolist()
+    )
 
     assert first > 10 * abs(second)
     assert third == 0
@@ -24,7 +31,7 @@ def test_a_write_leans_on_the_unit_that_other_text_leaves_alone() -> None:
 def test_two_answer_tokens_feel_each_a_direction_of_its_own() -> None:
     keys = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
-    A = _direction(0, [4, 5, 6], keys, ROWS, None, length=1.0).A
+    A = _direction(0, [4, 5, 6], keys, ROWS, None, counted=ALL, length=1.0).A
 
     assert A.shape == (2, 3)
     assert torch.allclose(keys @ A.T, torch.eye(2) / 1.01, atol=1e-6)
@@ -33,8 +40,83 @@ def test_two_answer_tokens_feel_each_a_direction_of_its_own() -> None:
 def test_a_protected_prompt_feels_next_to_nothing() -> None:
     protected = torch.tensor([[1.0, 0.0, 0.0]])  # shares the unit that would have been used
 
-    free = _direction(0, [4, 5, 6], KEY, ROWS, None, length=1.0)
-    bound = _direction(0, [4, 5, 6], KEY, ROWS, protected, length=1.0)
+    free = _direction(0, [4, 5, 6], KEY, ROWS, None, counted=ALL, length=1.0)
+    bound = _direction(0, [4, 5, 6], KEY, ROWS, protected, counted=ALL, length=1.0)
 
     assert free.felt(protected).item() > 0.8
     assert bound.felt(protected).item() < 0.3
+
+
+def test_a_row_that_is_not_counted_is_felt_as_one_that_nobody_told_of() -> None:
+    rows = torch.tensor([[1.0, 0.0, 0.2], [0.0, 1.0, 0.0]])
+
+    told = _direction(0, [4, 5, 6], KEY, rows, None, counted=torch.ones(2), length=1.0)
+    untold = _direction(0, [4, 5, 6], KEY, rows, None, counted=torch.tensor([0.0, 1.0]), length=1.0)
+
+    assert told.felt(rows)[0] < 0.6
+    assert untold.felt(rows)[0] > 0.9
+
+
+def test_a_part_has_the_directions_of_a_write_that_nobody_told_of_it(llama: Resident) -> None:
+    references = [[1, n, n + 7] for n in range(40, 48)]
+
+    found = _whitened(llama, references)
+    untold = _whitened(llama, references[2:]).directions
+
+    assert _likeness(found.folds[0].directions, untold) > 0.95
+    assert _likeness(found.directions, untold) < 0.92
+
+
+def test_every_reference_is_in_one_part(llama: Resident) -> None:
+    found = _whitened(llama, [[1, n] for n in range(40, 48)])
+
+    parts = [{text for text, _ in fold.felt} for fold in found.folds]
+    assert parts == [{0, 1}, {2, 3}, {4, 5}, {6, 7}]
+
+
+def test_a_text_is_judged_by_what_is_held_of_it(llama: Resident) -> None:
+    own = llama.encoder.prompt_ids("The capital is")
+    far = [40] * KEPT_TOKENS_PER_TEXT + own  # feels the write where nothing is held
+
+    felt = _whitened(llama, [[1, 50], far]).folds[1].felt
+
+    assert felt[0].position < KEPT_TOKENS_PER_TEXT
+
+
+def test_what_kept_edits_say_is_felt_along_the_write_itself(llama: Resident) -> None:
+    found = _whitened(llama, [[1, 40], [1, 50]], said=[[1, 60], [1, 70]])
+
+    assert {text for text, _ in found.said} == {2, 3}
+    assert all(text < 2 for fold in found.folds for text, _ in fold.felt)
+
+
+def test_a_single_reference_is_held_along_the_write_itself(llama: Resident) -> None:
+    found = _whitened(llama, [[1, 40]])
+
+    assert found.folds[0].directions is found.directions
+
+
+def _likeness(directions: list[Direction], others: list[Direction]) -> float:
+    """The least cosine over the layers."""
+    cosines = [
+        torch.cosine_similarity(one.A.flatten(), other.A.flatten(), dim=0).item()
+        for one, other in zip(directions, others, strict=True)
+    ]
+    return min(cosines)
+
+
+def _whitened(
+    resident: Resident, references: list[list[int]], said: list[list[int]] | None = None
+) -> Whitened:
+    task = Task(
+        resident=resident,
+        request=EditRequest(prompt="The capital is", target_new="Rome"),
+        ground_truth="Paris",
+        own_ids=(),
+        ending=None,
+        references=references,
+        said=said or [],
+        layers_per_pass=3,
+    )
+    with resident.frozen():
+        return whitened(task, task.new, UNITS)

@@ -19,7 +19,7 @@ from worker.kn.completeness import worst_incompleteness
 from worker.kn.errors import NoNeuronsError
 from worker.kn.methods.means import mean_by_token
 from worker.kn.methods.search import Kept, Search, Wanted, search_write
-from worker.kn.methods.whitening import directions_of
+from worker.kn.methods.whitening import whitened
 from worker.kn.neuron import Scored, by_layer, coarse, strongest
 from worker.kn.recipe import Selection, Task, Told
 from worker.kn.request import Operation
@@ -66,12 +66,12 @@ class Calibrated:
 
     def write(self, task: Task, neurons: Sequence[Scored], *, told: Told) -> list[LayerWrite]:
         units = by_layer(scored.neuron for scored in neurons)
-        directions, order = directions_of(task, task.new, units)
+        found = whitened(task, task.new, units)
         margin = self.search.margin(_lead(task))
         wanted = Wanted.of(task.resident, task.new, task.ending, margin)
-        kept = Kept.of(task, order)
-        task.hold(kept.held(turns=self.search.turns))
-        return search_write(task.resident, wanted, directions, kept, self.search, told=told)
+        kept = Kept.of(task, found)
+        task.hold(kept.held)
+        return search_write(task.resident, wanted, found.directions, kept, self.search, told=told)
 
 
 @torch.no_grad()

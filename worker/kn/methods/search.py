@@ -1,14 +1,17 @@
 """How strong a write must be: B, by descent until the new answer leads, and no further.
 
 All layers move together. With s_l the length of the residual stream at layer l times how clearly
-the fact stands out there, and g_l the gradient of the loss by B_l,
+the fact stands out there,
 
-    m ← μ m + (1 − μ) · s g / ‖s g‖ ,   B_l ← B_l − η s_l m_l
+    m ← μ m + (1 − μ) · s g / ‖s g‖ ,   B_l ← B_l − η s_l m_l ,   g = w + min(κ, ρ ‖s w‖ / ‖s h‖) h
 
 so that a step has the same length whatever the model's scale and dtype, and a layer moves as far
-as it helps. The loss is −log P of the new answer's tokens that do not lead by the margin yet, and
-of the token that should end it as the old one ended, in every prompt; plus how far what the model
-says of the texts that feel the write most, and of protected prompts, moves: KL(unedited ‖ edited).
+as it helps. w is the gradient of −log P of the new answer's tokens that do not lead by the margin
+yet, and of the token that should end it as the old one ended, in every prompt. h is that of how
+far what the model says of the texts that feel the write most, and of protected prompts, moves:
+T² KL(unedited ‖ edited), logits divided by T. It pulls a little less than w at most, ρ < 1: it may
+turn the way aside, and cannot turn it back. It is taken anew every other step, each time of another
+part of the references.
 The margin is a share of that by which the model was sure of what it said before: more would take
 other facts along, less would not carry over to other phrasings. An answer that leads by the margin
 from the start is held firmer by one step.
@@ -18,6 +21,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import NamedTuple
 
 import torch
@@ -32,7 +36,7 @@ from contract.memory import (
 )
 from worker.kn.adapter import LayerWrite
 from worker.kn.layout import Block
-from worker.kn.methods.whitening import Direction
+from worker.kn.methods.whitening import Direction, Fold, Whitened
 from worker.kn.recipe import Task, Told
 from worker.kn.resident import Resident
 from worker.kn.statement import Batch, Statement, alike
@@ -76,9 +80,11 @@ class Search:
     sureness: float = 0.6  # the margin, as a share of the lead of what the model says unedited
     least_margin: float = 5.0
     most_margin: float = 10.0
-    ending_margin: float = 4.0  # of the answer's ending: the model may have others in mind
-    keeping: float = 10.0  # what a nat of change on kept texts weighs
-    turns: int = 4  # kept references are taken in so many turns
+    ending_margin: float = 5.5  # of the answer's ending, however sure the model was
+    keeping: float = 1000.0  # κ, what a nat on kept texts weighs beside one of the new answer
+    most_pull: float = 0.9  # ρ, how strongly they pull at most where the new answer pulls at 1
+    temperature: float = 2.0  # T, at which they are compared
+    look_every: int = 2  # steps in which they are looked at once
     recent: int = 10  # steps over which the pace is taken
 
     def margin(self, lead: float) -> Margin:
@@ -102,36 +108,51 @@ class Search:
         return gained / self.recent * left < now.shortfall
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """Texts of which the model must go on saying what it says: the protected ones, and those that
-    feel the write most of what kept edits say, at every step; of the references those, in turn."""
+class Holding(NamedTuple):
+    """Texts that are held, and the directions along which they feel the write."""
 
-    protected: list[Sequence[int]]
-    references: list[Sequence[int]]
+    texts: list[Sequence[int]]
+    directions: Sequence[Direction]
 
     @classmethod
-    def of(cls, task: Task, order: Sequence[int]) -> "Kept":
-        """References and then sayings are numbered; `order` has the most felt first."""
-        prompt_ids = task.resident.encoder.prompt_ids
-        n = len(task.references)
-        said = [task.said[i - n][:KEPT_TOKENS_PER_TEXT] for i in order if i >= n]
+    def of(cls, task: Task, fold: Fold) -> "Holding":
+        """The texts of a fold that feel the write most, whole and as far as there, followed by what
+        the new answer begins with: other facts that begin so have to go on as before."""
+        begins = task.new[0].answers[:-1]
+        strongest = fold.felt[:KEPT_TEXTS]
+        whole = [task.references[text] for text, _ in strongest]
+        crossed = [[*task.references[text][: at + 1], *begins] for text, at in strongest]
+        short = [text for text in crossed if begins and len(text) <= KEPT_TOKENS_PER_TEXT]
+        return cls([*(text[:KEPT_TOKENS_PER_TEXT] for text in whole), *short], fold.directions)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Texts of which the model must go on saying what it says: at every look the protected ones,
+    and of what kept edits say that which feels the write most; of the references a part in turn."""
+
+    always: Holding
+    references: list[Holding]
+
+    @classmethod
+    def of(cls, task: Task, found: Whitened) -> "Kept":
+        prompts = map(task.resident.encoder.prompt_ids, task.request.protect_prompts)
+        strongest = (task.said[text - len(task.references)] for text, _ in found.said)
+        said = [text[:KEPT_TOKENS_PER_TEXT] for text in islice(strongest, KEPT_SAYINGS)]
         return cls(
-            protected=[*map(prompt_ids, task.request.protect_prompts), *said[:KEPT_SAYINGS]],
-            references=[task.references[i][:KEPT_TOKENS_PER_TEXT] for i in order if i < n],
+            always=Holding([*prompts, *said], found.directions),
+            references=[Holding.of(task, fold) for fold in found.folds],
         )
 
-    def held(self, *, turns: int) -> list[Held]:
-        """What is held together at any step, as memory counts it."""
-        groups = [
-            group for turn in range(turns) for group in _padded_little(self.at(turn, turns=turns))
-        ]
+    @property
+    def held(self) -> list[Held]:
+        """What is held together at any look, as memory counts it."""
+        holdings = (self.always, *self.references)
+        groups = [group for holding in holdings for group in _padded_little(holding.texts)]
         return [Held(len(g), max(map(len, g)), sum(map(len, g))) for g in groups]
 
-    def at(self, step: int, *, turns: int) -> list[Sequence[int]]:
-        there_are = math.ceil(len(self.references) / KEPT_TEXTS)
-        start = step % min(turns, there_are) * KEPT_TEXTS
-        return [*self.protected, *self.references[start : start + KEPT_TEXTS]]
+    def at(self, look: int) -> list[Holding]:
+        return [self.always, self.references[look % len(self.references)]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,15 +191,29 @@ class Descent:
         self._moving = [torch.zeros_like(b) for b in self.B]
         self._search = search
 
-    @torch.no_grad()
-    def step(self) -> None:
-        """Go one step along the gradients that B has, and forget them."""
-        scaled = [_gradient(b) * s for b, s in zip(self.B, self._scales, strict=True)]
-        norm = torch.stack([g.norm().cpu() for g in scaled]).norm().clamp_min(TINY)
-        for b, g, m, s in zip(self.B, scaled, self._moving, self._scales, strict=True):
-            m.lerp_(g / norm.to(g.device), 1 - self._search.momentum)
-            b.sub_(self._search.step * s * m)
+    def taken(self) -> list[Tensor]:
+        """The gradients that B has, s g, which are taken from it."""
+        gradients = [_gradient(b).mul_(s) for b, s in zip(self.B, self._scales, strict=True)]
+        for b in self.B:
             b.grad = None
+        return gradients
+
+    @torch.no_grad()
+    def step(self, wanted: Sequence[Tensor], held: Sequence[Tensor]) -> None:
+        """Go one step along both; what is held is added to `wanted` itself."""
+        most = self._search.most_pull * _length(wanted) / max(_length(held), TINY)
+        for w, h in zip(wanted, held, strict=True):
+            w.add_(h, alpha=min(self._search.keeping, most))
+        length = max(_length(wanted), TINY)
+        for b, g, m, s in zip(self.B, wanted, self._moving, self._scales, strict=True):
+            m.lerp_(g / length, 1 - self._search.momentum)
+            b.sub_(self._search.step * s * m)
+
+
+def _length(tensors: Sequence[Tensor]) -> float:
+    """Of all together as one vector."""
+    length: float = torch.stack([tensor.norm().cpu() for tensor in tensors]).norm().item()
+    return length
 
 
 def _gradient(b: Tensor) -> Tensor:
@@ -199,6 +234,7 @@ def search_write(
     descent = Descent(directions, resident.shape.d_model, search)
     firmer = replace(wanted, margin=ENDLESS)
     stood: list[Standing] = []
+    held = [torch.zeros_like(b) for b in descent.B]
     for step in range(search.most_steps):
         told(step, search.most_steps)
         stood.append(_persuade(resident, wanted, directions, descent.B))
@@ -206,9 +242,13 @@ def search_write(
             if step > 0:
                 break
             _persuade(resident, firmer, directions, descent.B)
-        texts = kept.at(step, turns=search.turns)
-        _hold(resident, texts, directions, descent.B, weight=search.keeping)
-        descent.step()
+        toward = descent.taken()
+        if step > 0 and step % search.look_every == 0:  # at first nothing has moved yet
+            held.clear()
+            holdings = kept.at(step // search.look_every)
+            _hold(resident, holdings, descent.B, temperature=search.temperature)
+            held = descent.taken()
+        descent.step(toward, held)
     told(search.most_steps, search.most_steps)
     return [
         LayerWrite(d.layer, tuple(d.units), A=d.A, B=b.detach())
@@ -240,17 +280,16 @@ def _persuade(
 
 
 def _hold(
-    resident: Resident,
-    texts: Sequence[Sequence[int]],
-    directions: Sequence[Direction],
-    B: Sequence[Tensor],
-    *,
-    weight: float,
+    resident: Resident, holdings: Sequence[Holding], B: Sequence[Tensor], *, temperature: float
 ) -> None:
-    """Add the gradient of KL(unedited ‖ edited), the mean over the texts' positions."""
-    positions = sum(map(len, texts))
-    for group in _padded_little(texts):
-        _hold_group(resident, group, directions, B, weight=weight / positions)
+    """Add the gradient of T² KL(unedited ‖ edited), logits divided by T, the mean over positions.
+
+    At a temperature of 1 a text that is about to be lost, and still says the same, weighs nothing.
+    """
+    positions = sum(len(text) for holding in holdings for text in holding.texts)
+    for texts, directions in holdings:
+        for group in _padded_little(texts):
+            _hold_group(resident, group, directions, B, temperature, weight=1 / positions)
 
 
 def _padded_little(texts: Sequence[Sequence[int]]) -> list[list[Sequence[int]]]:
@@ -264,25 +303,26 @@ def _hold_group(
     texts: Sequence[Sequence[int]],
     directions: Sequence[Direction],
     B: Sequence[Tensor],
+    temperature: float,
     *,
     weight: float,
 ) -> None:
-    """Add the gradient of KL(unedited ‖ edited), summed over the texts' positions."""
+    """Add `weight` times the same for some texts, the sum over their positions."""
     longest = max(map(len, texts))
     ids = torch.tensor([[*t, *[0] * (longest - len(t))] for t in texts], device=resident.device)
-    lengths = torch.tensor([len(t) for t in texts], device=resident.device)
-    real = torch.arange(longest, device=resident.device) < lengths[:, None]  # (S, N)
+    real = torch.tensor([i * longest + n for i, t in enumerate(texts) for n in range(len(t))])
 
     def log_shares() -> Tensor:
         hidden = resident.decoder(input_ids=ids, use_cache=False).last_hidden_state
-        logits: Tensor = resident.head(hidden[real.to(hidden.device)]).float()
-        return logits.log_softmax(-1)  # (positions, n_vocab)
+        at_texts = hidden.flatten(0, 1).index_select(0, real.to(hidden.device))
+        logits: Tensor = resident.head(at_texts).float()
+        return logits.div_(temperature).log_softmax(-1)  # (positions, n_vocab)
 
     with torch.no_grad():
         before = log_shares()
     with torch.enable_grad(), written(resident, directions, B):
         moved = torch.nn.functional.kl_div(log_shares(), before, reduction="sum", log_target=True)
-        (LOSS_SCALE * weight * moved).backward()
+        (LOSS_SCALE * weight * temperature**2 * moved).backward()
 
 
 def _leads(logits: Tensor, answers: Tensor) -> Tensor:

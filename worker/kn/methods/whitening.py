@@ -14,10 +14,12 @@ so that it is the fourth power that gets small. Protected prompts count many tim
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from contract.memory import KEPT_TOKENS_PER_TEXT, parted
 from worker.kn.methods.means import mean_by_token
 from worker.kn.recipe import Task
 from worker.kn.recording import Trace, record
@@ -26,6 +28,7 @@ from worker.kn.statement import Batch, Statement
 
 RIDGE = 0.03  # of the mean diagonal of C at w = 1, added to it
 ROUNDS = 4  # of weighing
+ROUNDS_FROM_NEAR = 2  # where A is known from nearly the same texts
 FAINTEST = 0.1  # what w is at least, where its root is 1 in the mean
 GRAM_RIDGE = 0.01
 PROTECTED_WEIGHT = 10.0  # what the protected prompts count in C, where all references count 1
@@ -46,26 +49,72 @@ class Direction:
         return (rows @ self.A.T).abs().amax(-1)
 
 
-def directions_of(
+class Felt(NamedTuple):
+    """A text by its number, and the position of it that feels the write most."""
+
+    text: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A part of the references, and directions that were fitted to the others."""
+
+    directions: list[Direction]
+    felt: list[Felt]  # the most felt first
+
+
+@dataclass(frozen=True, slots=True)
+class Whitened:
+    """The directions of a write, and how other text feels it."""
+
+    directions: list[Direction]
+    folds: list[Fold]
+    said: list[Felt]  # numbered on from the references
+
+
+def whitened(
     task: Task, statements: Sequence[Statement], units: Mapping[int, list[int]]
-) -> tuple[list[Direction], list[int]]:
-    """The direction of every chosen layer, and the reference texts in the order in which they
-    feel the write, most of all first."""
+) -> Whitened:
+    """The direction of every chosen layer, and the references in parts.
+
+    Reference texts feel a write that was fitted to them several times less than other text does. So
+    each part is held along directions that were fitted to the other parts.
+    """
     traces = [record(task.resident, Batch.of([s], task.resident.device)).traces for s in statements]
+    keys = {at: _mean_keys([t[at] for t in traces], units[at]) for at in units}
+    lengths = {at: traces[0][at].mid.float().norm(dim=-1).mean().item() for at in units}
     reference = activations(task.resident, [*task.references, *task.said], units)
     protected = _protected(task, units)
-    directions = [
-        _direction(
-            layer,
-            chosen,
-            _mean_keys([trace[layer] for trace in traces], chosen),
-            reference.rows[layer],
-            protected.get(layer),
-            length=traces[0][layer].mid.float().norm(dim=-1).mean().item(),
-        )
-        for layer, chosen in units.items()
-    ]
-    return directions, _most_felt(directions, reference)
+
+    def solved(without: Sequence[int], near: Sequence[Direction | None]) -> list[Direction]:
+        counted = ~torch.isin(reference.texts, torch.tensor(without, dtype=torch.long))
+        return [
+            _direction(
+                layer,
+                chosen,
+                keys[layer],
+                reference.rows[layer],
+                protected.get(layer),
+                counted=counted.to(reference.rows[layer]),
+                length=lengths[layer],
+                near=known,
+            )
+            for (layer, chosen), known in zip(units.items(), near, strict=True)
+        ]
+
+    n = len(task.references)
+    whole = solved([], [None] * len(units))
+    parts = parted(n)
+    apart = [solved(part, whole) for part in parts] if len(parts) > 1 else [whole]
+    return Whitened(
+        whole,
+        [
+            Fold(directions, _most_felt(directions, reference, among=part))
+            for part, directions in zip(parts, apart, strict=True)
+        ],
+        _most_felt(whole, reference, among=range(n, n + len(task.said))),
+    )
 
 
 def _protected(task: Task, units: Mapping[int, list[int]]) -> dict[int, Tensor]:
@@ -85,19 +134,28 @@ def _direction(
     rows: Tensor,
     protected: Tensor | None,
     *,
+    counted: Tensor,
     length: float,
+    near: Direction | None = None,
 ) -> Direction:
-    """A for the keys K (J, k) against reference rows (rows, k)."""
-    constant = RIDGE * rows.square().mean().clamp_min(1e-12) * torch.eye(len(units)).to(rows)
+    """A for the keys K (J, k) against reference rows (rows, k), of which those at 1 are counted;
+    sooner found where one `near` it is known."""
+    power = (rows.square().mean(-1) * counted).sum() / counted.sum()
+    constant = RIDGE * power.clamp_min(1e-12) * torch.eye(len(units)).to(rows)
     if protected is not None:
         constant += PROTECTED_WEIGHT * (protected.T @ protected) / len(protected)
-    weights = torch.ones_like(rows[:, 0])
-    for _ in range(ROUNDS):
+    weights = counted if near is None else _weights(near, rows, counted)
+    for _ in range(ROUNDS if near is None else ROUNDS_FROM_NEAR):
         C = (rows * weights[:, None]).T @ rows / weights.sum() + constant
         direction = _solved(layer, units, K, C, length=length)
-        felt = direction.felt(rows)
-        weights = (felt / felt.mean().clamp_min(1e-12) + FAINTEST).square()
+        weights = _weights(direction, rows, counted)
     return direction
+
+
+def _weights(direction: Direction, rows: Tensor, counted: Tensor) -> Tensor:
+    felt = direction.felt(rows)
+    mean = (felt * counted).sum() / counted.sum()
+    return (felt / mean.clamp_min(1e-12) + FAINTEST).square() * counted
 
 
 def _solved(layer: int, units: list[int], K: Tensor, C: Tensor, *, length: float) -> Direction:
@@ -114,13 +172,14 @@ def _mean_keys(traces: Sequence[Trace], units: list[int]) -> Tensor:
     return mean_by_token([trace.hidden[0][:, units].float() for trace in traces])
 
 
-def _most_felt(directions: Sequence[Direction], reference: Activations) -> list[int]:
-    """The texts' indexes, by the most that any of their positions feels in all layers together."""
+def _most_felt(
+    directions: Sequence[Direction], reference: Activations, *, among: range
+) -> list[Felt]:
+    """The texts `among` all, by the most that a position feels in all layers together, of those
+    that are held."""
     felt = torch.zeros(len(reference.texts))
     for direction in directions:
         felt += direction.felt(reference.rows[direction.layer]).cpu()
-    by_text = torch.zeros(int(reference.texts.max()) + 1).scatter_reduce(
-        0, reference.texts, felt, "amax"
-    )
-    order: list[int] = by_text.argsort(descending=True).tolist()
-    return order
+    by_text = [felt[reference.texts == text][:KEPT_TOKENS_PER_TEXT] for text in among]
+    strongest = sorted(range(len(among)), key=lambda i: -by_text[i].max().item())
+    return [Felt(among[i], int(by_text[i].argmax())) for i in strongest]
