@@ -23,6 +23,7 @@ from worker.kn.errors import (
     UnknownFamilyError,
     UnloadableModelError,
     UnreachableTargetError,
+    UnsuitableModelError,
 )
 from worker.kn.hparams import HParams
 from worker.kn.loading import load_editor
@@ -65,5 +66,6 @@ __all__ = [
     "UnknownFamilyError",
     "UnloadableModelError",
     "UnreachableTargetError",
+    "UnsuitableModelError",
     "load_editor",
 ]

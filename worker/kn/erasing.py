@@ -1,4 +1,5 @@
-"""Erasing neurons: their columns become exactly zero."""
+"""Erasing neurons: their columns become exactly zero, or in float64 as near to it as float32's
+rounding is, since an adapter is stored in nothing wider."""
 
 from collections.abc import Sequence
 

@@ -13,6 +13,7 @@ class KnError(Exception):
     KnError
     ├── UnknownFamilyError
     ├── QuantisedModelError
+    ├── UnsuitableModelError
     ├── UnloadableModelError
     ├── UnknownDtypeError
     ├── UnknownDeviceError
@@ -53,6 +54,12 @@ class QuantisedModelError(KnError):
     def __init__(self, kind: str) -> None:
         self.kind = kind
         super().__init__(f"the model is quantised ({kind}): load its float weights instead")
+
+
+class UnsuitableModelError(KnError):
+    """The model is of a known family, and what it computes is not what the engine takes it for."""
+
+    code: ClassVar[str] = "unsuitable_model"
 
 
 class UnloadableModelError(KnError):

@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 
-from worker.kn.errors import QuantisedModelError, UnknownFamilyError
+from worker.kn.errors import QuantisedModelError, UnknownFamilyError, UnsuitableModelError
+
+COMPUTED = {torch.float64, torch.float32, torch.bfloat16, torch.float16}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +47,24 @@ LAYOUTS = {layout.family: layout for layout in (LLAMA, MISTRAL, QWEN2, QWEN3)}
 
 
 def layout_of(config: Any) -> Layout:
-    """The layout of a model by its Hugging Face config; raises `UnknownFamilyError`, and
-    `QuantisedModelError` where the weights are no plain numbers that an edit could be added to."""
+    """The layout of a model by its Hugging Face config; raises `UnknownFamilyError`,
+    `QuantisedModelError` where the weights are no plain numbers that an edit could be added to, and
+    `UnsuitableModelError` where a text's positions depend on the longest that is run beside it."""
     if config.model_type not in LAYOUTS:
         raise UnknownFamilyError(config.model_type, known=sorted(LAYOUTS))
     quantised = config.to_dict().get("quantization_config")
     if quantised is not None:
         raise QuantisedModelError(quantised.get("quant_method", "by an unnamed method"))
+    if "longrope" in _rope_types(config):
+        raise UnsuitableModelError("RoPE of type 'longrope' turns a text by its longest neighbour")
     return LAYOUTS[config.model_type]
+
+
+def _rope_types(config: Any) -> set[str]:
+    """Of the model, or of each kind of its layers."""
+    given = config.to_dict().get("rope_parameters") or {}
+    kinds = (given, *(kind for kind in given.values() if isinstance(kind, dict)))
+    return {kind["rope_type"] for kind in kinds if "rope_type" in kind}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +85,8 @@ class Block:
 
 
 def blocks_of(model: nn.Module, layout: Layout) -> tuple[Block, ...]:
-    """The model's blocks, the first one first; raises `QuantisedModelError`."""
+    """The model's blocks, the first one first; raises `QuantisedModelError`, and
+    `UnsuitableModelError` where something stands in a layer's place, as an adapter does."""
     blocks = tuple(
         Block(
             module=module,
@@ -85,6 +99,10 @@ def blocks_of(model: nn.Module, layout: Layout) -> tuple[Block, ...]:
         for module in cast(nn.ModuleList, attrgetter(layout.blocks)(model))
     )
     for block in blocks:
-        if not block.down_weight.is_floating_point():
+        for layer in (block.gate, block.up, block.down):
+            if (kind := type(layer)) is not nn.Linear:
+                name = f"{kind.__module__}.{kind.__name__}"
+                raise UnsuitableModelError(f"a {name} stands in a linear layer's place")
+        if block.down_weight.dtype not in COMPUTED:
             raise QuantisedModelError(str(block.down_weight.dtype))
     return blocks

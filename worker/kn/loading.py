@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
@@ -22,6 +23,17 @@ DTYPES = {
 }
 
 
+UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    RuntimeError,
+    SafetensorError,
+    StrictDataclassError,
+)
+"""What is raised of files that are no model's."""
+
 SPREADS = {"auto", "balanced", "balanced_low_0", "sequential"}
 """What `device_map` takes beside devices."""
 
@@ -32,12 +44,15 @@ def load_resident(
     """Load a Hugging Face model directory.
 
     `dtype` defaults to the checkpoint's own; `device` to the first GPU, if any, else the CPU;
-    "auto" spreads the layers over all devices. Raises `UnloadableModelError`, and before any
-    weight is read `UnknownFamilyError`, `QuantisedModelError`, `UnknownDtypeError` and
+    "auto" spreads the layers over all devices. Raises `UnloadableModelError`, also where an adapter
+    lies in the directory or a weight is not in its files, and before any weight is read
+    `UnknownFamilyError`, `QuantisedModelError`, `UnsuitableModelError`, `UnknownDtypeError` and
     `UnknownDeviceError`.
     """
     if not (directory / "config.json").is_file():
         raise UnloadableModelError(directory, reason="it has no config.json")
+    if (directory / "adapter_config.json").exists():  # transformers would load it, too
+        raise UnloadableModelError(directory, reason="an adapter lies in it: merge it first")
     with _told(directory):
         config = AutoConfig.from_pretrained(directory)
     layout_of(config)
@@ -45,11 +60,15 @@ def load_resident(
         _check_device(device)
     torch_dtype = _dtype(dtype) if dtype else "auto"
     with _told(directory):
-        model = AutoModelForCausalLM.from_pretrained(
+        model, told = AutoModelForCausalLM.from_pretrained(
             directory,
             dtype=torch_dtype,
             device_map=device or ("cuda" if torch.cuda.is_available() else "cpu"),
+            output_loading_info=True,
         )
+    if lacking := sorted(told["missing_keys"]):  # they would be drawn at random
+        raise UnloadableModelError(directory, reason=f"its files lack {_named(lacking)}")
+    with _told(directory):
         tokenizer = AutoTokenizer.from_pretrained(directory)
     return Resident.of(model, tokenizer)
 
@@ -59,9 +78,17 @@ def _told(directory: Path) -> Iterator[None]:
     """Tell in a line what transformers finds wrong with the directory."""
     try:
         yield
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
+    except torch.OutOfMemoryError:
+        raise
+    except UNREADABLE as error:
+        at_fault = error.__cause__ if isinstance(error, StrictDataclassError) else error
+        lines = str(at_fault).strip().splitlines() or [type(error).__name__]
         raise UnloadableModelError(directory, reason=lines[0]) from error
+
+
+def _named(weights: Sequence[str]) -> str:
+    others = len(weights) - 1
+    return weights[0] + (f" and {others} others" if others else "")
 
 
 def _check_device(name: str) -> None:

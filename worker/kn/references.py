@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from contract.memory import REFERENCE_TOKENS_PER_BATCH, SAMPLED_TEXTS, SAMPLED_TOKENS
-from worker.kn.errors import BadRequestError, PromptTooLongError
+from worker.kn.errors import BadRequestError, NonFiniteError, PromptTooLongError
 from worker.kn.evaluation import Role
 from worker.kn.layout import Block
 from worker.kn.resident import Resident
@@ -60,7 +60,8 @@ def said(resident: Resident, edits: Iterable[EditResult]) -> list[list[int]]:
 
 @torch.no_grad()
 def sampled(resident: Resident) -> list[list[int]]:
-    """Texts that the model itself says, sampled at temperature 1 with a fixed seed."""
+    """Texts that the model itself says, sampled at temperature 1 with a fixed seed; raises
+    `NonFiniteError` of a model that overflows."""
     start = resident.encoder.prompt_ids("") or [0]
     generator = torch.Generator(device="cpu").manual_seed(SAMPLING_SEED)
     ids = torch.tensor([start] * SAMPLED_TEXTS)
@@ -72,7 +73,10 @@ def sampled(resident: Resident) -> list[list[int]]:
         )
         cache = output.past_key_values
         logits = resident.head(output.last_hidden_state[:, -1]).float().cpu()
-        drawn = torch.multinomial(logits.softmax(-1), 1, generator=generator)
+        shares = logits.softmax(-1)
+        if not shares.isfinite().all():
+            raise NonFiniteError("what the model says")
+        drawn = torch.multinomial(shares, 1, generator=generator)
         ids = torch.cat([ids, drawn], dim=1)
     ends = {resident.tokenizer.eos_token_id}
     return [_until_end(row, ends) for row in ids.tolist()]

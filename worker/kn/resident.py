@@ -9,8 +9,10 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from contract.memory import ModelShape
+from worker.kn.errors import UnsuitableModelError
 from worker.kn.layout import Block, Layout, blocks_of, layout_of
 from worker.kn.statement import Encoder, Tokenizer
 
@@ -28,9 +30,14 @@ class Resident:
 
     @classmethod
     def of(cls, model: nn.Module, tokenizer: Any) -> "Resident":
-        """Take a loaded model; raises `UnknownFamilyError` and `QuantisedModelError`."""
+        """Take a loaded model; raises `UnknownFamilyError`, `QuantisedModelError`, and
+        `UnsuitableModelError`, as of a model that carries an adapter."""
         config = cast(Any, model.config)
         layout = layout_of(config)
+        if not (isinstance(model, PreTrainedModel) and model.can_generate()):
+            raise UnsuitableModelError(f"a {type(model).__name__} is no bare causal language model")
+        if getattr(model, "_hf_peft_config_loaded", False):
+            raise UnsuitableModelError("the model carries an adapter: merge it first")
         shape = ModelShape.from_config(
             config.to_dict(), dtype_bytes=next(model.parameters()).element_size()
         )
@@ -40,7 +47,11 @@ class Resident:
             layout=layout,
             blocks=blocks_of(model, layout),
             shape=shape,
-            encoder=Encoder(tokenizer, most_tokens=shape.n_position or sys.maxsize),
+            encoder=Encoder.of(
+                tokenizer,
+                most_tokens=shape.n_position or sys.maxsize,
+                n_vocab=attrgetter(layout.embeddings)(model).num_embeddings,
+            ),
         )
 
     @property

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from worker.kn.errors import PromptTooLongError, UnreachableTargetError
+from worker.kn.errors import BadRequestError, PromptTooLongError, UnreachableTargetError
 
 
 class Tokenizer(Protocol):
@@ -96,21 +96,38 @@ class Encoder:
 
     tokenizer: Tokenizer
     most_tokens: int
+    n_vocab: int
+    ends_texts: bool  # with EOS, which would stand between prompt and answer, and is left out
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer, *, most_tokens: int, n_vocab: int) -> "Encoder":
+        ends_texts = tokenizer.encode("a")[-1:] == [tokenizer.eos_token_id]
+        return cls(tokenizer, most_tokens, n_vocab, ends_texts)
 
     def prompt_ids(self, prompt: str) -> list[int]:
         """The prompt with BOS, where the tokenizer has one; white space at its end is left out,
-        since it belongs to the answer's first token."""
-        return self.tokenizer.encode(prompt.rstrip() or prompt)
+        since it belongs to the answer's first token. Raises `BadRequestError` where the model has
+        no such tokens."""
+        ids = self._ids(prompt.rstrip() or prompt)
+        if prompt and not ids:
+            raise BadRequestError(f"the tokenizer knows no part of {prompt!r}")
+        return ids
+
+    def _ids(self, text: str) -> list[int]:
+        ids = self.tokenizer.encode(text)
+        if ids and max(ids) >= self.n_vocab:
+            raise BadRequestError(f"{text!r} has a token that the model has no embedding for")
+        return ids[:-1] if self.ends_texts else ids
 
     def answer_ids(self, prompt: str, answer: str) -> list[int]:
         """The ids that the answer adds after the prompt and a space."""
         before = self.prompt_ids(prompt)
-        whole = self.tokenizer.encode(f"{prompt.rstrip()} {answer.strip()}")
+        whole = self._ids(f"{prompt.rstrip()} {answer.strip()}")
         if whole[: len(before)] == before:
             added = whole[len(before) :]
         else:  # the tokenizer merges across the seam: take the answer as a text of its own
             added = self.tokenizer.encode(f" {answer.strip()}", add_special_tokens=False)
-        if not added:
+        if not added or not self.tokenizer.encode(answer.strip(), add_special_tokens=False):
             raise UnreachableTargetError(answer)
         return added
 

@@ -1,16 +1,20 @@
 """Which models are taken, and how long a prompt they have room for."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from tiny_models import FAMILIES, SIZES, Letters
 from transformers import (
     AutoModelForCausalLM,
     Gemma2Config,
     GPT2Config,
     LlamaConfig,
+    LlamaForSequenceClassification,
+    LlamaModel,
     MistralConfig,
     MixtralConfig,
     Phi3Config,
@@ -22,7 +26,13 @@ from transformers import (
 )
 
 from contract import memory
-from worker.kn.errors import PromptTooLongError, QuantisedModelError, UnknownFamilyError
+from worker.kn.errors import (
+    PromptTooLongError,
+    QuantisedModelError,
+    UnknownFamilyError,
+    UnloadableModelError,
+    UnsuitableModelError,
+)
 from worker.kn.layout import LAYOUTS, layout_of
 from worker.kn.loading import load_resident
 from worker.kn.resident import Resident
@@ -101,6 +111,75 @@ def test_integers_in_place_of_weights_are_refused() -> None:
 
     with pytest.raises(QuantisedModelError, match="int8"):
         Resident.of(model, Letters())
+
+
+def test_a_layer_that_something_stands_for_is_refused() -> None:
+    model = FAMILIES["llama-mha-untied"]()
+    lora = LoraConfig(target_modules=["down_proj"])
+
+    with pytest.raises(UnsuitableModelError, match="carries an adapter"):
+        Resident.of(_with_adapter(lora), Letters())
+    with pytest.raises(UnsuitableModelError, match="a PeftModel"):
+        Resident.of(get_peft_model(model, lora), Letters())
+    with pytest.raises(UnsuitableModelError, match=r"a peft\..*Linear stands in"):
+        Resident.of(model, Letters())  # PEFT has put its layers into it
+
+
+def _with_adapter(lora: LoraConfig) -> Any:
+    model = FAMILIES["llama-mha-untied"]()
+    model.add_adapter(lora)
+    return model
+
+
+@pytest.mark.parametrize("kind", [LlamaModel, LlamaForSequenceClassification])
+def test_a_model_that_does_not_go_on_with_a_text_is_refused(kind: Any) -> None:
+    with pytest.raises(UnsuitableModelError, match=f"a {kind.__name__} is no bare causal"):
+        Resident.of(kind(LlamaConfig(**SIZES)), Letters())
+
+
+def test_rope_that_depends_on_a_texts_neighbours_is_refused() -> None:
+    rope = {
+        "rope_type": "longrope",
+        "rope_theta": 1e4,
+        "factor": 4.0,
+        "short_factor": [1.0] * 4,
+        "long_factor": [3.0] * 4,
+        "original_max_position_embeddings": 16,
+    }
+
+    with pytest.raises(UnsuitableModelError, match="longrope"):
+        layout_of(LlamaConfig(**SIZES, rope_parameters=rope))
+
+
+def test_a_directory_with_an_adapter_in_it_is_refused(tmp_path: Path) -> None:
+    FAMILIES["llama-mha-untied"]().save_pretrained(tmp_path)
+    LoraConfig(target_modules=["q_proj"]).save_pretrained(tmp_path)
+
+    with pytest.raises(UnloadableModelError, match="an adapter lies in it"):
+        load_resident(tmp_path)
+
+
+def test_weights_that_are_not_in_the_files_are_not_drawn_at_random(tmp_path: Path) -> None:
+    FAMILIES["llama-mha-untied"]().model.save_pretrained(tmp_path)
+
+    with pytest.raises(UnloadableModelError, match=r"its files lack lm_head\.weight$"):
+        load_resident(tmp_path)
+
+
+def test_weights_of_another_shape_than_the_configs_are_told(tmp_path: Path) -> None:
+    FAMILIES["llama-mha-untied"]().save_pretrained(tmp_path)
+    LlamaConfig(**SIZES | {"vocab_size": 140}).save_pretrained(tmp_path)
+
+    with pytest.raises(UnloadableModelError):
+        load_resident(tmp_path)
+
+
+def test_a_config_that_contradicts_itself_is_told(tmp_path: Path) -> None:
+    config = LlamaConfig(**SIZES).to_dict() | {"model_type": "llama", "head_dim": 9}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+
+    with pytest.raises(UnloadableModelError, match="head_dim"):
+        load_resident(tmp_path)
 
 
 def test_the_formula_follows_every_family_that_the_engine_knows() -> None:

@@ -37,6 +37,15 @@ def test_two_answer_tokens_feel_each_a_direction_of_its_own() -> None:
     assert torch.allclose(keys @ A.T, torch.eye(2) / 1.01, atol=1e-6)
 
 
+def test_nothing_is_written_at_a_token_where_no_unit_speaks() -> None:
+    keys = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+
+    A = _direction(0, [4, 5, 6], keys, ROWS, None, counted=ALL, length=1.0).A
+
+    assert A[0, 0] > 0.9
+    assert A[1].tolist() == [0, 0, 0]
+
+
 def test_a_protected_prompt_feels_next_to_nothing() -> None:
     protected = torch.tensor([[1.0, 0.0, 0.0]])  # shares the unit that would have been used
 

@@ -185,7 +185,7 @@ class Descent:
     """B of every layer, and the way it goes down."""
 
     def __init__(self, directions: Sequence[Direction], d_model: int, search: Search) -> None:
-        clearest = max(direction.clearness for direction in directions)
+        clearest = max(direction.clearness for direction in directions) or 1.0
         self.B = [d.A.new_zeros(d_model, len(d.A)).requires_grad_() for d in directions]
         self._scales = [d.length * d.clearness / clearest for d in directions]
         self._moving = [torch.zeros_like(b) for b in self.B]

@@ -163,7 +163,8 @@ def _solved(layer: int, units: list[int], K: Tensor, C: Tensor, *, length: float
     gram = K @ white.T  # (J, J)
     clearness = gram.diagonal().mean().clamp_min(0).sqrt().item()
     # Keys of neighbouring tokens may be almost parallel: a little more keeps the inverse in bounds.
-    gram.diagonal().mul_(1 + GRAM_RIDGE)
+    # No unit may speak at a token: nothing is written there.
+    gram.diagonal().mul_(1 + GRAM_RIDGE).add_(gram.diagonal() == 0)
     return Direction(layer, units, torch.linalg.solve(gram, white), length, clearness)
 
 
