@@ -38,7 +38,8 @@ from worker.announcement import base_view
 from worker.kn import Adapter, Base, EditRequest, Resident
 from worker.kn.adapter import LayerWrite
 from worker.kn.base import WEIGHTS_FILE
-from worker.kn.loading import DTYPES, load_resident
+from worker.kn.layout import DTYPES
+from worker.kn.loading import load_resident
 from worker.kn.measurement import Asked
 from worker.kn.verification import files_of, verify
 from worker.kn.weights import edited

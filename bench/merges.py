@@ -25,7 +25,7 @@ from bench.report import report
 from bench.words import word_tokenizer
 from worker.kn import Adapter, Resident
 from worker.kn.adapter import LayerWrite
-from worker.kn.loading import DTYPES
+from worker.kn.layout import DTYPES
 from worker.kn.weights import columns_of, edited
 
 D_MODEL, D_FF, N_VOCAB = 1024, 2816, 1000

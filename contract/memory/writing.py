@@ -86,11 +86,7 @@ def _whitening(shape: ModelShape, work: Workload) -> Iterator[Stage]:
         n_bytes=max(weighed + 3 * square, 4 * square),
         depends_on="max_neurons, reference tokens",
     )
-    solved = Item(
-        name="directions",
-        n_bytes=rank_of(shape, work) * _fitted(work) * chosen.neurons * FLOAT32_BYTES,
-        depends_on="answer tokens, max_neurons",
-    )
+    solved = _directions(shape, work, moving=0)
     yield Stage(name="write_solve", items=(traces, _collected(rows), solved, solving))
 
 
@@ -168,14 +164,14 @@ def _holding(shape: ModelShape, work: Workload, padded_tokens: int, tokens: int)
     )
 
 
-def _directions(shape: ModelShape, work: Workload) -> Item:
-    """A of the write and of each part of the references; B, its momentum, and its gradients of
-    what should be said and of what should stay."""
+def _directions(shape: ModelShape, work: Workload, *, moving: int = 4) -> Item:
+    """A of the write and of each part of the references, and what moves, so many times as large as
+    B: B, its momentum, and its gradients of what should be said and of what should stay."""
     chosen, rank = chosen_of(shape, work), rank_of(shape, work)
-    moving = 4 * chosen.layers * shape.d_model
+    fitted, moved = _fitted(work) * chosen.neurons, moving * chosen.layers * shape.d_model
     return Item(
         name="directions",
-        n_bytes=rank * (_fitted(work) * chosen.neurons + moving) * FLOAT32_BYTES,
+        n_bytes=rank * (fitted + moved) * FLOAT32_BYTES,
         depends_on="answer tokens, max_neurons",
     )
 

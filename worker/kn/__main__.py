@@ -16,7 +16,7 @@ import torch
 from transformers.utils import logging
 
 from worker.kn import BadRequestError, Editor, KnError, Method, load_editor
-from worker.kn.loading import DTYPES
+from worker.kn.layout import DTYPES
 from worker.kn.references import read
 
 FAILED: dict[str, Any] = {

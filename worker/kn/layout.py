@@ -9,7 +9,13 @@ from torch import Tensor, nn
 
 from worker.kn.errors import QuantisedModelError, UnknownFamilyError, UnsuitableModelError
 
-COMPUTED = {torch.float64, torch.float32, torch.bfloat16, torch.float16}
+DTYPES = {
+    "float64": torch.float64,
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+"""What the engine computes in, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +109,6 @@ def blocks_of(model: nn.Module, layout: Layout) -> tuple[Block, ...]:
             if (kind := type(layer)) is not nn.Linear:
                 name = f"{kind.__module__}.{kind.__name__}"
                 raise UnsuitableModelError(f"a {name} stands in a linear layer's place")
-        if block.down_weight.dtype not in COMPUTED:
+        if block.down_weight.dtype not in DTYPES.values():
             raise QuantisedModelError(str(block.down_weight.dtype))
     return blocks

@@ -12,16 +12,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from worker.kn.base import Base
 from worker.kn.editor import Editor
 from worker.kn.errors import UnknownDeviceError, UnknownDtypeError, UnloadableModelError
-from worker.kn.layout import layout_of
+from worker.kn.layout import DTYPES, layout_of
 from worker.kn.resident import Resident
-
-DTYPES = {
-    "float64": torch.float64,
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
-
 
 UNREADABLE = (
     OSError,
