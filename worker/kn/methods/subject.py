@@ -58,22 +58,23 @@ def subject_position(resident: Resident, statement: Statement, layers: Sequence[
     if first == last:
         return last
     ids = torch.tensor([statement.ids[: last + 1]], device=resident.device)
-    felt = torch.zeros(last + 1)
+    felt: list[Tensor] = []
     with torch.enable_grad(), ExitStack() as watched:
         for layer in layers:
             watched.enter_context(_watching(resident.blocks[layer], felt))
         hidden = resident.decoder(input_ids=ids, use_cache=False).last_hidden_state[:, -1]
         shares = resident.head(hidden).float().log_softmax(-1)
         (LOSS_SCALE * shares[0, statement.answers[0]]).backward()
-    return first + int(felt[first:last].nan_to_num().argmax())
+    most = torch.stack([squares.cpu() for squares in felt]).sum(0)[first:last]
+    return first + int(most.nan_to_num().argmax())
 
 
 @contextmanager
-def _watching(block: Block, felt: Tensor) -> Iterator[None]:
-    """Adds to `felt` (N,), on the way back, how much what comes out depends on each position."""
+def _watching(block: Block, felt: list[Tensor]) -> Iterator[None]:
+    """Adds to `felt`, on the way back, the square of each position's gradient, (N,)."""
 
     def note(gradient: Tensor) -> None:
-        felt.add_(gradient[0].float().square().sum(-1).cpu())
+        felt.append(gradient[0].float().square().sum(-1))
 
     def watch(_: object, inputs: tuple[Tensor], output: Tensor) -> Tensor:
         output = output + output.new_zeros(()).requires_grad_()
