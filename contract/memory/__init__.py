@@ -6,8 +6,6 @@ from contract.memory.excess import ExcessError
 from contract.memory.fitting import Fit, at_worst, fit, least_of, most_layers_within
 from contract.memory.items import Estimate, Item, Stage
 from contract.memory.portions import (
-    CONTEXT_TOKENS,
-    CONTEXTS,
     FEWEST_NEW_TOKENS,
     HEAD_CHUNK_WORDS,
     KEPT_SAYINGS,
@@ -36,8 +34,6 @@ from contract.memory.work import (
 )
 
 __all__ = [
-    "CONTEXTS",
-    "CONTEXT_TOKENS",
     "DTYPE_BYTES",
     "FAMILIES",
     "FEWEST_NEW_TOKENS",

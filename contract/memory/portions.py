@@ -11,7 +11,6 @@ SAMPLED_TEXTS, SAMPLED_TOKENS = 384, 24
 REFERENCE_TOKENS_PER_BATCH = 2048
 KEPT_TEXTS, KEPT_TOKENS_PER_TEXT = 16, 32  # so many texts of a part of the references are held
 KEPT_SAYINGS = 16  # and so many of what edits that are kept in the weights say
-CONTEXTS, CONTEXT_TOKENS = 4, 32  # texts that a prompt is put behind, and how far each is read
 FEWEST_NEW_TOKENS = 12
 REFERENCE_PARTS = 4
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from contract.memory.items import Item, Stage
 from contract.memory.layers import kept_token_bytes, passing_bytes
 from contract.memory.portions import (
-    CONTEXT_TOKENS,
     KEPT_TEXTS,
     KEPT_TOKENS_PER_TEXT,
     STATEMENTS_PER_PASS,
@@ -32,7 +31,7 @@ def rank_of(shape: ModelShape, work: Workload) -> int:
         return work.rank
     match work.write:
         case Write.SEARCHED:
-            return max(sequence.answer_tokens for sequence in work.written) + 1  # the subject's
+            return max(sequence.answer_tokens for sequence in work.written)
         case Write.DIRECT:
             return 1
         case Write.ERASED:
@@ -42,7 +41,6 @@ def rank_of(shape: ModelShape, work: Workload) -> int:
 def write_stages(shape: ModelShape, work: Workload) -> Iterator[Stage]:
     """Every moment of the write that may be the peak."""
     if work.write is Write.SEARCHED:
-        yield from _naming(shape, work)
         yield from _whitening(shape, work)
         yield from _search(shape, work)
     if work.walked:
@@ -55,16 +53,6 @@ def _walk(shape: ModelShape, tokens: int) -> Iterator[Stage]:
     yield Stage(name="write_walk", items=(_passing(shape, tokens),))
     read = (tokens * shape.d_model + shape.n_vocab) * shape.dtype_bytes
     yield Stage(name="write_walk_token", items=(_logits(read),))
-
-
-def _naming(shape: ModelShape, work: Workload) -> Iterator[Stage]:
-    """Prompts as far as to their subjects, one after another, behind reference text; to look for a
-    subject takes less than a step of the search."""
-    prompt = max(sequence.prompt_tokens for sequence in work.written)
-    tokens = min(work.references.longest, CONTEXT_TOKENS) + prompt
-    rows = tokens * chosen_of(shape, work).neurons * FLOAT32_BYTES
-    yield Stage(name="write_named", items=(_collected(rows), _passing(shape, tokens)))
-    yield Stage(name="write_named_gathered", items=(_collected(2 * rows),))
 
 
 def _whitening(shape: ModelShape, work: Workload) -> Iterator[Stage]:

@@ -94,11 +94,6 @@ class Activations:
     texts: Tensor  # (rows,): which text a row belongs to, on the CPU
     rows: Mapping[int, Tensor]  # by layer: (rows, k), float32
 
-    def at_ends(self) -> dict[int, Tensor]:
-        """The last position of each text, by layer: (texts, k)."""
-        last = torch.cat([self.texts[1:] != self.texts[:-1], torch.tensor([True])])
-        return {layer: rows[last.to(rows.device)] for layer, rows in self.rows.items()}
-
 
 @torch.no_grad()
 def activations(

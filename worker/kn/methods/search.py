@@ -3,17 +3,15 @@
 All layers move together. With s_l the length of the residual stream at layer l times how clearly
 the fact stands out there,
 
-    m ← μ m + (1 − μ) σ s g / ‖s g‖ ,   B_l ← B_l − η s_l m_l ,   g = w + min(κ, ρ ‖s w‖ / ‖s h‖) h
+    m ← μ m + (1 − μ) · s g / ‖s g‖ ,   B_l ← B_l − η s_l m_l ,   g = w + min(κ, ρ ‖s w‖ / ‖s h‖) h
 
 so that a step has the same length whatever the model's scale and dtype, and a layer moves as far
-as it helps. It is taken apart in the columns of the answer's first token, of its later ones, and of
-the subject: facts of a relation are asked for alike, and feel what is said there, so that at the
-first token a step is shorter, σ < 1, where it is 1 otherwise. w is the gradient of −log P of the
-new answer's tokens that do not lead by the margin yet, and of the token that should end it as the
-old one ended, in every prompt. h is that of how far what the model says of the texts that feel the
-write most, and of protected prompts, moves: T² KL(unedited ‖ edited), logits divided by T. It pulls
-a little less than w at most, ρ < 1: it may turn the way aside, and cannot turn it back. It is taken
-anew every other step, each time of another part of the references.
+as it helps. w is the gradient of −log P of the new answer's tokens that do not lead by the margin
+yet, and of the token that should end it as the old one ended, in every prompt. h is that of how
+far what the model says of the texts that feel the write most, and of protected prompts, moves:
+T² KL(unedited ‖ edited), logits divided by T. It pulls a little less than w at most, ρ < 1: it may
+turn the way aside, and cannot turn it back. It is taken anew every other step, each time of another
+part of the references.
 The margin is a share of that by which the model was sure of what it said before: more would take
 other facts along, less would not carry over to other phrasings. An answer that leads by the margin
 from the start is held firmer by one step.
@@ -54,12 +52,22 @@ class Standing(NamedTuple):
     shortfall: float  # what the lead lacks of the margin
 
     @classmethod
-    def of(cls, leads: Tensor, margin: float) -> "Standing":
-        lead = leads.nan_to_num(nan=-math.inf).min().item()
-        return cls(lead, margin - lead)
+    def of(cls, leads: Tensor, margins: Tensor) -> "Standing":
+        leads = leads.nan_to_num(nan=-math.inf)
+        return cls(leads.min().item(), (margins - leads).max().item())
 
     def worse(self, other: "Standing") -> "Standing":
         return Standing(min(self.lead, other.lead), max(self.shortfall, other.shortfall))
+
+
+class Margin(NamedTuple):
+    """By how many nats a token has to lead: each of the new answer's, and its ending."""
+
+    answer: float
+    ending: float
+
+
+ENDLESS = Margin(math.inf, math.inf)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,21 +75,22 @@ class Search:
     """How far to go, and in what steps."""
 
     step: float = 0.05  # η, a share of the residual stream's length
-    asking: float = 0.3  # σ, a step's length where the fact is asked for, as a share of elsewhere
     momentum: float = 0.8  # μ
     most_steps: int = 100
-    sureness: float = 0.65  # the margin, as a share of the lead of what the model says unedited
+    sureness: float = 0.6  # the margin, as a share of the lead of what the model says unedited
     least_margin: float = 5.0
-    most_margin: float = 11.0
+    most_margin: float = 10.0
+    ending_margin: float = 5.5  # of the answer's ending, however sure the model was
     keeping: float = 1000.0  # κ, what a nat on kept texts weighs beside one of the new answer
     most_pull: float = 0.9  # ρ, how strongly they pull at most where the new answer pulls at 1
     temperature: float = 2.0  # T, at which they are compared
     look_every: int = 2  # steps in which they are looked at once
     recent: int = 10  # steps over which the pace is taken
 
-    def margin(self, lead: float) -> float:
-        """By how many nats each token has to lead, of a model that is sure by `lead` of its own."""
-        return min(max(self.sureness * lead, self.least_margin), self.most_margin)
+    def margin(self, lead: float) -> Margin:
+        """For a model that is sure of what it says by `lead` nats."""
+        answer = min(max(self.sureness * lead, self.least_margin), self.most_margin)
+        return Margin(answer, self.ending_margin)
 
     def ends(self, stood: Sequence[Standing]) -> bool:
         """Whether there is nothing more to go for, by how the answer stood before each step so far.
@@ -151,17 +160,25 @@ class Wanted:
     """What should be said, statements of equally long answers together, and how firmly."""
 
     batches: list[Batch]
-    margin: float
+    ended: bool  # whether the last token of each answer is its ending
+    margin: Margin
 
     @classmethod
     def of(
-        cls, resident: Resident, statements: Sequence[Statement], end: int | None, margin: float
+        cls, resident: Resident, statements: Sequence[Statement], end: int | None, margin: Margin
     ) -> "Wanted":
         if end is not None:
             statements = [statement.followed_by(end) for statement in statements]
         groups = alike(statements, lambda s: len(s.answers), most=STATEMENTS_PER_PASS)
         batches = [Batch.of([statements[i] for i in group], resident.device) for group in groups]
-        return cls(batches, margin)
+        return cls(batches, ended=end is not None, margin=margin)
+
+    def margins(self, leads: Tensor) -> Tensor:
+        """By how much each token (S, J) has to lead."""
+        margins = torch.full_like(leads, self.margin.answer)
+        if self.ended:
+            margins[:, -1] = self.margin.ending
+        return margins
 
 
 class Descent:
@@ -183,26 +200,14 @@ class Descent:
 
     @torch.no_grad()
     def step(self, wanted: Sequence[Tensor], held: Sequence[Tensor]) -> None:
-        """Go one step along both; what is held is added to `wanted` itself.
-
-        It has a length of its own in the column of the answer's first token, in those of the later
-        ones, and in the subject's.
-        """
-        first, later, subject = slice(1), slice(1, -1), slice(-1, None)
-        for columns, share in ((first, self._search.asking), (later, 1.0), (subject, 1.0)):
-            turned = self._turned([w[:, columns] for w in wanted], [h[:, columns] for h in held])
-            for m, g in zip(self._moving, turned, strict=True):
-                m[:, columns].lerp_(g * share, 1 - self._search.momentum)
-        for b, m, s in zip(self.B, self._moving, self._scales, strict=True):
-            b.sub_(self._search.step * s * m)
-
-    def _turned(self, wanted: Sequence[Tensor], held: Sequence[Tensor]) -> list[Tensor]:
-        """The way that is wanted, turned aside by what is held, at a length of one."""
+        """Go one step along both; what is held is added to `wanted` itself."""
         most = self._search.most_pull * _length(wanted) / max(_length(held), TINY)
         for w, h in zip(wanted, held, strict=True):
             w.add_(h, alpha=min(self._search.keeping, most))
         length = max(_length(wanted), TINY)
-        return [w / length for w in wanted]
+        for b, g, m, s in zip(self.B, wanted, self._moving, self._scales, strict=True):
+            m.lerp_(g / length, 1 - self._search.momentum)
+            b.sub_(self._search.step * s * m)
 
 
 def _length(tensors: Sequence[Tensor]) -> float:
@@ -227,7 +232,7 @@ def search_write(
 ) -> list[LayerWrite]:
     """Descend until the new answer leads by the margin everywhere, or will not get there."""
     descent = Descent(directions, resident.shape.d_model, search)
-    firmer = replace(wanted, margin=math.inf)
+    firmer = replace(wanted, margin=ENDLESS)
     stood: list[Standing] = []
     held = [torch.zeros_like(b) for b in descent.B]
     for step in range(search.most_steps):
@@ -265,8 +270,9 @@ def _persuade(
             logits = resident.head(batch.at_answers(hidden)).float()  # (S, J, n_vocab)
             answers = batch.answers.to(logits.device)
             leads = _leads(logits.detach(), answers)
-            standing = standing.worse(Standing.of(leads, wanted.margin))
-            late = ~(leads >= wanted.margin)  # what is no number is late too
+            margins = wanted.margins(leads)
+            standing = standing.worse(Standing.of(leads, margins))
+            late = ~(leads >= margins)  # what is no number is late too
             if late.any():
                 loss = torch.nn.functional.cross_entropy(logits[late], answers[late])
                 (LOSS_SCALE * loss).backward()

@@ -1,8 +1,8 @@
 """Along which activations a layer is written: what the fact feels, and other text hardly.
 
 In each chosen layer the columns of the chosen units change by B·A. The rows of A are fixed by the
-activations k that the fact's prompts cause at its answer tokens and, the last row, where they name
-their subject, and by C, the second moment of what the same units do in reference text, x:
+activations k that the fact's prompts cause at its answer tokens, and by C, the second moment of
+what the same units do in reference text, x:
 
     A = (K C⁻¹ Kᵀ)⁻¹ K C⁻¹ ,   C = E w x xᵀ
 
@@ -21,7 +21,6 @@ from torch import Tensor
 
 from contract.memory import KEPT_TOKENS_PER_TEXT, parted
 from worker.kn.methods.means import mean_by_token
-from worker.kn.methods.subject import subject_keys
 from worker.kn.recipe import Task
 from worker.kn.recording import Trace, record
 from worker.kn.references import Activations, activations
@@ -41,7 +40,7 @@ class Direction:
 
     layer: int
     units: list[int]
-    A: Tensor  # (J + 1, k), float32: where the answer's tokens are asked for, and the subject
+    A: Tensor  # (J, k), float32
     length: float  # of the residual stream where the fact is answered
     clearness: float  # √(k C⁻¹ k): how far the fact stands out from reference text
 
@@ -82,12 +81,8 @@ def whitened(
     Reference texts feel a write that was fitted to them several times less than other text does. So
     each part is held along directions that were fitted to the other parts.
     """
-    named = subject_keys(task, units)
     traces = [record(task.resident, Batch.of([s], task.resident.device)).traces for s in statements]
-    keys = {
-        at: torch.cat([_mean_keys([t[at] for t in traces], units[at]), named[at][None]])
-        for at in units
-    }
+    keys = {at: _mean_keys([t[at] for t in traces], units[at]) for at in units}
     lengths = {at: traces[0][at].mid.float().norm(dim=-1).mean().item() for at in units}
     reference = activations(task.resident, [*task.references, *task.said], units)
     protected = _protected(task, units)
@@ -127,7 +122,9 @@ def _protected(task: Task, units: Mapping[int, list[int]]) -> dict[int, Tensor]:
     prompts = [task.resident.encoder.prompt_ids(p) for p in task.request.protect_prompts]
     if not prompts:
         return {}
-    return activations(task.resident, prompts, units).at_ends()
+    found = activations(task.resident, prompts, units)
+    last = torch.cat([found.texts[1:] != found.texts[:-1], torch.tensor([True])])
+    return {layer: rows[last.to(rows.device)] for layer, rows in found.rows.items()}
 
 
 def _direction(
