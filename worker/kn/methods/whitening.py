@@ -27,7 +27,7 @@ from worker.kn.references import Activations, activations
 from worker.kn.statement import Batch, Statement
 
 RIDGE = 0.03  # of the mean diagonal of C at w = 1, added to it
-ROUNDS = 4  # of weighing
+ROUNDS = 3  # of weighing
 ROUNDS_FROM_NEAR = 2  # where A is known from nearly the same texts
 FAINTEST = 0.1  # what w is at least, where its root is 1 in the mean
 GRAM_RIDGE = 0.01
@@ -144,11 +144,14 @@ def _direction(
     constant = RIDGE * power.clamp_min(1e-12) * torch.eye(len(units)).to(rows)
     if protected is not None:
         constant += PROTECTED_WEIGHT * (protected.T @ protected) / len(protected)
-    weights = counted if near is None else _weights(near, rows, counted)
-    for _ in range(ROUNDS if near is None else ROUNDS_FROM_NEAR):
+
+    def solved(weights: Tensor) -> Direction:
         C = (rows * weights[:, None]).T @ rows / weights.sum() + constant
-        direction = _solved(layer, units, K, C, length=length)
-        weights = _weights(direction, rows, counted)
+        return _solved(layer, units, K, C, length=length)
+
+    direction = near or solved(counted)
+    for _ in range(ROUNDS_FROM_NEAR if near else ROUNDS):
+        direction = solved(_weights(direction, rows, counted))
     return direction
 
 
