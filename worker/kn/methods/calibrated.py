@@ -17,8 +17,10 @@ from worker.kn.adapter import LayerWrite
 from worker.kn.attribution import attribute
 from worker.kn.completeness import worst_incompleteness
 from worker.kn.errors import NoNeuronsError
+from worker.kn.methods.holding import Kept
 from worker.kn.methods.means import mean_by_token
-from worker.kn.methods.search import Kept, Search, Wanted, search_write
+from worker.kn.methods.search import Search, search_write
+from worker.kn.methods.wanted import Wanted
 from worker.kn.methods.whitening import whitened
 from worker.kn.neuron import Scored, by_layer, coarse, strongest
 from worker.kn.recipe import Selection, Task, Told

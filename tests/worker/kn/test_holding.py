@@ -1,0 +1,70 @@
+"""Texts of which the model must go on saying what it says."""
+
+import torch
+
+from contract.memory import KEPT_TOKENS_PER_TEXT
+from worker.kn import EditRequest, Resident
+from worker.kn.methods.holding import Holding, Kept, _padded_little, hold
+from worker.kn.methods.whitening import Direction, Felt, Fold
+from worker.kn.recipe import Task
+
+
+def test_references_are_taken_in_turn_and_protected_ones_each_time() -> None:
+    always, *parts = (Holding([[n]], []) for n in range(3))
+    kept = Kept(always, parts)
+
+    assert kept.at(0) == [always, parts[0]]
+    assert kept.at(1) == [always, parts[1]]
+    assert kept.at(2) == kept.at(0)
+
+
+def test_a_part_is_held_as_it_is_and_as_if_it_began_to_give_the_new_answer(
+    llama: Resident,
+) -> None:
+    task = _task(llama, target="Rome Oslo")
+    begins = task.new[0].answers[:-1]
+    fold = Fold([], [Felt(0, 1), Felt(1, 0)])
+
+    texts = Holding.of(task, fold).texts
+
+    assert begins
+    assert texts == [[1, 40, 50], [1, 60], [1, 40, *begins], [1, *begins]]
+
+
+def test_an_answer_too_long_to_be_begun_in_a_kept_text_is_not_crossed(llama: Resident) -> None:
+    task = _task(llama, target="R" * KEPT_TOKENS_PER_TEXT)
+
+    assert Holding.of(task, Fold([], [Felt(0, 1)])).texts == [[1, 40, 50]]
+
+
+def test_a_text_is_held_along_the_directions_of_its_own_holding(llama: Resident) -> None:
+    B = torch.ones(llama.shape.d_model, 1, requires_grad=True)
+
+    def pull(A: torch.Tensor) -> float:
+        B.grad = None
+        holding = Holding([[1, 40, 50]], [Direction(0, [0, 1], A, length=1.0, clearness=1.0)])
+        with llama.frozen():
+            hold(llama, [holding], [B], temperature=2.0)
+        assert B.grad is not None
+        return B.grad.norm().item()
+
+    assert pull(torch.ones(1, 2)) > 0
+    assert pull(torch.zeros(1, 2)) == 0
+
+
+def test_a_long_text_is_run_by_itself() -> None:
+    long = list(range(KEPT_TOKENS_PER_TEXT + 1))
+
+    assert _padded_little([[1], long, [2, 3]]) == [[[1], [2, 3]], [long]]
+
+
+def _task(resident: Resident, target: str = "Rome") -> Task:
+    return Task(
+        resident=resident,
+        request=EditRequest(prompt="The capital is", target_new=target),
+        ground_truth="Paris",
+        own_ids=(),
+        ending=None,
+        references=[[1, 40, 50], [1, 60]],
+        layers_per_pass=3,
+    )

@@ -1,0 +1,108 @@
+"""What a write is to leave alone: texts of which the model must go on saying what it says."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from contract.memory import KEPT_SAYINGS, KEPT_TEXTS, KEPT_TOKENS_PER_TEXT, Held
+from worker.kn.methods.trial import LOSS_SCALE, written
+from worker.kn.methods.whitening import Direction, Fold, Whitened
+from worker.kn.recipe import Task
+from worker.kn.resident import Resident
+
+
+class Holding(NamedTuple):
+    """Texts that are held, and the directions along which they feel the write."""
+
+    texts: list[Sequence[int]]
+    directions: Sequence[Direction]
+
+    @classmethod
+    def of(cls, task: Task, fold: Fold) -> "Holding":
+        """The texts of a fold that feel the write most, whole and as far as there, followed by what
+        the new answer begins with: other facts that begin so have to go on as before."""
+        begins = task.new[0].answers[:-1]
+        strongest = fold.felt[:KEPT_TEXTS]
+        whole = [task.references[text] for text, _ in strongest]
+        crossed = [[*task.references[text][: at + 1], *begins] for text, at in strongest]
+        short = [text for text in crossed if begins and len(text) <= KEPT_TOKENS_PER_TEXT]
+        return cls([*(text[:KEPT_TOKENS_PER_TEXT] for text in whole), *short], fold.directions)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Texts of which the model must go on saying what it says: at every look the protected ones,
+    and of what kept edits say that which feels the write most; of the references a part in turn."""
+
+    always: Holding
+    references: list[Holding]
+
+    @classmethod
+    def of(cls, task: Task, found: Whitened) -> "Kept":
+        prompts = map(task.resident.encoder.prompt_ids, task.request.protect_prompts)
+        strongest = (task.said[text - len(task.references)] for text, _ in found.said)
+        said = [text[:KEPT_TOKENS_PER_TEXT] for text in islice(strongest, KEPT_SAYINGS)]
+        return cls(
+            always=Holding([*prompts, *said], found.directions),
+            references=[Holding.of(task, fold) for fold in found.folds],
+        )
+
+    @property
+    def held(self) -> list[Held]:
+        """What is held together at any look, as memory counts it."""
+        holdings = (self.always, *self.references)
+        groups = [group for holding in holdings for group in _padded_little(holding.texts)]
+        return [Held(len(g), max(map(len, g)), sum(map(len, g))) for g in groups]
+
+    def at(self, look: int) -> list[Holding]:
+        return [self.always, self.references[look % len(self.references)]]
+
+
+def hold(
+    resident: Resident, holdings: Sequence[Holding], B: Sequence[Tensor], *, temperature: float
+) -> None:
+    """Add the gradient of T² KL(unedited ‖ edited), logits divided by T, the mean over positions.
+
+    At a temperature of 1 a text that is about to be lost, and still says the same, weighs nothing.
+    """
+    positions = sum(len(text) for holding in holdings for text in holding.texts)
+    for texts, directions in holdings:
+        for group in _padded_little(texts):
+            _hold_group(resident, group, directions, B, temperature, weight=1 / positions)
+
+
+def _padded_little(texts: Sequence[Sequence[int]]) -> list[list[Sequence[int]]]:
+    """Short texts together; a long one, to which all would be padded, by itself."""
+    short = [text for text in texts if len(text) <= KEPT_TOKENS_PER_TEXT]
+    return [*([short] if short else []), *([t] for t in texts if len(t) > KEPT_TOKENS_PER_TEXT)]
+
+
+def _hold_group(
+    resident: Resident,
+    texts: Sequence[Sequence[int]],
+    directions: Sequence[Direction],
+    B: Sequence[Tensor],
+    temperature: float,
+    *,
+    weight: float,
+) -> None:
+    """Add `weight` times the same for some texts, the sum over their positions."""
+    longest = max(map(len, texts))
+    ids = torch.tensor([[*t, *[0] * (longest - len(t))] for t in texts], device=resident.device)
+    real = torch.tensor([i * longest + n for i, t in enumerate(texts) for n in range(len(t))])
+
+    def log_shares() -> Tensor:
+        hidden = resident.decoder(input_ids=ids, use_cache=False).last_hidden_state
+        at_texts = hidden.flatten(0, 1).index_select(0, real.to(hidden.device))
+        logits: Tensor = resident.head(at_texts).float()
+        return logits.div_(temperature).log_softmax(-1)  # (positions, n_vocab)
+
+    with torch.no_grad():
+        before = log_shares()
+    with torch.enable_grad(), written(resident, directions, B):
+        moved = torch.nn.functional.kl_div(log_shares(), before, reduction="sum", log_target=True)
+        (LOSS_SCALE * weight * temperature**2 * moved).backward()

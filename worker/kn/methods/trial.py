@@ -1,0 +1,36 @@
+"""A write while it is searched for: the model computes as if it had been made."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from torch import Tensor
+
+from worker.kn.layout import Block
+from worker.kn.methods.whitening import Direction
+from worker.kn.resident import Resident
+
+LOSS_SCALE = 64.0  # only a gradient's direction counts: in float16 a larger one loses less
+
+
+@contextmanager
+def written(
+    resident: Resident, directions: Sequence[Direction], B: Sequence[Tensor]
+) -> Iterator[None]:
+    """The model computes as if B·A were added to its columns; gradients reach B."""
+    with ExitStack() as hooked:
+        for direction, b in zip(directions, B, strict=True):
+            hooked.enter_context(_adding(resident.blocks[direction.layer], direction, b))
+        yield
+
+
+@contextmanager
+def _adding(block: Block, direction: Direction, b: Tensor) -> Iterator[None]:
+    def add(_: object, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+        felt = inputs[0][..., direction.units].to(b.dtype) @ direction.A.T  # (S, N, J)
+        return output + (felt @ b.T).to(output.dtype)
+
+    handle = block.down.register_forward_hook(add)
+    try:
+        yield
+    finally:
+        handle.remove()

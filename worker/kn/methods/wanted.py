@@ -1,0 +1,96 @@
+"""What a write is to bring: the new answer, each of its tokens leading by a margin."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from contract.memory import STATEMENTS_PER_PASS
+from worker.kn.methods.trial import LOSS_SCALE, written
+from worker.kn.methods.whitening import Direction
+from worker.kn.resident import Resident
+from worker.kn.statement import Batch, Statement, alike
+
+
+class Standing(NamedTuple):
+    """How the new answer stands at its worst token, in nats; what is no number is lost."""
+
+    lead: float  # over the best other token
+    shortfall: float  # what the lead lacks of the margin
+
+    @classmethod
+    def of(cls, leads: Tensor, margins: Tensor) -> "Standing":
+        leads = leads.nan_to_num(nan=-math.inf)
+        return cls(leads.min().item(), (margins - leads).max().item())
+
+    def worse(self, other: "Standing") -> "Standing":
+        return Standing(min(self.lead, other.lead), max(self.shortfall, other.shortfall))
+
+
+class Margin(NamedTuple):
+    """By how many nats a token has to lead: each of the new answer's, and its ending."""
+
+    answer: float
+    ending: float
+
+
+ENDLESS = Margin(math.inf, math.inf)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What should be said, statements of equally long answers together, and how firmly."""
+
+    batches: list[Batch]
+    ended: bool  # whether the last token of each answer is its ending
+    margin: Margin
+
+    @classmethod
+    def of(
+        cls, resident: Resident, statements: Sequence[Statement], end: int | None, margin: Margin
+    ) -> "Wanted":
+        if end is not None:
+            statements = [statement.followed_by(end) for statement in statements]
+        groups = alike(statements, lambda s: len(s.answers), most=STATEMENTS_PER_PASS)
+        batches = [Batch.of([statements[i] for i in group], resident.device) for group in groups]
+        return cls(batches, ended=end is not None, margin=margin)
+
+    def margins(self, leads: Tensor) -> Tensor:
+        """By how much each token (S, J) has to lead."""
+        margins = torch.full_like(leads, self.margin.answer)
+        if self.ended:
+            margins[:, -1] = self.margin.ending
+        return margins
+
+
+def persuade(
+    resident: Resident,
+    wanted: Wanted,
+    directions: Sequence[Direction],
+    B: Sequence[Tensor],
+) -> Standing:
+    """Add the gradient of −log P over the tokens that do not lead enough; returns how all stand."""
+    standing = Standing(math.inf, -math.inf)
+    for batch in wanted.batches:
+        with torch.enable_grad(), written(resident, directions, B):
+            hidden = resident.decoder(input_ids=batch.ids, use_cache=False).last_hidden_state
+            logits = resident.head(batch.at_answers(hidden)).float()  # (S, J, n_vocab)
+            answers = batch.answers.to(logits.device)
+            leads = _leads(logits.detach(), answers)
+            margins = wanted.margins(leads)
+            standing = standing.worse(Standing.of(leads, margins))
+            late = ~(leads >= margins)  # what is no number is late too
+            if late.any():
+                loss = torch.nn.functional.cross_entropy(logits[late], answers[late])
+                (LOSS_SCALE * loss).backward()
+    return standing
+
+
+def _leads(logits: Tensor, answers: Tensor) -> Tensor:
+    """The lead of each wanted token over the best other one: (S, J)."""
+    wanted = logits.gather(-1, answers[..., None])
+    others = logits.scatter(-1, answers[..., None], float("-inf")).amax(-1, keepdim=True)
+    return (wanted - others)[..., 0]
