@@ -34,8 +34,8 @@ def read(file: Path) -> list[str]:
 
 
 def encoded(resident: Resident, prompts: Sequence[str]) -> list[list[int]]:
-    """Reference prompts of the user's own, as ids; raises `BadRequestError` where none has text,
-    and `PromptTooLongError`."""
+    """Reference prompts of the user's own, as ids, none twice; raises `BadRequestError` where none
+    has text, and `PromptTooLongError`."""
     if isinstance(prompts, str):
         raise BadRequestError("reference_prompts is a text, not several")
     texts = [resident.encoder.prompt_ids(prompt) for prompt in prompts if prompt.strip()]
@@ -44,7 +44,7 @@ def encoded(resident: Resident, prompts: Sequence[str]) -> list[list[int]]:
     longest, most = max(map(len, texts)), resident.encoder.most_tokens
     if longest > most:
         raise PromptTooLongError(longest, most=most)
-    return texts
+    return _distinct(texts)
 
 
 def said(resident: Resident, edits: Iterable[EditResult]) -> list[list[int]]:
@@ -60,8 +60,8 @@ def said(resident: Resident, edits: Iterable[EditResult]) -> list[list[int]]:
 
 @torch.no_grad()
 def sampled(resident: Resident) -> list[list[int]]:
-    """Texts that the model itself says, sampled at temperature 1 with a fixed seed; raises
-    `NonFiniteError` of a model that overflows."""
+    """Texts that the model itself says, none twice, sampled at temperature 1 with a fixed seed;
+    raises `NonFiniteError` of a model that overflows."""
     start = resident.encoder.prompt_ids("") or [0]
     generator = torch.Generator(device="cpu").manual_seed(SAMPLING_SEED)
     ids = torch.tensor([start] * SAMPLED_TEXTS)
@@ -79,7 +79,12 @@ def sampled(resident: Resident) -> list[list[int]]:
         drawn = torch.multinomial(shares, 1, generator=generator)
         ids = torch.cat([ids, drawn], dim=1)
     ends = {resident.tokenizer.eos_token_id}
-    return [_until_end(row, ends) for row in ids.tolist()]
+    return _distinct(_until_end(row, ends) for row in ids.tolist())
+
+
+def _distinct(texts: Iterable[list[int]]) -> list[list[int]]:
+    """Each once: a text is held along directions that were fitted to the others alone."""
+    return list(map(list, dict.fromkeys(map(tuple, texts))))
 
 
 def _until_end(ids: list[int], ends: set[int | None]) -> list[int]:

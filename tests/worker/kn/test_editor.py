@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -16,6 +16,7 @@ from worker.kn import (
     HParams,
     Method,
     NoNeuronsError,
+    NonFiniteError,
     Operation,
     Probe,
     Resident,
@@ -196,6 +197,16 @@ def test_a_threshold_that_nothing_passes_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("method", Method)
+def test_a_model_that_overflows_is_said_to_be_no_numbers(method: Method) -> None:
+    editor = _editor("llama-mha-untied")
+    with torch.no_grad():
+        editor.resident.blocks[1].down_weight.mul_(math.inf)
+
+    with pytest.raises(NonFiniteError):
+        editor.edit(_with(method=method))
+
+
+@pytest.mark.parametrize("method", Method)
 @pytest.mark.parametrize("target", ["Rome", "a much longer answer"])
 def test_the_observed_peak_stays_below_the_predicted_one(method: Method, target: str) -> None:
     result = _editor("llama-mha-untied").edit(
@@ -250,15 +261,29 @@ def test_references_that_are_no_texts_are_refused(prompts: list[str]) -> None:
         Editor(resident, reference_prompts=prompts)
 
 
+def test_a_reference_that_is_given_twice_counts_once() -> None:
+    once, twice = (
+        _editor("llama-mha-untied", references=texts)
+        for texts in (["a sea", "of words"], ["a sea", "of words", "a sea"])
+    )
+
+    assert twice.provenance == once.provenance
+
+
 def test_layers_per_pass_are_at_least_one() -> None:
     with pytest.raises(BadRequestError):
         _editor("llama-mha-untied").edit(REQUEST, layers_per_pass=-1)
 
 
-def _editor(family: str, dtype: torch.dtype = torch.float32) -> Editor:
+def _editor(
+    family: str,
+    dtype: torch.dtype = torch.float32,
+    *,
+    references: Sequence[str] = ("a sea", "of words"),
+) -> Editor:
     torch.manual_seed(0)
     resident = Resident.of(FAMILIES[family]().to(dtype), Letters())
-    return Editor(resident, reference_prompts=["a sea", "of words"])
+    return Editor(resident, reference_prompts=references)
 
 
 def _with(**changes: object) -> EditRequest:

@@ -37,6 +37,7 @@ class EasyEdit:
             task.path, quadrature=endpoints(hparams.steps), unit=Unit.GATE, layers_per_pass=layers
         )
         attributed = attribute(task.resident, steps, path, told=told)
+        incompleteness = worst_incompleteness(attributed)
         scores = torch.cat([a.scores for a in attributed]).mean(0)
 
         def above(threshold: float) -> tuple[Scored, ...]:
@@ -46,7 +47,7 @@ class EasyEdit:
         found = above(threshold)
         if not found:  # EasyEdit reports success here, and has changed nothing
             raise NoNeuronsError(threshold=threshold, largest=scores.max().item())
-        return Selection(found, worst_incompleteness(attributed), threshold, above)
+        return Selection(found, incompleteness, threshold, above)
 
     def write(self, task: Task, neurons: Sequence[Scored], *, told: Told) -> list[LayerWrite]:
         told(0, 1)

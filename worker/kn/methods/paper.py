@@ -27,6 +27,7 @@ class Paper:
         hparams = task.request.hparams
         threshold = hparams.adaptive_threshold or DEFAULT_THRESHOLD
         attributed = attribute(task.resident, task.old, task.path, told=told)
+        incompleteness = worst_incompleteness(attributed)
         scores = [attribution.scores.mean(0) for attribution in attributed]
         mean = torch.stack(scores).mean(0)
 
@@ -38,7 +39,7 @@ class Paper:
         refined = above(threshold)
         if not refined:
             raise NoNeuronsError(threshold=threshold, largest=mean.max().item())
-        return Selection(refined, worst_incompleteness(attributed), threshold, above)
+        return Selection(refined, incompleteness, threshold, above)
 
     def write(self, task: Task, neurons: Sequence[Scored], *, told: Told) -> list[LayerWrite]:
         told(0, 1)
