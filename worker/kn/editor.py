@@ -11,35 +11,19 @@ from worker.kn.adapter import Adapter
 from worker.kn.allowance import Allowance
 from worker.kn.base import Base
 from worker.kn.composing import Composition, compose
-from worker.kn.erasing import erasing
-from worker.kn.errors import BadRequestError, NothingToEraseError
-from worker.kn.evaluation import Reply
+from worker.kn.edit import Edit
+from worker.kn.errors import BadRequestError
 from worker.kn.fingerprint import fingerprint
 from worker.kn.layering import Layers
-from worker.kn.measurement import Asked
 from worker.kn.metering import Peak, metered
-from worker.kn.methods.calibrated import Calibrated
-from worker.kn.methods.easyedit import EasyEdit
-from worker.kn.methods.paper import Paper
-from worker.kn.own_answer import OwnAnswer
 from worker.kn.provenance import provenance_of
-from worker.kn.ranks import padded
-from worker.kn.recipe import Recipe, Selection, Task
-from worker.kn.request import EditRequest, Method, Operation
+from worker.kn.request import EditRequest
 from worker.kn.resident import Resident
 from worker.kn.result import EditResult
-from worker.kn.stacking import part, stacked
+from worker.kn.stacking import joined, part
 from worker.kn.stopwatch import Stopwatch, Watch
-from worker.kn.verdict import holds, warnings_of
 from worker.kn.verification import Made, files_of, verify
-from worker.kn.weights import edited, edited_columns
-from worker.kn.workload import settled_workload, shape_of_adapter, workload_of
-
-RECIPES: Mapping[Method, Recipe] = {
-    Method.CALIBRATED: Calibrated(),
-    Method.PAPER: Paper(),
-    Method.EASYEDIT: EasyEdit(),
-}
+from worker.kn.workload import shape_of_adapter, workload_of
 
 
 class Editor:
@@ -147,8 +131,16 @@ class Editor:
                 room_bytes=room_bytes,
                 lowered=lowered,
             )
-            clock = Stopwatch(watch, peak)
-            made = self._make(request, allowance, clock, base=base, pad_rank=pad_rank)
+            made = Edit(
+                resident=self.resident,
+                request=request,
+                references=self._references,
+                said=self._said(),
+                base=base,
+                pad_rank=pad_rank,
+                allowance=allowance,
+                clock=Stopwatch(watch, peak),
+            ).made()
         return made(peak)
 
     def read(
@@ -183,7 +175,7 @@ class Editor:
         with self._at_work(between):
             return compose(
                 self.resident,
-                _whole(adapters, pad_rank),
+                joined(adapters, pad_rank=pad_rank),
                 requests,
                 told=lambda done, total: watch("evaluate", done, total),
             )
@@ -228,9 +220,12 @@ class Editor:
             self.resident,
             request,
             references=self._references,
-            said=references.said(self.resident, self.kept),
+            said=self._said(),
         )
         return replace(work, base=shape_of_adapter(base) if base else None, pad_rank=pad_rank)
+
+    def _said(self) -> list[list[int]]:
+        return references.said(self.resident, self.kept)
 
     @contextmanager
     def _at_work(self, between: Callable[[], None]) -> Iterator[Peak | None]:
@@ -238,82 +233,3 @@ class Editor:
         metering = metered(devices) if self._measure_memory else nullcontext()
         with self.resident.frozen(), self.resident.interrupted_by(between), metering as peak:
             yield peak
-
-    def _make(
-        self,
-        request: EditRequest,
-        allowance: Allowance,
-        clock: Stopwatch,
-        *,
-        base: Adapter | None,
-        pad_rank: int | None,
-    ) -> Callable[[Peak | None], EditResult]:
-        with edited(self.resident, base) if base else nullcontext():
-            with clock.phase("before", stage="evaluate"):
-                asked = Asked.of(self.resident, request)
-            task = self._task(request, asked.before[0], allowance)
-            layers = allowance.settle(settled_workload(allowance.work, task, asked.questions))
-            task = replace(task, layers_per_pass=layers)
-            selection, adapter = self._find_and_write(task, allowance, clock)
-            edited_columns(self.resident, adapter)  # it changes what it is made on, and to numbers
-        whole = _whole([base, adapter] if base else [adapter], pad_rank)
-        with clock.phase("evaluate") as told, edited(self.resident, whole):
-            told(0, 1)
-            measurement = asked.again(self.resident)
-            told(1, 1)
-        return lambda peak: EditResult(
-            adapter=whole,
-            held=holds(request, task.own_ids, measurement.after[0]),
-            layers_per_pass=allowance.layers,
-            raised_threshold=allowance.raised_threshold,
-            neurons=selection.neurons,
-            n_layer=len(self.resident.blocks),
-            completeness=selection.incompleteness,
-            measurement=measurement,
-            predicted_peak_bytes=allowance.predicted_bytes,
-            observed_peak_bytes=peak.n_bytes if peak else None,
-            stages=allowance.beside(peak.by_stage if peak else {}),
-            timings=clock.seconds,
-            warnings=warnings_of(request, asked.before[0], selection),
-        )
-
-    def _task(self, request: EditRequest, before: Reply, allowance: Allowance) -> Task:
-        own = OwnAnswer.of(self.resident, request, before)
-        known = request.ground_truth or own.text
-        if not known and request.operation is Operation.ERASE:
-            raise NothingToEraseError
-        return Task(
-            resident=self.resident,
-            request=request,
-            ground_truth=known or request.target_new,
-            own_ids=own.ids if own.text and not request.ground_truth else (),
-            ending=own.ending,
-            references=self._references,
-            said=references.said(self.resident, self.kept),
-            layers_per_pass=allowance.layers,
-            riding=allowance.riding,
-            attributing=allowance.attributing,
-            walking=allowance.walking,
-            hold=allowance.hold,
-        )
-
-    def _find_and_write(
-        self, task: Task, allowance: Allowance, clock: Stopwatch
-    ) -> tuple[Selection, Adapter]:
-        recipe = RECIPES[task.request.method]
-        with clock.phase("collect") as told:
-            most = task.request.hparams.adaptive_threshold_max
-            selection = allowance.narrow(recipe.select(task, told=told), threshold_max=most)
-        with clock.phase("write") as told:
-            if task.request.operation is Operation.ERASE:
-                writes = erasing(self.resident, selection.neurons)
-            else:
-                writes = recipe.write(task, selection.neurons, told=told)
-            adapter = Adapter.of(writes, d_ff=self.resident.shape.d_ff, dtype=self.resident.dtype)
-        return selection, adapter
-
-
-def _whole(adapters: Sequence[Adapter], pad_rank: int | None) -> Adapter:
-    """Several adapters as one, its rank filled up on request."""
-    whole = stacked(adapters) if len(adapters) > 1 else adapters[0]
-    return whole if pad_rank is None else padded(whole, least=pad_rank)

@@ -5,6 +5,13 @@ from collections.abc import Sequence
 import torch
 
 from worker.kn.adapter import Adapter, LayerWrite
+from worker.kn.ranks import padded
+
+
+def joined(adapters: Sequence[Adapter], *, pad_rank: int | None) -> Adapter:
+    """All in one, its rank filled up on request; raises `RankTooLargeError`."""
+    whole = stacked(adapters) if len(adapters) > 1 else adapters[0]
+    return whole if pad_rank is None else padded(whole, least=pad_rank)
 
 
 def stacked(adapters: Sequence[Adapter]) -> Adapter:
