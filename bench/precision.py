@@ -49,7 +49,7 @@ from worker.demo.tokenizer import build_tokenizer, words_in
 from worker.kn import EditRequest, HParams, Method, Neuron, Resident
 from worker.kn.attribution import Path as IntegrationPath
 from worker.kn.attribution import attribute
-from worker.kn.editor import RECIPES
+from worker.kn.edit import RECIPES
 from worker.kn.hparams import MOST_NEURONS
 from worker.kn.loading import load_resident
 from worker.kn.methods import calibrated, easyedit, paper

@@ -107,8 +107,8 @@ class References:
 
 
 SAMPLED = replace(References.of([SAMPLED_TOKENS + 1] * SAMPLED_TEXTS), shortest=1)
-"""Those that the model says itself, with BOS, where none of them ends early; at the least they all
-end at once."""
+"""Those that the model says itself, with BOS, where none ends early and none is there twice; at the
+least those that are held end at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

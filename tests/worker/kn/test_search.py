@@ -48,10 +48,10 @@ def test_an_answer_that_leads_from_the_start_is_held_firmer_by_one_step(llama: R
     assert all(write.B.abs().sum() > 0 for write in writes)
 
 
-def _task(resident: Resident, target: str = "Rome") -> Task:
+def _task(resident: Resident) -> Task:
     return Task(
         resident=resident,
-        request=EditRequest(prompt="The capital is", target_new=target),
+        request=EditRequest(prompt="The capital is", target_new="Rome"),
         ground_truth="Paris",
         own_ids=(),
         ending=None,

@@ -19,11 +19,12 @@ from torch import Tensor
 from worker.kn.methods.whitening import Direction
 
 TINY = torch.finfo(torch.float32).tiny
+LOSS_SCALE = 64.0  # only a gradient's direction counts: in float16 a larger one loses less
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How far a step goes, and whom it follows."""
+    """How long a step is, and how far what is held may turn it."""
 
     step: float = 0.05  # η, a share of the residual stream's length
     momentum: float = 0.8  # μ

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from contract.memory import KEPT_SAYINGS, KEPT_TEXTS, KEPT_TOKENS_PER_TEXT, Held
-from worker.kn.methods.trial import LOSS_SCALE, written
+from worker.kn.methods.descent import LOSS_SCALE
+from worker.kn.methods.trial import written
 from worker.kn.methods.whitening import Direction, Fold, Whitened
 from worker.kn.recipe import Task
 from worker.kn.resident import Resident

@@ -2,9 +2,10 @@
 
 What is wanted (`worker.kn.methods.wanted`) pulls with −log P of the new answer's tokens that do not
 lead by the margin yet, and of the token that should end it as the old one ended, in every prompt.
-What is held (`worker.kn.methods.holding`) pulls with how far what the model says of the texts that
-feel the write most, and of protected prompts, moves; it is looked at every other step, each time
-at another part of the references. Both together are a step (`worker.kn.methods.descent`).
+What is held (`worker.kn.methods.holding`) pulls with how far that moves which the model says of
+other text: of the references that feel the write most, of what kept edits say, of protected
+prompts. Every other step looks at it, each time at another part of the references. A step
+(`worker.kn.methods.descent`) follows both pulls.
 The margin is a share of that by which the model was sure of what it said before: more would take
 other facts along, less would not carry over to other phrasings. An answer that leads by the margin
 from the start is held firmer by one step.

@@ -9,8 +9,6 @@ from worker.kn.layout import Block
 from worker.kn.methods.whitening import Direction
 from worker.kn.resident import Resident
 
-LOSS_SCALE = 64.0  # only a gradient's direction counts: in float16 a larger one loses less
-
 
 @contextmanager
 def written(

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from contract.memory import STATEMENTS_PER_PASS
-from worker.kn.methods.trial import LOSS_SCALE, written
+from worker.kn.methods.descent import LOSS_SCALE
+from worker.kn.methods.trial import written
 from worker.kn.methods.whitening import Direction
 from worker.kn.resident import Resident
 from worker.kn.statement import Batch, Statement, alike
