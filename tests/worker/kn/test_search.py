@@ -16,7 +16,7 @@ def test_a_search_ends_where_all_lead_by_the_margin() -> None:
 def test_the_margin_follows_how_sure_the_model_was_within_bounds() -> None:
     search = Search(ending_margin=4.0)
 
-    assert search.margin(10.0) == pytest.approx((6.0, 4.0))
+    assert search.margin(10.0) == pytest.approx((6.5, 4.0))
     assert search.margin(0.1) == (5.0, 4.0)
     assert search.margin(50.0) == (10.0, 4.0)
 

@@ -71,7 +71,7 @@ class Calibrated:
         found = whitened(task, task.new, units)
         margin = self.search.margin(_lead(task))
         wanted = Wanted.of(task.resident, task.new, task.ending, margin)
-        kept = Kept.of(task, found)
+        kept = Kept.of(task, found, exposure=self.search.exposure)
         task.hold(kept.held)
         return search_write(task.resident, wanted, found.directions, kept, self.search, told=told)
 

@@ -1,6 +1,7 @@
 """What a write is to leave alone: texts of which the model must go on saying what it says."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
@@ -21,9 +22,10 @@ class Holding(NamedTuple):
 
     texts: list[Sequence[int]]
     directions: Sequence[Direction]
+    exposure: float  # they are held as if they felt it so many times over
 
     @classmethod
-    def of(cls, task: Task, fold: Fold) -> "Holding":
+    def of(cls, task: Task, fold: Fold, *, exposure: float) -> "Holding":
         """The texts of a fold that feel the write most, whole and as far as there, followed by what
         the new answer begins with: other facts that begin so have to go on as before."""
         begins = task.new[0].answers[:-1]
@@ -31,7 +33,8 @@ class Holding(NamedTuple):
         whole = [task.references[text] for text, _ in strongest]
         crossed = [[*task.references[text][: at + 1], *begins] for text, at in strongest]
         short = [text for text in crossed if begins and len(text) <= KEPT_TOKENS_PER_TEXT]
-        return cls([*(text[:KEPT_TOKENS_PER_TEXT] for text in whole), *short], fold.directions)
+        texts = [*(text[:KEPT_TOKENS_PER_TEXT] for text in whole), *short]
+        return cls(texts, fold.directions, exposure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +46,13 @@ class Kept:
     references: list[Holding]
 
     @classmethod
-    def of(cls, task: Task, found: Whitened) -> "Kept":
+    def of(cls, task: Task, found: Whitened, *, exposure: float) -> "Kept":
         prompts = map(task.resident.encoder.prompt_ids, task.request.protect_prompts)
         strongest = (task.said[text - len(task.references)] for text, _ in found.said)
         said = [text[:KEPT_TOKENS_PER_TEXT] for text in islice(strongest, KEPT_SAYINGS)]
         return cls(
-            always=Holding([*prompts, *said], found.directions),
-            references=[Holding.of(task, fold) for fold in found.folds],
+            always=Holding([*prompts, *said], found.directions, exposure=1.0),
+            references=[Holding.of(task, fold, exposure=exposure) for fold in found.folds],
         )
 
     @property
@@ -71,9 +74,10 @@ def hold(
     At a temperature of 1 a text that is about to be lost, and still says the same, weighs nothing.
     """
     positions = sum(len(text) for holding in holdings for text in holding.texts)
-    for texts, directions in holdings:
-        for group in _padded_little(texts):
-            _hold_group(resident, group, directions, B, temperature, weight=1 / positions)
+    for holding in holdings:
+        for group in _padded_little(holding.texts):
+            trial = written(resident, holding.directions, B, times=holding.exposure)
+            _hold_group(resident, group, trial, temperature, weight=1 / positions)
 
 
 def _padded_little(texts: Sequence[Sequence[int]]) -> list[list[Sequence[int]]]:
@@ -85,8 +89,7 @@ def _padded_little(texts: Sequence[Sequence[int]]) -> list[list[Sequence[int]]]:
 def _hold_group(
     resident: Resident,
     texts: Sequence[Sequence[int]],
-    directions: Sequence[Direction],
-    B: Sequence[Tensor],
+    trial: AbstractContextManager[None],
     temperature: float,
     *,
     weight: float,
@@ -104,6 +107,6 @@ def _hold_group(
 
     with torch.no_grad():
         before = log_shares()
-    with torch.enable_grad(), written(resident, directions, B):
+    with torch.enable_grad(), trial:
         moved = torch.nn.functional.kl_div(log_shares(), before, reduction="sum", log_target=True)
         (LOSS_SCALE * weight * temperature**2 * moved).backward()

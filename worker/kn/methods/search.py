@@ -2,9 +2,11 @@
 
 What is wanted (`worker.kn.methods.wanted`) pulls with −log P of the new answer's tokens that do not
 lead by the margin yet, and of the token that should end it as the old one ended, in every prompt.
-What is held (`worker.kn.methods.holding`) pulls with how far that moves which the model says of
-other text: of the references that feel the write most, of what kept edits say, of protected
-prompts. Every other step looks at it, each time at another part of the references. A step
+What is held (`worker.kn.methods.holding`) pulls with how far what the model says of other text is
+moved: of the references that feel the write most, of what kept edits say, of protected prompts.
+Text that nobody told of may feel the write several times more than references do, so these are
+held as if they felt it `exposure` times over; the others as they feel it. Every other step looks
+at what is held, each time at another part of the references. A step
 (`worker.kn.methods.descent`) follows both pulls.
 The margin is a share of that by which the model was sure of what it said before: more would take
 other facts along, less would not carry over to other phrasings. An answer that leads by the margin
@@ -31,10 +33,11 @@ class Search:
 
     pace: Pace = field(default_factory=Pace)
     most_steps: int = 100
-    sureness: float = 0.6  # the margin, as a share of the lead of what the model says unedited
+    sureness: float = 0.65  # the margin, as a share of the lead of what the model says unedited
     least_margin: float = 5.0
     most_margin: float = 10.0
     ending_margin: float = 5.5  # of the answer's ending, however sure the model was
+    exposure: float = 3.0  # references are held as if they felt so many times what they feel
     temperature: float = 2.0  # at which what the model says is compared
     look_every: int = 2  # steps in which what is held is looked at once
     recent: int = 10  # steps over which it is told how fast the answer gains

@@ -12,20 +12,24 @@ from worker.kn.resident import Resident
 
 @contextmanager
 def written(
-    resident: Resident, directions: Sequence[Direction], B: Sequence[Tensor]
+    resident: Resident,
+    directions: Sequence[Direction],
+    B: Sequence[Tensor],
+    *,
+    times: float = 1.0,
 ) -> Iterator[None]:
-    """The model computes as if B·A were added to its columns; gradients reach B."""
+    """The model computes as if so many times B·A were added to its columns; gradients reach B."""
     with ExitStack() as hooked:
         for direction, b in zip(directions, B, strict=True):
-            hooked.enter_context(_adding(resident.blocks[direction.layer], direction, b))
+            hooked.enter_context(_adding(resident.blocks[direction.layer], direction, b, times))
         yield
 
 
 @contextmanager
-def _adding(block: Block, direction: Direction, b: Tensor) -> Iterator[None]:
+def _adding(block: Block, direction: Direction, b: Tensor, times: float) -> Iterator[None]:
     def add(_: object, inputs: tuple[Tensor], output: Tensor) -> Tensor:
         felt = inputs[0][..., direction.units].to(b.dtype) @ direction.A.T  # (S, N, J)
-        return output + (felt @ b.T).to(output.dtype)
+        return output + (times * felt @ b.T).to(output.dtype)
 
     handle = block.down.register_forward_hook(add)
     try:
