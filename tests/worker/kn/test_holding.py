@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+from tiny_tasks import tiny_task
 
 from contract.memory import KEPT_TOKENS_PER_TEXT
-from worker.kn import EditRequest, Resident
+from worker.kn import Resident
 from worker.kn.methods.holding import Holding, Kept, _padded_little, hold
 from worker.kn.methods.whitening import Direction, Felt, Fold, Whitened
-from worker.kn.recipe import Task
 
 
 def test_references_are_taken_in_turn_and_protected_ones_each_time() -> None:
@@ -22,7 +22,7 @@ def test_references_are_taken_in_turn_and_protected_ones_each_time() -> None:
 def test_a_part_is_held_as_it_is_and_as_if_it_began_to_give_the_new_answer(
     llama: Resident,
 ) -> None:
-    task = _task(llama, target="Rome Oslo")
+    task = tiny_task(llama, target="Rome Oslo")
     begins = task.new[0].answers[:-1]
     fold = Fold([], [Felt(0, 1), Felt(1, 0)])
 
@@ -37,14 +37,14 @@ def test_references_are_held_as_if_they_felt_more_and_protected_prompts_as_they_
 ) -> None:
     found = Whitened([], [Fold([], [Felt(0, 1)])], said=[])
 
-    kept = Kept.of(_task(llama), found, exposure=3.0)
+    kept = Kept.of(tiny_task(llama), found, exposure=3.0)
 
     assert kept.always.exposure == 1.0
     assert [part.exposure for part in kept.references] == [3.0]
 
 
 def test_an_answer_too_long_to_be_begun_in_a_kept_text_is_not_crossed(llama: Resident) -> None:
-    task = _task(llama, target="R" * KEPT_TOKENS_PER_TEXT)
+    task = tiny_task(llama, target="R" * KEPT_TOKENS_PER_TEXT)
 
     assert Holding.of(task, Fold([], [Felt(0, 1)]), exposure=1.0).texts == [[1, 40, 50]]
 
@@ -74,15 +74,3 @@ def _pull(resident: Resident, A: torch.Tensor, *, exposure: float) -> float:
         hold(resident, [Holding([[1, 40, 50]], directions, exposure)], [B], temperature=2.0)
     assert B.grad is not None
     return B.grad.norm().item()
-
-
-def _task(resident: Resident, target: str = "Rome") -> Task:
-    return Task(
-        resident=resident,
-        request=EditRequest(prompt="The capital is", target_new=target),
-        ground_truth="Paris",
-        own_ids=(),
-        ending=None,
-        references=[[1, 40, 50], [1, 60]],
-        layers_per_pass=3,
-    )

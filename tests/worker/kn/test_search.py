@@ -1,12 +1,12 @@
 """How far the search for a write's strength goes."""
 
 import pytest
+from tiny_tasks import tiny_task
 
-from worker.kn import EditRequest, Resident
+from worker.kn import Resident
 from worker.kn.methods.calibrated import Calibrated
 from worker.kn.methods.search import Search
 from worker.kn.methods.wanted import Standing
-from worker.kn.recipe import Task
 
 
 def test_a_search_ends_where_all_lead_by_the_margin() -> None:
@@ -36,7 +36,7 @@ def test_a_search_goes_on_as_long_as_the_answer_does_not_lead() -> None:
 
 def test_an_answer_that_leads_from_the_start_is_held_firmer_by_one_step(llama: Resident) -> None:
     told = []
-    task = _task(llama)
+    task = tiny_task(llama)
     leading = Search(most_margin=-100.0, ending_margin=-100.0)
     method = Calibrated(leading)
 
@@ -46,15 +46,3 @@ def test_an_answer_that_leads_from_the_start_is_held_firmer_by_one_step(llama: R
 
     assert told == [0, 1, 100]
     assert all(write.B.abs().sum() > 0 for write in writes)
-
-
-def _task(resident: Resident) -> Task:
-    return Task(
-        resident=resident,
-        request=EditRequest(prompt="The capital is", target_new="Rome"),
-        ground_truth="Paris",
-        own_ids=(),
-        ending=None,
-        references=[[1, 40, 50], [1, 60]],
-        layers_per_pass=3,
-    )

@@ -1,11 +1,11 @@
 """A is one on the fact's keys, and small on what else is said."""
 
 import torch
+from tiny_tasks import tiny_task
 
 from contract.memory import KEPT_TOKENS_PER_TEXT
-from worker.kn import EditRequest, Resident
+from worker.kn import Resident
 from worker.kn.methods.whitening import Direction, Whitened, _direction, whitened
-from worker.kn.recipe import Task
 
 KEY = torch.tensor([[1.0, 1.0, 0.0]])
 ROWS = torch.tensor([[0.0, 1.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 1.0]])
@@ -117,15 +117,6 @@ def _likeness(directions: list[Direction], others: list[Direction]) -> float:
 def _whitened(
     resident: Resident, references: list[list[int]], said: list[list[int]] | None = None
 ) -> Whitened:
-    task = Task(
-        resident=resident,
-        request=EditRequest(prompt="The capital is", target_new="Rome"),
-        ground_truth="Paris",
-        own_ids=(),
-        ending=None,
-        references=references,
-        said=said or [],
-        layers_per_pass=3,
-    )
+    task = tiny_task(resident, references=references, said=said or ())
     with resident.frozen():
         return whitened(task, task.new, UNITS)
