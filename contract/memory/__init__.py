@@ -7,6 +7,7 @@ from contract.memory.fitting import Fit, at_worst, fit, least_of, most_layers_wi
 from contract.memory.items import Estimate, Item, Stage
 from contract.memory.portions import (
     FEWEST_NEW_TOKENS,
+    FILLED_ROWS,
     HEAD_CHUNK_WORDS,
     KEPT_SAYINGS,
     KEPT_TEXTS,
@@ -17,6 +18,7 @@ from contract.memory.portions import (
     SAMPLED_TOKENS,
     STATEMENTS_PER_BATCH,
     STATEMENTS_PER_PASS,
+    filled_rows,
     parted,
 )
 from contract.memory.shape import DTYPE_BYTES, FAMILIES, ModelShape
@@ -37,6 +39,7 @@ __all__ = [
     "DTYPE_BYTES",
     "FAMILIES",
     "FEWEST_NEW_TOKENS",
+    "FILLED_ROWS",
     "HEAD_CHUNK_WORDS",
     "KEPT_SAYINGS",
     "KEPT_TEXTS",
@@ -68,6 +71,7 @@ __all__ = [
     "estimate",
     "estimate_composition",
     "filled_rank",
+    "filled_rows",
     "fit",
     "least_of",
     "most_layers_within",

@@ -1,9 +1,9 @@
 """Bytes of attribution: the recording of whole prompts, and the rows that ride above it.
 
 Statements with equally long answers ride together. Of the passes over blocks of layers the first
-has the most rows, since those that enter at the bottom go through the whole model; in it, autograd
-keeps the more the higher the rows are, so that the peak is in the topmost block, on the way up or
-as the gradient comes down.
+has the most rows, since those that enter at the bottom go through the whole model; in it, the more
+is kept the higher the rows are, so that the peak is at the top, in the head or as the gradient
+comes down.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from contract.memory.items import Item, Stage
 from contract.memory.layers import kept_row_bytes, passing_bytes
-from contract.memory.portions import HEAD_CHUNK_WORDS, STATEMENTS_PER_PASS
+from contract.memory.portions import HEAD_CHUNK_WORDS, STATEMENTS_PER_PASS, filled_rows
 from contract.memory.shape import FLOAT32_BYTES, INT64_BYTES, ModelShape
 from contract.memory.work import SequenceShape, Workload, alike
 
@@ -31,14 +31,11 @@ class RowPass:
     n_layer: int
     padded: bool
 
-    @property
-    def entering(self) -> int:
-        """Rows that enter at one layer."""
-        return self.S * self.J * self.m
-
     def rows(self, block: int) -> int:
-        """Rows in a block: the unchanged ones, and those that entered below it."""
-        return self.S * self.J + self.entering * min(block, self.layers)
+        """Rows in a block: the unchanged ones, those that entered below it, and those that fill
+        up."""
+        alike = self.J + self.J * self.m * min(block, self.layers)
+        return self.S * filled_rows(alike, prompts=self.S)
 
     @property
     def top(self) -> int:
@@ -50,16 +47,9 @@ class RowPass:
         """Rows in the topmost block."""
         return self.rows(self.n_layer - 1)
 
-    @property
-    def below(self) -> int:
-        """Rows in all blocks under the topmost, added up."""
-        return sum(self.rows(block) for block in range(1, self.n_layer - 1))
-
-    @property
-    def led(self) -> int:
-        """Unchanged rows: those that set out, and those of each block after which others enter,
-        stay until the end."""
-        return self.S * self.J * (1 + self.layers)
+    def kept(self, blocks: int) -> int:
+        """Rows in the lowest so many blocks that rows go through, added up."""
+        return sum(self.rows(block) for block in range(1, blocks))
 
 
 def collect_stages(shape: ModelShape, work: Workload, layers: int) -> Iterator[Stage]:
@@ -94,13 +84,14 @@ def _group_stages(
     yield Stage(name="collect_record", items=(*recorded, _prompts(shape, ride)))
     stacked = _scores(shape, scored + 2 * ride.S * ride.J)
     yield Stage(name="collect_scores", items=(*_recorded(shape, ride), stacked))
-    riding = (*recorded, *_riding(shape, ride))
+    riding = (*recorded, _riding(shape, ride, blocks=ride.n_layer))
     yield Stage(name="collect_head", items=(*riding, *_head(shape, ride)))
     yield Stage(name="collect_norm", items=(*riding, *_norm(shape, ride)))
     yield Stage(name="collect_feed_forward", items=(*riding, *_feed_forward(shape, ride)))
     yield Stage(name="collect_attention", items=(*riding, *_attention(shape, ride)))
     if work.gated_unit:
-        yield Stage(name="collect_gate", items=(*recorded, *_gate(shape, ride)))
+        left = _riding(shape, ride, blocks=ride.layers)
+        yield Stage(name="collect_gate", items=(*recorded, left, *_gate(shape, ride)))
 
 
 def _recorded(shape: ModelShape, ride: RowPass) -> tuple[Item, ...]:
@@ -139,33 +130,17 @@ def _prompts(shape: ModelShape, ride: RowPass) -> Item:
     )
 
 
-def _riding(shape: ModelShape, ride: RowPass) -> tuple[Item, ...]:
-    """What stays of the rows in the blocks under the topmost, and of those still to enter."""
+def _riding(shape: ModelShape, ride: RowPass, *, blocks: int) -> Item:
+    """What stays of the rows: what the lowest so many blocks kept, the final norm's input and
+    result, and which answers they are asked for."""
     b = shape.dtype_bytes
-    prefix = ride.N - 1
-    angles = 2 * ride.top * shape.d_head * b
-    hidden = ride.top * prefix if ride.padded else 0
-    streams = ride.led * shape.d_model * b
-    answers = ride.top * (INT64_BYTES + 2 * max(b, FLOAT32_BYTES))  # with P and its factor
-    beside = streams + angles + hidden + answers
-    return (
-        Item(
-            name="rows",
-            n_bytes=ride.below * kept_row_bytes(shape, prefix) + beside,
-            depends_on="prompts, answer tokens, steps, layers per pass, prompt tokens",
-        ),
-        Item(
-            name="entries",
-            n_bytes=ride.entering * ride.layers * shape.d_model * b,
-            depends_on="prompts, answer tokens, steps, layers per pass",
-        ),
-    )
-
-
-def _topmost(ride: RowPass, row_bytes: int) -> Item:
+    streams = 2 * shape.d_model * b
+    angles = 2 * shape.d_head * b + INT64_BYTES  # and where they stand
+    answers = 2 * INT64_BYTES + 2 * max(b, FLOAT32_BYTES)  # filled up or not; P and its factor
+    kept = ride.kept(blocks) * kept_row_bytes(shape, ride.N - 1)
     return Item(
-        name="topmost_rows",
-        n_bytes=ride.last * row_bytes,
+        name="rows",
+        n_bytes=kept + ride.top * (streams + angles + answers),
         depends_on="prompts, answer tokens, steps, layers per pass, prompt tokens",
     )
 
@@ -187,8 +162,8 @@ def _gradients(n_bytes: int) -> Item:
 
 
 def _head(shape: ModelShape, ride: RowPass) -> tuple[Item, ...]:
-    """All rows are kept; the head takes the vocabulary in parts, and averages its words' rows in
-    float32: while a part's logits are made, those and the shares of the part before are there."""
+    """The head takes the vocabulary in parts, and averages its words' rows in float32: while a
+    part's logits are made, those and the shares of the part before are there."""
     b, d, wide = shape.dtype_bytes, shape.d_model, max(shape.dtype_bytes, FLOAT32_BYTES)
     words = min(shape.n_vocab, HEAD_CHUNK_WORDS)
     rounded = b if b < wide else 0
@@ -197,53 +172,61 @@ def _head(shape: ModelShape, ride: RowPass) -> tuple[Item, ...]:
     averaged = words * (2 * wide + rounded) + d * (wide + b)
     gradient = d * (wide + 2 * b)
     sums = HEAD_SUMS * wide  # the answer's logit, of the others the largest and their logsumexp, …
-    per_row = d * wide + sums + max(logits, averaged, gradient)
-    read = d * (FLOAT32_BYTES + b)  # the final norm's input and result
-    return (_topmost(ride, kept_row_bytes(shape, ride.N - 1)), _logits(ride.top * (per_row + read)))
+    return (_logits(ride.top * (d * wide + sums + max(logits, averaged, gradient))),)
 
 
 def _norm(shape: ModelShape, ride: RowPass) -> tuple[Item, ...]:
-    """The gradient comes down through the final norm: five times the rows in float32, besides the
-    norm's input, its result, and the gradient there."""
-    per_row = shape.d_model * (6 * FLOAT32_BYTES + 2 * shape.dtype_bytes)
-    return (
-        _topmost(ride, kept_row_bytes(shape, ride.N - 1)),
-        _gradients(ride.top * per_row),
-    )
+    """The gradient comes down through the final norm."""
+    b = shape.dtype_bytes
+    return (_gradients(ride.top * shape.d_model * (b + _norm_bytes(b))),)
+
+
+def _norm_bytes(b: int) -> int:
+    """Of a number whose gradient goes through a norm: a product, and where it is of half precision
+    both factors as float32."""
+    return 3 * FLOAT32_BYTES if b < FLOAT32_BYTES else b
 
 
 def _feed_forward(shape: ModelShape, ride: RowPass) -> tuple[Item, ...]:
-    """The gradients of the gated product and of both its factors."""
-    b = shape.dtype_bytes
-    streams = _streams(shape, ride)
-    return (
-        _topmost(ride, kept_row_bytes(shape, ride.N - 1)),
-        _gradients(ride.last * 3 * shape.d_ff * b + streams),
-    )
+    """The gradients of the gated product and of both its factors, beside one of these."""
+    n_bytes = ride.last * 4 * shape.d_ff * shape.dtype_bytes
+    return (_gradients(n_bytes + _streams(shape, ride)),)
 
 
 def _attention(shape: ModelShape, ride: RowPass) -> tuple[Item, ...]:
-    """The gradient of the rows' shares, beside softmax's result; what the topmost block's
-    feed-forward kept is gone."""
-    b, wide = shape.dtype_bytes, max(shape.dtype_bytes, FLOAT32_BYTES)
-    kept = shape.d_model * FLOAT32_BYTES + (shape.d_q + shape.d_kv) * b
-    share = shape.n_head * ride.N * 3 * wide
-    streams = _streams(shape, ride) + ride.last * (shape.d_model + shape.d_q) * b
-    return (_topmost(ride, kept), _gradients(ride.last * share + streams))
+    """The gradient comes down through the attention: the most of its moments."""
+    b = shape.dtype_bytes
+    wide, rounded = max(b, FLOAT32_BYTES), b if b < FLOAT32_BYTES else 0
+    d, d_q, d_kv, shares = shape.d_model, shape.d_q, shape.d_kv, shape.n_head * ride.N
+    looking = d_q + 2 * d_kv  # the gradient of queries, keys and values
+    turned = d + looking + d_q + d_kv  # beside that of the residual stream, and turned back
+    moments = (
+        shares * (b + wide) + (d + d_q) * b,  # shares in two parts and as one, or in float32
+        shares * (wide + rounded) + (d + 2 * d_q + looking) * b,
+        (turned + 2 * d) * b,
+        turned * b + d_q * _norm_bytes(b) if shape.qk_norm else 0,
+        2 * d * b + d * _norm_bytes(b),
+    )
+    hidden = ride.N - 1 if ride.padded else 0
+    return (_gradients(ride.last * (max(moments) + hidden) + _streams(shape, ride)),)
 
 
 def _streams(shape: ModelShape, ride: RowPass) -> int:
-    """The final norm's result, and the gradients on both of its sides; where rows enter at the
-    top, the gradient of those in the topmost block is a copy."""
-    copied = ride.last if ride.layers == ride.n_layer else 0
-    return (3 * ride.top + copied) * shape.d_model * shape.dtype_bytes
+    """The gradient at the final norm's result, in half precision beside that at its input; the
+    sines of half a head; and what the topmost layer scored, if rows entered there."""
+    b, wide = shape.dtype_bytes, max(shape.dtype_bytes, FLOAT32_BYTES)
+    n = 2 if b < FLOAT32_BYTES else 1
+    scored = ride.S * ride.J * shape.d_ff * wide if ride.layers == ride.n_layer else 0
+    sines = ride.last * shape.d_head // 2 * b
+    return n * ride.top * shape.d_model * b + sines + scored
 
 
 def _gate(shape: ModelShape, ride: RowPass) -> tuple[Item, ...]:
     """One layer's gradient is spread over its units before the steps are summed, in float32."""
-    wide = max(shape.dtype_bytes, FLOAT32_BYTES)
+    b, wide = shape.dtype_bytes, max(shape.dtype_bytes, FLOAT32_BYTES)
     nodes = ride.S * ride.J * (ride.m + 1)
-    return (_gradients(nodes * (4 * shape.d_ff * wide)),)
+    spread = nodes * (4 * shape.d_ff * wide + shape.d_model * (b + wide))
+    return (_gradients(spread + _streams(shape, ride)),)
 
 
 def _selection(shape: ModelShape, work: Workload) -> Stage:

@@ -22,26 +22,19 @@ def passing_bytes(shape: ModelShape, tokens: int) -> int:
 
 
 def kept_row_bytes(shape: ModelShape, prefix: int) -> int:
-    """What autograd keeps of one row in one block whose weights ask for no gradient."""
-    d, b = shape.d_model, shape.dtype_bytes
-    norms = 2 * (d + 1) * FLOAT32_BYTES  # their inputs, as float32, and what those are divided by
+    """What the way up leaves of one row in one block for the way down: the residual stream before
+    and after attention, queries, keys and values, both factors of the gated product, and the row's
+    shares of attention, at least float32."""
+    numbers = 2 * shape.d_model + shape.d_q + 2 * shape.d_kv + 2 * shape.d_ff
     if shape.qk_norm:
-        heads = (shape.d_q + shape.d_kv) // shape.d_head
-        norms += (shape.d_q + shape.d_kv + heads) * FLOAT32_BYTES
-    projections = (shape.d_q + 2 * shape.d_kv) * b
-    return norms + projections + share_bytes(shape, prefix) + 3 * shape.d_ff * b
-
-
-def share_bytes(shape: ModelShape, prefix: int) -> int:
-    """The attention of one row: softmax's result, at least float32, and rounded to the dtype."""
+        numbers += shape.d_q + shape.d_kv  # before their norms
     wide = max(shape.dtype_bytes, FLOAT32_BYTES)
-    rounded = shape.dtype_bytes if shape.dtype_bytes < wide else 0
-    return shape.n_head * (prefix + 1) * (wide + rounded)
+    return numbers * shape.dtype_bytes + shape.n_head * (prefix + 1) * wide
 
 
 def kept_token_bytes(shape: ModelShape) -> int:
     """What autograd keeps of one token of a whole prompt in one block, attention taken by a fused
-    kernel: as of a row, with its result and the logarithm of its sum in place of the shares."""
+    kernel: with its result and the logarithm of its sum."""
     d, b = shape.d_model, shape.dtype_bytes
     norms = 2 * d * FLOAT32_BYTES
     if shape.qk_norm:

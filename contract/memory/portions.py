@@ -13,6 +13,7 @@ KEPT_TEXTS, KEPT_TOKENS_PER_TEXT = 16, 32  # so many texts of a part of the refe
 KEPT_SAYINGS = 16  # and so many of what edits that are kept in the weights say
 FEWEST_NEW_TOKENS = 12
 REFERENCE_PARTS = 4
+FILLED_ROWS = 8
 
 
 def parted(n: int) -> list[range]:
@@ -21,3 +22,10 @@ def parted(n: int) -> list[range]:
     parts = min(n, REFERENCE_PARTS)
     starts = [math.ceil(n * part / parts) for part in range(parts)]
     return [range(start, end) for start, end in pairwise([*starts, n])]
+
+
+def filled_rows(rows: int, *, prompts: int) -> int:
+    """At least so many rows of each prompt, so that all together are a multiple of `FILLED_ROWS`:
+    products of few heights need few kernels."""
+    together = FILLED_ROWS // math.gcd(FILLED_ROWS, prompts)
+    return math.ceil(rows / together) * together

@@ -44,6 +44,13 @@ TINY = LLAMA_2_7B | {
     "num_key_value_heads": 2,
     "vocab_size": 140,
 }
+NARROW = FOUR_LAYERS | {
+    "hidden_size": 512,
+    "intermediate_size": 64,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 2,
+    "vocab_size": 512,
+}
 POINTS = {
     "all layers in one pass": ALONE,
     "one layer a pass": replace(ALONE, layers=1),
@@ -70,6 +77,20 @@ def test_a_trace_at_true_width_takes_what_was_foretold_within_a_hundredth(name: 
 
     assert row["observed_bytes"] > MIB
     assert -0.002 <= error_of(row) <= 0.01, row
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("model", ["meta-llama/Llama-2-7b-hf", "Qwen/Qwen3-8B"])
+def test_where_the_feed_forward_is_narrow_attention_takes_what_was_foretold(
+    model: str, dtype: str
+) -> None:
+    point = replace(ALONE, model=model, dtype=dtype, prompts=(150, 120), answer=2)
+
+    row = traced(point, config=KNOWN[model] | NARROW)
+
+    assert row["stage"] == "collect_attention"
+    assert row["observed_bytes"] > MIB
+    assert abs(error_of(row)) <= 0.002, row
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_what_fits_whole_is_admitted() -> None:
 
 
 def test_fewer_layers_come_first_and_one_more_would_be_too_many() -> None:
-    budget_bytes = 2 * GB
+    budget_bytes = peak(least_of(SHAPE, WORK), 32) * 3 // 4
 
     admission = decide(SHAPE, WORK, budget_bytes=budget_bytes)
 

@@ -6,12 +6,14 @@ import pytest
 from known_shapes import LLAMA_2_7B
 
 from contract.memory import (
+    FILLED_ROWS,
     Chosen,
     ModelShape,
     References,
     SequenceShape,
     Workload,
     estimate,
+    filled_rows,
     most_layers_within,
     parted,
 )
@@ -115,8 +117,17 @@ def test_the_stage_with_rows_counts_those_that_go_through_each_block() -> None:
     # 2 prompts of 3 tokens, 5 rows each at a layer; the 6 unchanged rows go along
     ride = RowPass(S=2, J=3, N=10, m=5, layers=2, n_layer=4, padded=True)
 
-    assert [ride.rows(block) for block in (1, 2, 3)] == [36, 66, 66]
-    assert (ride.top, ride.last, ride.below, ride.led) == (66, 66, 102, 18)
+    assert [ride.rows(block) for block in (1, 2, 3)] == [40, 72, 72]  # 36 and 66, filled up
+    assert (ride.top, ride.last, ride.kept(4), ride.kept(2)) == (72, 72, 184, 40)
+
+
+@pytest.mark.parametrize("prompts", range(1, 10))
+def test_rows_are_filled_up_by_as_few_as_make_their_number_round(prompts: int) -> None:
+    for rows in range(1, 40):
+        filled = filled_rows(rows, prompts=prompts)
+        fitting = (n for n in range(rows, rows + FILLED_ROWS) if n * prompts % FILLED_ROWS == 0)
+
+        assert filled == next(fitting)
 
 
 def test_neurons_are_counted_by_layer() -> None:

@@ -12,6 +12,7 @@ from enum import Enum
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from contract.memory import STATEMENTS_PER_PASS
 from worker.kn.answer import answer_gradient
@@ -19,7 +20,7 @@ from worker.kn.layout import Block
 from worker.kn.quadrature import Quadrature, beside
 from worker.kn.recording import Recording, Trace, record
 from worker.kn.resident import Resident
-from worker.kn.rows import ascend
+from worker.kn.rows.riding import Pulled, ascend
 from worker.kn.statement import Batch, Statement, alike
 
 
@@ -112,34 +113,41 @@ def _attribute_batch(
     return map(Attribution, scores, changes)
 
 
+@torch.no_grad()
 def _attribute_layers(
     resident: Resident, recording: Recording, path: Path, layers: range
 ) -> list[tuple[Tensor, Tensor]]:
     """The scores (S, J, d_ff) of each of `layers`, and what the layer changes of P: (S, J)."""
-    batch, traces = recording.batch, recording.traces
+    batch, traces, blocks = recording.batch, recording.traces, resident.blocks
     m = len(path.quadrature.nodes) - 1  # the row at α = 1 is the same for all layers
-    entries = {
-        layer: _entering(resident.blocks[layer], traces[layer], path).requires_grad_()
-        for layer in layers
-    }
-    whole = (traces[layers.start].mid + traces[layers.start].out).requires_grad_()
-    with torch.enable_grad():
-        positions = batch.positions.repeat_interleave(m, dim=1)  # (S, J·m)
-        ascent = ascend(resident, recording, whole, entries, positions)
+
+    def entering(layer: int) -> Tensor:
+        return _entering(blocks[layer], traces[layer], path)
+
+    positions = batch.positions.repeat_interleave(m, dim=1)  # (S, J·m)
+    ascent = ascend(resident, recording, layers, entering, positions)
     answers = batch.answers.repeat_interleave(m, dim=1).repeat(1, len(layers))
     answers = torch.cat([batch.answers, answers], dim=1)
-    found = answer_gradient(resident.head, ascent.top.detach(), answers)
-    pulled = torch.autograd.grad(ascent.top, [*entries.values(), *ascent.whole], found.direction)
-    joined = [
-        torch.cat([rows.unflatten(1, (-1, m)), end[:, :, None]], dim=2)  # (S, J, m + 1, d_model)
-        for rows, end in zip(pulled[: len(layers)], pulled[len(layers) :], strict=True)
-    ]
-    factor, p = (_by_layer(values, batch, m) for values in (found.factor, found.p))
-    shares = zip(layers, joined, factor, p, strict=True)
-    return [
-        (_score(resident.blocks[layer], traces[layer], path, pull, f), p[..., -1] - p[..., 0])
-        for layer, pull, f, p in shares
-    ]
+    filling = ascent.top.shape[1] - answers.shape[1]
+    found = answer_gradient(resident.head, ascent.top, functional.pad(answers, (0, filling)))
+    factor, p = (_by_layer(v[:, : answers.shape[1]], batch, m) for v in (found.factor, found.p))
+    scores = {
+        layer: _score(
+            blocks[layer],
+            traces[layer],
+            path,
+            _by_node(pulled, m),
+            factor[layer - layers.start],
+        )
+        for layer, pulled in ascent.descend(found.direction)
+    }
+    lost = (q[..., -1] - q[..., 0] for q in p)
+    return [(scores[layer], change) for layer, change in zip(layers, lost, strict=True)]
+
+
+def _by_node(pulled: Pulled, m: int) -> Tensor:
+    """The gradient at each α, that at α = 1 last: (S, J, m + 1, d_model)."""
+    return torch.cat([pulled.entered.unflatten(1, (-1, m)), pulled.whole[:, :, None]], dim=2)
 
 
 def _by_layer(values: Tensor, batch: Batch, m: int) -> Sequence[Tensor]:
@@ -149,7 +157,6 @@ def _by_layer(values: Tensor, batch: Batch, m: int) -> Sequence[Tensor]:
     return torch.cat([rows, end.expand(-1, rows.shape[1], -1, -1)], dim=-1).unbind(1)
 
 
-@torch.no_grad()
 def _entering(block: Block, trace: Trace, path: Path) -> Tensor:
     """The residual stream after the block, its units scaled by each α_k < 1: (S, J·m, d_model)."""
     alpha = beside(path.quadrature.nodes[:-1], trace.mid)[:, None]  # (m, 1)
@@ -163,7 +170,6 @@ def _entering(block: Block, trace: Trace, path: Path) -> Tensor:
     return entering.flatten(1, 2)
 
 
-@torch.no_grad()
 def _score(block: Block, trace: Trace, path: Path, pulled: Tensor, factor: Tensor) -> Tensor:
     """a ⊙ Σ_k w_k ∂P/∂a: (S, J, d_ff).
 

@@ -4,7 +4,7 @@ from tiny_models import FAMILIES, Letters
 from torch import Tensor
 from torch.nn import functional
 
-from contract.memory import HEAD_CHUNK_WORDS
+from contract.memory import FILLED_ROWS, HEAD_CHUNK_WORDS
 from worker.kn import answer, products
 from worker.kn.attribution import Path, attribute
 from worker.kn.products import has_kernel, product
@@ -13,7 +13,8 @@ from worker.kn.resident import Resident
 from worker.kn.statement import Statement
 
 D = 129
-ROWS = 1 + products.FEWEST_MULTIPLICATIONS // (HEAD_CHUNK_WORDS * D)
+ROWS = 32
+SMALL = products.FEWEST_MULTIPLICATIONS // (ROWS * D)  # a weight with so many words is worth none
 
 
 def random(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -37,21 +38,29 @@ def test_takes_a_transposed_part_of_a_weight() -> None:
     assert error < HEAD_CHUNK_WORDS * torch.finfo(torch.float32).eps * 10
 
 
-def test_rows_that_learn_get_no_gradient() -> None:
-    rows = random(ROWS, D).requires_grad_()
-    assert not product(rows, random(HEAD_CHUNK_WORDS, D)).requires_grad
+def test_takes_rows_of_several_prompts() -> None:
+    rows, weight = random(4, ROWS // 4, D), random(HEAD_CHUNK_WORDS, D)
+    assert has_kernel(rows, weight)
+    assert torch.equal(product(rows, weight).flatten(0, 1), product(rows.flatten(0, 1), weight))
+
+
+def test_many_rows_have_a_kernel_with_a_part_of_the_head_alone() -> None:
+    rows = random(products.MOST_ROWS + FILLED_ROWS, D)
+    assert has_kernel(rows, random(HEAD_CHUNK_WORDS, D))
+    assert not has_kernel(rows, random(HEAD_CHUNK_WORDS + 1, D))
+    assert has_kernel(rows[FILLED_ROWS:], random(HEAD_CHUNK_WORDS + 1, D))
 
 
 @pytest.mark.parametrize(
     ("rows", "weight"),
     [
         (random(ROWS - 1, D), random(HEAD_CHUNK_WORDS, D)),
-        (random(2 * ROWS, D), random(HEAD_CHUNK_WORDS - 1, D)),
+        (random(ROWS, D), random(SMALL, D)),
         (random(ROWS, D, dtype=torch.float64), random(HEAD_CHUNK_WORDS, D, dtype=torch.float64)),
         (random(ROWS, D, dtype=torch.bfloat16), random(HEAD_CHUNK_WORDS, D, dtype=torch.bfloat16)),
         (random(0, D), random(HEAD_CHUNK_WORDS, D)),
     ],
-    ids=["few rows", "the last part", "float64", "bfloat16", "no rows"],
+    ids=["rows that are not filled up", "a small weight", "float64", "bfloat16", "no rows"],
 )
 def test_others_are_torchs_own(rows: Tensor, weight: Tensor) -> None:
     assert not has_kernel(rows, weight)

@@ -1,0 +1,147 @@
+"""The attention of rows, each to the recorded prefix and to itself, and its way back."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from worker.kn.recording import Recording
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """Rotary position embedding: x₁ c₁ − x₂ s₁ and x₂ c₂ + x₁ s₂ of the halves of each head."""
+
+    cos: Tensor  # (S, R, 1, d_head)
+    from_second: Tensor  # (S, R, 1, d_head / 2): what of the second half comes to the first
+    from_first: Tensor  # likewise
+
+    @classmethod
+    def of(cls, cos: Tensor, sin: Tensor) -> "Rotation":
+        """By the model's own cos and sin (S, R, d_head)."""
+        first, second = sin[:, :, None].chunk(2, dim=-1)
+        return cls(cos[:, :, None], -first, second)
+
+    @property
+    def transposed(self) -> "Rotation":
+        """The way back."""
+        return Rotation(self.cos, self.from_first, self.from_second)
+
+    def __call__(self, heads: Tensor) -> Tensor:
+        """Turn heads (S, R, n, d_head)."""
+        turned = heads * self.cos
+        first, second = heads.chunk(2, dim=-1)
+        to_first, to_second = turned.chunk(2, dim=-1)
+        to_first.addcmul_(second, self.from_second)
+        to_second.addcmul_(first, self.from_first)
+        return turned
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What R rows of S prompts look back at in one block, and how they are turned."""
+
+    keys: Tensor  # (S, n_kv_head, P, d_head)
+    values: Tensor
+    hidden: Tensor | None  # (S, R, P): true where a row must not look; None when it may everywhere
+    rotation: Rotation
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """What comes strictly before each row, in all blocks."""
+
+    recording: Recording
+    positions: Tensor  # (S, R)
+    cos: Tensor  # (S, R, d_head), the model's own at the positions
+    sin: Tensor
+
+    def seen(self, layer: int, *, rows: int) -> Seen:
+        """By the first so many rows in a block."""
+        keys, values = self.recording.keys[layer], self.recording.values[layer]
+        length = keys.shape[2] - 1
+        cos, sin = (angles[:, :rows].to(keys.device) for angles in (self.cos, self.sin))
+        return Seen(
+            keys=keys[:, :, :length],
+            values=values[:, :, :length],
+            hidden=self._hidden(length, rows, keys) if self.recording.batch.ragged else None,
+            rotation=Rotation.of(cos, sin),
+        )
+
+    def _hidden(self, length: int, rows: int, keys: Tensor) -> Tensor:
+        places = torch.arange(length, device=keys.device)
+        return places >= self.positions[:, :rows, None].to(keys.device)
+
+
+class Looking(NamedTuple):
+    """What rows ask with, answer to and pass on."""
+
+    query: Tensor  # (S, R, n_head, d_head)
+    key: Tensor  # (S, R, n_kv_head, d_head)
+    value: Tensor
+
+
+def attend(looking: Looking, seen: Seen, *, scaling: float) -> tuple[Tensor, Tensor]:
+    """softmax(scaling · q·[K_prefix, k]) · [V_prefix, v], where each row sees of the rows only
+    itself: (S, R, n_head · d_head), and the shares (S, n_kv_head, group, R, P + 1), at least
+    float32."""
+    query, key, value = _grouped(looking)
+    before = _times(query, seen.keys.transpose(-1, -2))  # (S, n_kv_head, group, R, P)
+    if seen.hidden is not None:
+        before.masked_fill_(seen.hidden[:, None, None], torch.finfo(before.dtype).min)
+    scores = _beside(before, (query * key).sum(-1, keepdim=True)).mul_(scaling)
+    wide = torch.promote_types(scores.dtype, torch.float32)
+    share = scores.softmax(dim=-1, dtype=wide)
+    of_prefix, of_itself = _by_row(share.to(value.dtype)).tensor_split([-1], dim=-1)
+    mixed = value * of_itself
+    mixed += _by_row(_times(of_prefix, seen.values))
+    return mixed.flatten(2), share
+
+
+def attend_back(
+    pulled: Tensor, looking: Looking, share: Tensor, seen: Seen, *, scaling: float
+) -> Looking:
+    """The gradient of what rows ask with, answer to and pass on, by that of what `attend` gave."""
+    query, key, value = _grouped(looking)
+    pull = pulled.view_as(query)
+    to_prefix = _times(pull, seen.values.transpose(-1, -2))
+    slope = _beside(to_prefix, (pull * value).sum(-1, keepdim=True)).to(share.dtype).mul_(share)
+    del to_prefix
+    slope.addcmul_(share, slope.sum(-1, keepdim=True), value=-1).mul_(scaling)
+    of_prefix, of_itself = _by_row(slope.to(pull.dtype)).tensor_split([-1], dim=-1)
+    to_query = key * of_itself
+    to_query += _by_row(_times(of_prefix, seen.keys))
+    to_key = (query * of_itself).sum(3)
+    own_share = _by_row(share[..., -1:].to(pull.dtype))
+    return Looking(to_query.flatten(2, 3), to_key, (pull * own_share).sum(3))
+
+
+def _grouped(looking: Looking) -> Looking:
+    """By the heads that share a key: (S, R, n_kv_head, group, d_head), group 1 of keys, values."""
+    query, key, value = looking
+    grouped = query.unflatten(2, (key.shape[2], -1))
+    return Looking(grouped, key[:, :, :, None], value[:, :, :, None])
+
+
+def _times(rows: Tensor, matrix: Tensor) -> Tensor:
+    """Rows (S, R, n_kv_head, group, x) times (S, n_kv_head, x, y): (S, n_kv_head, group, R, y)."""
+    by_head = _by_head(rows)
+    found: Tensor = (by_head.flatten(2, 3) @ matrix).unflatten(2, by_head.shape[2:4])
+    return found
+
+
+def _beside(of_prefix: Tensor, of_itself: Tensor) -> Tensor:
+    """Products with the prefix (S, n_kv_head, group, R, P), and behind them those with a row
+    itself, (S, R, n_kv_head, group, 1)."""
+    return torch.cat([of_prefix, _by_head(of_itself)], dim=-1)
+
+
+def _by_head(rows: Tensor) -> Tensor:
+    """(S, R, n_kv_head, group, …) as (S, n_kv_head, group, R, …)."""
+    return rows.permute(0, 2, 3, 1, 4)
+
+
+def _by_row(heads: Tensor) -> Tensor:
+    """(S, n_kv_head, group, R, …) as (S, R, n_kv_head, group, …)."""
+    return heads.permute(0, 3, 1, 2, 4)

@@ -1,0 +1,105 @@
+"""Rows through one block, and their gradients back; its weights ask for none."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from worker.kn.layout import Attention, Block
+from worker.kn.products import product
+from worker.kn.rows.attention import Looking, Seen, attend, attend_back
+from worker.kn.rows.norm import norm_back
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the way down needs of the way up."""
+
+    rows: Tensor  # (S, R, d_model), as they came
+    unnormed: Looking | None  # before norms over heads, if there are such
+    looking: Looking
+    share: Tensor
+    mid: Tensor  # (S, R, d_model): the residual stream between attention and feed-forward
+    gate: Tensor  # (S, R, d_ff)
+    up: Tensor  # (S, R, d_ff)
+
+
+@torch.no_grad()
+def ride_up(block: Block, rows: Tensor, seen: Seen) -> tuple[Tensor, Kept]:
+    """Rows (S, R, d_model) after the block."""
+    attention = block.attention
+    projected = _projected(attention, attention.norm(rows))
+    looking = _turned(attention, projected, seen)
+    mixed, share = attend(looking, seen, scaling=attention.scaling)
+    mid = _through(attention.out, mixed).add_(rows)
+    del mixed
+    normed = block.norm(mid)
+    gate, up = _through(block.gate, normed), _through(block.up, normed)
+    del normed
+    above = _through(block.down, block.activation(gate) * up).add_(mid)
+    unnormed = projected if attention.head_norms else None
+    return above, Kept(rows, unnormed, looking, share, mid, gate, up)
+
+
+@torch.no_grad()
+def ride_down(block: Block, kept: Kept, pulled: Tensor, seen: Seen) -> Tensor:
+    """The gradient at the rows before the block, by that after it, both (S, R, d_model)."""
+    to_mid = norm_back(block.norm, kept.mid, _feed_forward_back(block, kept, pulled)).add_(pulled)
+    attention = block.attention
+    to_looking = attend_back(
+        _back(attention.out, to_mid),
+        kept.looking,
+        kept.share,
+        seen,
+        scaling=attention.scaling,
+    )
+    to_normed = _projected_back(attention, kept, to_looking, seen)
+    del to_looking
+    return norm_back(attention.norm, kept.rows, to_normed).add_(to_mid)
+
+
+def _projected(attention: Attention, rows: Tensor) -> Looking:
+    linears = (attention.query, attention.key, attention.value)
+    heads = (-1, attention.d_head)
+    return Looking(*(_through(linear, rows).unflatten(-1, heads) for linear in linears))
+
+
+def _turned(attention: Attention, projected: Looking, seen: Seen) -> Looking:
+    query, key, value = projected
+    if attention.head_norms is not None:
+        query, key = attention.head_norms.query(query), attention.head_norms.key(key)
+    return Looking(seen.rotation(query), seen.rotation(key), value)
+
+
+def _projected_back(attention: Attention, kept: Kept, to: Looking, seen: Seen) -> Tensor:
+    """The gradient at what was projected."""
+    turn_back = seen.rotation.transposed
+    query, key = turn_back(to.query), turn_back(to.key)
+    if kept.unnormed is not None and attention.head_norms is not None:
+        query = norm_back(attention.head_norms.query, kept.unnormed.query, query)
+        key = norm_back(attention.head_norms.key, kept.unnormed.key, key)
+    pulled = _back(attention.query, query.flatten(2))
+    pulled += _back(attention.key, key.flatten(2))
+    pulled += _back(attention.value, to.value.flatten(2))
+    return pulled
+
+
+def _feed_forward_back(block: Block, kept: Kept, pulled: Tensor) -> Tensor:
+    """The gradient at the norm's result."""
+    to_gated = _back(block.down, pulled)
+    with torch.enable_grad():
+        gate = kept.gate.detach().requires_grad_()
+        active = block.activation(gate)
+    (to_gate,) = torch.autograd.grad(active, gate, to_gated * kept.up)
+    to_up = to_gated.mul_(active.detach())
+    return _back(block.gate, to_gate).add_(_back(block.up, to_up))
+
+
+def _through(linear: nn.Linear, rows: Tensor) -> Tensor:
+    """Rows (S, R, d_in) as the layer maps them."""
+    return product(rows, linear.weight, linear.bias)
+
+
+def _back(linear: nn.Linear, pulled: Tensor) -> Tensor:
+    """The gradient at what went into the layer."""
+    return product(pulled, linear.weight.t())
