@@ -89,9 +89,9 @@ def _group_stages(
     yield Stage(name="collect_norm", items=(*riding, *_norm(shape, ride)))
     yield Stage(name="collect_feed_forward", items=(*riding, *_feed_forward(shape, ride)))
     yield Stage(name="collect_attention", items=(*riding, *_attention(shape, ride)))
-    if work.gated_unit:
-        left = _riding(shape, ride, blocks=ride.layers)
-        yield Stage(name="collect_gate", items=(*recorded, left, *_gate(shape, ride)))
+    left = _riding(shape, ride, blocks=ride.layers)
+    spread = _spread(shape, ride, gated=work.gated_unit)
+    yield Stage(name="collect_spread", items=(*recorded, left, *spread))
 
 
 def _recorded(shape: ModelShape, ride: RowPass) -> tuple[Item, ...]:
@@ -221,11 +221,13 @@ def _streams(shape: ModelShape, ride: RowPass) -> int:
     return n * ride.top * shape.d_model * b + sines + scored
 
 
-def _gate(shape: ModelShape, ride: RowPass) -> tuple[Item, ...]:
-    """One layer's gradient is spread over its units before the steps are summed, in float32."""
+def _spread(shape: ModelShape, ride: RowPass, *, gated: bool) -> tuple[Item, ...]:
+    """One layer's gradient is spread over its units, of gated ones before the steps are summed, in
+    float32."""
     b, wide = shape.dtype_bytes, max(shape.dtype_bytes, FLOAT32_BYTES)
-    nodes = ride.S * ride.J * (ride.m + 1)
-    spread = nodes * (4 * shape.d_ff * wide + shape.d_model * (b + wide))
+    answers, nodes = ride.S * ride.J, ride.S * ride.J * (ride.m + 1)
+    units = 4 * nodes + answers if gated else 3 * answers
+    spread = units * shape.d_ff * wide + nodes * shape.d_model * (b + wide)
     return (_gradients(spread + _streams(shape, ride)),)
 
 

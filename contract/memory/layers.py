@@ -1,7 +1,8 @@
 """What one block holds while tokens or rows go through it, in bytes.
 
-Followed tensor by tensor through the families' own code: `b` bytes a number, and float32 where
-norms and softmax compute. Where autograd keeps nothing, a block's tensors are gone with it.
+Followed tensor by tensor, of whole prompts through the families' own code, of rows through the
+engine's: `b` bytes a number, and float32 where norms and softmax compute. What is not kept is gone
+with its block.
 """
 
 from contract.memory.shape import FLOAT32_BYTES, ModelShape

@@ -1,6 +1,7 @@
 """How probable each row makes its answer, and the gradient of that, without the logits of the whole
 vocabulary ever lying side by side."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from torch import Tensor, nn
 
 from contract.memory import HEAD_CHUNK_WORDS
 from worker.kn.products import product
+
+ANY = sys.maxsize  # the head's parts are of one size, but for the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +57,19 @@ def _apart(head: nn.Linear, rows: Tensor, target: Tensor) -> tuple[Tensor, Tenso
     others = own.new_full(own.shape, torch.finfo(wide).min)
     mean = rows.new_zeros(rows.shape, dtype=wide)
     for first, weight, bias in _parts(head):
-        logits = product(rows, weight, bias).to(wide)
+        logits = product(rows, weight, bias, most_rows=ANY).to(wide)
         own = _take_out(logits, target - first, own)
         shares = logits.softmax(1)
         these = logits.amax(1, keepdim=True) - shares.amax(1, keepdim=True).log()
         before, others = others, torch.logaddexp(others, these)
         mean.mul_((before - others).exp_())
-        mean.add_(product(shares.to(weight.dtype), weight.t()) * (these - others).exp_())
+        mean.add_(_averaged(shares, weight) * (these - others).exp_())
     return own, others, mean
+
+
+def _averaged(shares: Tensor, weight: Tensor) -> Tensor:
+    """The words' rows by their shares (R, words): (R, d_model)."""
+    return product(shares.to(weight.dtype), weight.t(), most_rows=ANY)
 
 
 def _parts(head: nn.Linear) -> Iterator[tuple[int, Tensor, Tensor | None]]:

@@ -173,7 +173,7 @@ def _entering(block: Block, trace: Trace, path: Path) -> Tensor:
 def _score(block: Block, trace: Trace, path: Path, pulled: Tensor, factor: Tensor) -> Tensor:
     """a ⊙ Σ_k w_k ∂P/∂a: (S, J, d_ff).
 
-    `pulled` (S, J, m, d_model) is ∂log P/∂entry without its factor (S, J, m).
+    `pulled` (S, J, m + 1, d_model) is ∂log P/∂entry without its factor (S, J, m + 1).
     """
     weights = factor * beside(path.quadrature.weights, factor)
     weighted = pulled.to(factor.dtype) * weights.to(pulled.device)[..., None]
@@ -189,7 +189,7 @@ def _gate_scores(block: Block, trace: Trace, path: Path, weighted: Tensor) -> Te
     with torch.enable_grad():
         scaled = (trace.gate[:, :, None] * alpha).requires_grad_()
         slope = torch.autograd.grad(block.activation(scaled).sum(), scaled)[0]
-    spread = _times(weighted, block.down_weight)  # (S, J, m, d_ff)
+    spread = _times(weighted, block.down_weight)  # (S, J, m + 1, d_ff)
     total = (spread * slope.to(spread.dtype)).sum(2)
     return trace.gate.to(total.dtype) * total * trace.up.to(total.dtype)
 

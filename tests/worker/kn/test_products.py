@@ -4,15 +4,15 @@ from tiny_models import FAMILIES, Letters
 from torch import Tensor
 from torch.nn import functional
 
-from contract.memory import FILLED_ROWS, HEAD_CHUNK_WORDS
+from contract.memory import FILLED_ROWS
 from worker.kn import answer, products
 from worker.kn.attribution import Path, attribute
-from worker.kn.products import has_kernel, product
+from worker.kn.products import MOST_ROWS, has_kernel, product
 from worker.kn.quadrature import riemann
 from worker.kn.resident import Resident
 from worker.kn.statement import Statement
 
-D = 129
+D, WORDS = 129, 2048
 ROWS = 32
 SMALL = products.FEWEST_MULTIPLICATIONS // (ROWS * D)  # a weight with so many words is worth none
 
@@ -21,49 +21,49 @@ def random(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
     return torch.randn(*shape, dtype=dtype)
 
 
-@pytest.mark.parametrize("bias", [None, torch.randn(HEAD_CHUNK_WORDS)])
+@pytest.mark.parametrize("bias", [None, torch.randn(WORDS)])
 def test_is_the_linear_map(bias: Tensor | None) -> None:
-    rows, weight = random(ROWS, D), random(HEAD_CHUNK_WORDS, D)
-    assert has_kernel(rows, weight)
+    rows, weight = random(ROWS, D), random(WORDS, D)
+    assert has_kernel(rows, weight, MOST_ROWS)
     expected = rows.double() @ weight.double().t() + (0 if bias is None else bias)
     found = product(rows, weight, bias)
     assert (found - expected).abs().max() < D * torch.finfo(torch.float32).eps * 10
 
 
 def test_takes_a_transposed_part_of_a_weight() -> None:
-    rows, whole = random(ROWS, HEAD_CHUNK_WORDS), random(2 * HEAD_CHUNK_WORDS, D)
-    weight = whole[37:][:HEAD_CHUNK_WORDS]
-    assert has_kernel(rows, weight.t())
+    rows, whole = random(ROWS, WORDS), random(2 * WORDS, D)
+    weight = whole[37:][:WORDS]
+    assert has_kernel(rows, weight.t(), MOST_ROWS)
     error = (product(rows, weight.t()) - rows.double() @ weight.double()).abs().max()
-    assert error < HEAD_CHUNK_WORDS * torch.finfo(torch.float32).eps * 10
+    assert error < WORDS * torch.finfo(torch.float32).eps * 10
 
 
 def test_takes_rows_of_several_prompts() -> None:
-    rows, weight = random(4, ROWS // 4, D), random(HEAD_CHUNK_WORDS, D)
-    assert has_kernel(rows, weight)
+    rows, weight = random(4, ROWS // 4, D), random(WORDS, D)
+    assert has_kernel(rows, weight, MOST_ROWS)
     assert torch.equal(product(rows, weight).flatten(0, 1), product(rows.flatten(0, 1), weight))
 
 
-def test_many_rows_have_a_kernel_with_a_part_of_the_head_alone() -> None:
-    rows = random(products.MOST_ROWS + FILLED_ROWS, D)
-    assert has_kernel(rows, random(HEAD_CHUNK_WORDS, D))
-    assert not has_kernel(rows, random(HEAD_CHUNK_WORDS + 1, D))
-    assert has_kernel(rows[FILLED_ROWS:], random(HEAD_CHUNK_WORDS + 1, D))
+def test_a_kernel_is_made_for_so_many_rows_at_most() -> None:
+    rows, weight = random(MOST_ROWS + FILLED_ROWS, D), random(WORDS, D)
+    assert not has_kernel(rows, weight, MOST_ROWS)
+    assert has_kernel(rows[FILLED_ROWS:], weight, MOST_ROWS)
+    assert has_kernel(rows, weight, MOST_ROWS + FILLED_ROWS)
 
 
 @pytest.mark.parametrize(
     ("rows", "weight"),
     [
-        (random(ROWS - 1, D), random(HEAD_CHUNK_WORDS, D)),
+        (random(ROWS - 1, D), random(WORDS, D)),
         (random(ROWS, D), random(SMALL, D)),
-        (random(ROWS, D, dtype=torch.float64), random(HEAD_CHUNK_WORDS, D, dtype=torch.float64)),
-        (random(ROWS, D, dtype=torch.bfloat16), random(HEAD_CHUNK_WORDS, D, dtype=torch.bfloat16)),
-        (random(0, D), random(HEAD_CHUNK_WORDS, D)),
+        (random(ROWS, D, dtype=torch.float64), random(WORDS, D, dtype=torch.float64)),
+        (random(ROWS, D, dtype=torch.bfloat16), random(WORDS, D, dtype=torch.bfloat16)),
+        (random(0, D), random(WORDS, D)),
     ],
     ids=["rows that are not filled up", "a small weight", "float64", "bfloat16", "no rows"],
 )
 def test_others_are_torchs_own(rows: Tensor, weight: Tensor) -> None:
-    assert not has_kernel(rows, weight)
+    assert not has_kernel(rows, weight, MOST_ROWS)
     assert torch.equal(product(rows, weight), functional.linear(rows, weight))
 
 
@@ -81,7 +81,7 @@ def test_attribution_by_kernels_finds_what_it_finds_without(
 
     expected, asked = scores(), []
 
-    def ask(rows: Tensor, weight: Tensor) -> bool:
+    def ask(rows: Tensor, weight: Tensor, most_rows: int) -> bool:
         asked.append(rows.shape)
         return True
 

@@ -87,10 +87,12 @@ def attend(looking: Looking, seen: Seen, *, scaling: float) -> tuple[Tensor, Ten
     itself: (S, R, n_head · d_head), and the shares (S, n_kv_head, group, R, P + 1), at least
     float32."""
     query, key, value = _grouped(looking)
+    query = query * scaling  # before the product, which in half precision has less room
     before = _times(query, seen.keys.transpose(-1, -2))  # (S, n_kv_head, group, R, P)
     if seen.hidden is not None:
         before.masked_fill_(seen.hidden[:, None, None], torch.finfo(before.dtype).min)
-    scores = _beside(before, (query * key).sum(-1, keepdim=True)).mul_(scaling)
+    scores = _beside(before, (query * key).sum(-1, keepdim=True))
+    del before
     wide = torch.promote_types(scores.dtype, torch.float32)
     share = scores.softmax(dim=-1, dtype=wide)
     of_prefix, of_itself = _by_row(share.to(value.dtype)).tensor_split([-1], dim=-1)
@@ -106,8 +108,10 @@ def attend_back(
     query, key, value = _grouped(looking)
     pull = pulled.view_as(query)
     to_prefix = _times(pull, seen.values.transpose(-1, -2))
-    slope = _beside(to_prefix, (pull * value).sum(-1, keepdim=True)).to(share.dtype).mul_(share)
+    to_share = _beside(to_prefix, (pull * value).sum(-1, keepdim=True))
     del to_prefix
+    slope = to_share.to(share.dtype).mul_(share)
+    del to_share
     slope.addcmul_(share, slope.sum(-1, keepdim=True), value=-1).mul_(scaling)
     of_prefix, of_itself = _by_row(slope.to(pull.dtype)).tensor_split([-1], dim=-1)
     to_query = key * of_itself

@@ -6,8 +6,8 @@ row attends to the recorded prefix and to itself. Rows of block l enter after bl
 grows on the way up; one way up and one way down serve them all. At α = 1 a row is what the prompt
 itself has there, in whichever block it enters: one row stands for those of all blocks.
 
-Rows do not mix, so some that count for nothing fill their number up to one whose products have
-kernels (`worker.kn.products`).
+Rows do not mix, so some that count for nothing fill their number up to a multiple of a few: on the
+CPU in float32 such products have kernels (`worker.kn.products`), and elsewhere it does no harm.
 """
 
 from collections.abc import Callable, Iterator
@@ -49,8 +49,7 @@ class Ascent:
     def descend(self, pulled: Tensor) -> Iterator[tuple[int, Pulled]]:
         """The gradient at the rows of each of `layers`, the highest first, by that at `top`.
 
-        Once: what was kept of a block goes with it. Each block's weights are at hand when it is
-        told of, as they are when its rows enter.
+        Once: what was kept of a block goes with it.
         """
         blocks = self.resident.blocks
         pulled = norm_back(self.resident.final_norm, self.rows, pulled)
