@@ -62,6 +62,9 @@ POINTS = {
     ),
     "biases, a wide feed-forward": replace(ALONE, model="Qwen/Qwen2.5-7B", prompts=(200, 180)),
     "heads with norms": replace(ALONE, model="Qwen/Qwen3-8B", prompts=(200,)),
+    "a long prefix in half precision": replace(
+        ALONE, model="meta-llama/Llama-3.2-1B", prompts=(2000,), dtype="float16", steps=50
+    ),
     "gated units": replace(ALONE, gated=True, steps=50),
     "a write": WRITTEN,
     "a write of many neurons in one layer": replace(WRITTEN, neurons=3000, layers=1, ended=False),
