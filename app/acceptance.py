@@ -13,9 +13,10 @@ from app.tracing import request_id
 from contract.composition import ComposeRequest
 from contract.edits import EditRequest
 from contract.failures import ErrorCode
+from contract.foretold import Admission, Decision, Foretold
 from contract.origin import Origin
+from contract.serving import ModelView
 from contract.submission import Submission
-from contract.views import Admission, Decision, Foretold, ModelView
 
 log = EventLog("app.edits")
 

@@ -9,8 +9,8 @@ from contract.checkpoints import CheckpointView
 from contract.composition import ComposeRequest
 from contract.edits import EditRequest
 from contract.ids import checkpoint_id_of
+from contract.serving import ModelView
 from contract.store import CheckpointStore
-from contract.views import ModelView
 
 
 def base_edits(

@@ -6,8 +6,8 @@ from typing import Any
 
 from contract.edits import Frozen
 from contract.failures import ErrorCode
+from contract.foretold import Admission
 from contract.lifecycle import EditStatus
-from contract.views import Admission
 
 STATUS: dict[ErrorCode, HTTPStatus] = {
     ErrorCode.UNAUTHORIZED: HTTPStatus.UNAUTHORIZED,

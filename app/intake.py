@@ -11,8 +11,9 @@ from contract.cards import default_threshold
 from contract.checkpoints import CheckpointView
 from contract.composition import ComposeRequest
 from contract.edits import EditRequest
+from contract.foretold import Admission, Decision, Foretold
 from contract.memory import ModelShape, Workload
-from contract.views import Admission, Decision, Foretold, ModelView, WorkerView
+from contract.serving import ModelView, WorkerView
 from contract.workload import CountTokens, fact_of, new_tokens_of, workload_of
 from contract.written import base_of, composing_of
 

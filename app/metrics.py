@@ -10,8 +10,8 @@ from app.exposition import Family, Kind, Labels, labels
 from app.readiness import Check
 from app.service import Service
 from contract.census import Census, take_census
+from contract.serving import MemoryState, WorkerView
 from contract.tally import Buckets, Edited, Quantity, Taken, read_latest, read_tally, values_of
-from contract.views import MemoryState, WorkerView
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from contract.edits import Frozen
 from contract.keys import KeysError
 from contract.ledger import Ledger
 from contract.ledger_errors import SchemaMismatchError
+from contract.serving import WorkerState, WorkerView
 from contract.store import CheckpointStore
 from contract.store_errors import StoreUnavailableError
-from contract.views import WorkerState, WorkerView
 
 
 class Check(Frozen):

@@ -13,8 +13,8 @@ from app.full_model import base_model, full_model
 from app.service import Service
 from contract.checkpoints import CheckpointView
 from contract.ids import checkpoint_id_of
+from contract.serving import ModelView
 from contract.store import COLUMNS_FILE, CheckpointStore
-from contract.views import ModelView
 
 BRANCH = "main"
 _EDITED = re.compile(r"palimpsest/((?:ckpt|edit)-[0-9a-f]{28})(-lora)?")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from tokenizers import Tokenizer
 
 from app.logs import EventLog
+from contract.serving import ModelView
 from contract.store import CheckpointStore
-from contract.views import ModelView
 from contract.workload import CountTokens
 
 log = EventLog("app.tokens")

@@ -35,11 +35,12 @@ from bench.held import HeldEditor, PlentifulMemory
 from bench.report import report
 from contract.attempts import Attempts
 from contract.edits import EditRequest, Method
+from contract.foretold import Decision
 from contract.ledger import Ledger
 from contract.memory.items import Item, Stage
 from contract.settings import Settings
 from contract.store import CheckpointStore
-from contract.views import Decision, EditView
+from contract.views import EditView
 from palimpsest.facts import UnusableFactError, to_request
 from palimpsest.redis_server import RedisServer, find_binary
 from worker import announcement

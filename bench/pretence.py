@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from contract.presence import Presence
-from contract.views import ModelView, ShapeView, WorkerState, WorkerView
+from contract.serving import ModelView, ShapeView, WorkerState, WorkerView
 
 SHAPE = ShapeView(
     n_layer=2,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from contract.foretold import Admission, Applied, Decision, EasyEditCost, Foretold, MemoryItem
 from contract.largest import largest_fit
 from contract.memory import (
     Composing,
@@ -19,14 +20,6 @@ from contract.memory import (
     least_of,
 )
 from contract.memory.easyedit import easyedit_items
-from contract.views import (
-    Admission,
-    Applied,
-    Decision,
-    EasyEditCost,
-    Foretold,
-    MemoryItem,
-)
 
 
 def decide(

@@ -10,11 +10,13 @@ from redis import Redis
 
 from contract import names, scripts
 from contract.edits import Frozen
+from contract.foretold import Admission
 from contract.lifecycle import EditStatus, Phase, QueuedReason, leads_to
 from contract.queue import EditQueue
 from contract.record import EditRecord, Result, rfc3339
+from contract.serving import MemoryOutlook
 from contract.tally import Edited, increments, method_of
-from contract.views import Admission, EditFailure, EditResult, MemoryOutlook, Progress
+from contract.views import EditFailure, EditResult, Progress
 
 Clock = Callable[[], float]
 AT_WORK = (EditStatus.RUNNING,)

@@ -7,9 +7,10 @@ from pydantic import Field
 
 from contract.composition import ComposeRequest, Composition
 from contract.edits import EditRequest, Frozen
+from contract.foretold import Admission, Bytes
 from contract.ids import checkpoint_id_of
 from contract.lifecycle import EditStatus, Phase, QueuedReason
-from contract.views import Admission, Bytes, EditFailure, EditResult, Progress, QueueView
+from contract.views import EditFailure, EditResult, Progress, QueueView
 
 
 class CheckpointFile(Frozen):

@@ -4,8 +4,8 @@ from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
 
+from contract.foretold import LargestFit
 from contract.memory import ModelShape, Workload, at_worst, estimate, fit, least_of
-from contract.views import LargestFit
 
 LEAST = LargestFit(steps=1, prompts=1, protect_prompts=0, questions=0, max_neurons=None)
 ORDER = ("prompts", "protect_prompts", "questions", "steps")

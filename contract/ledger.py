@@ -9,6 +9,7 @@ from redis import Redis
 
 from contract import names, scripts
 from contract.checkpoints import CompositionView
+from contract.foretold import Admission
 from contract.ids import EDIT_PREFIX, checkpoint_id_of
 from contract.ledger_errors import SchemaMismatchError
 from contract.lifecycle import UNFINISHED, EditStatus
@@ -18,7 +19,7 @@ from contract.presence import Presence
 from contract.queue import EditQueue
 from contract.record import EditRecord, Request, request_of, rfc3339
 from contract.submission import Submission, Submissions
-from contract.views import Admission, EditEvent, EditPage, EditView
+from contract.views import EditEvent, EditPage, EditView
 
 Clock = Callable[[], float]
 NOBODY = Origin()

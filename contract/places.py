@@ -10,7 +10,8 @@ from contract.lifecycle import EditStatus, QueuedReason
 from contract.presence import Presence
 from contract.queue import EditQueue
 from contract.record import EditRecord
-from contract.views import QueueView, WorkerView
+from contract.serving import WorkerView
+from contract.views import QueueView
 
 
 class Place(NamedTuple):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from redis import Redis
 
 from contract import names
-from contract.views import ModelView, WorkerState, WorkerView
+from contract.serving import ModelView, WorkerState, WorkerView
 
 OVERDUE = 5
 """So many times older than fresh, nothing that was read counts any more."""

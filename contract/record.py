@@ -9,10 +9,11 @@ from typing import Any
 from contract.checkpoints import CompositionView
 from contract.composition import ComposeRequest, Composition
 from contract.edits import EditRequest
+from contract.foretold import Admission
 from contract.ids import CHECKPOINT_PREFIX
 from contract.lifecycle import EditStatus, QueuedReason
 from contract.origin import Origin
-from contract.views import Admission, EditResult, EditView, QueueView
+from contract.views import EditResult, EditView, QueueView
 
 Request = EditRequest | ComposeRequest
 Result = EditResult | Composition

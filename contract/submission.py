@@ -6,6 +6,7 @@ from redis import Redis
 
 from contract import names, scripts
 from contract.composition import ComposeRequest
+from contract.foretold import Admission
 from contract.ids import checkpoint_id_of, new_edit_id
 from contract.ledger_errors import (
     IdempotencyMismatchError,
@@ -16,7 +17,6 @@ from contract.lifecycle import EditStatus
 from contract.origin import Origin
 from contract.queue import EditQueue
 from contract.record import EditRecord, Request, first_record, rfc3339
-from contract.views import Admission
 
 
 @dataclass(frozen=True, slots=True)

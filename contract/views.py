@@ -1,17 +1,15 @@
-"""What the service tells: edits, checkpoints, models and workers as they go over the wire."""
+"""Edits as they go over the wire."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from contract.calibration import Calibration, MemoryProbe
 from contract.edits import EditRequest, Frozen
 from contract.failures import ErrorCode
+from contract.foretold import Admission, Applied, Bytes, MemoryItem
 from contract.lifecycle import EditStatus, Outcome, Phase, QueuedReason
 
-Bytes = Annotated[int, Field(ge=0)]
 Completeness = Annotated[
     float | None,
     Field(
@@ -20,82 +18,6 @@ Completeness = Annotated[
         "0 is exact; more `steps` bring it down."
     ),
 ]
-
-
-class Decision(StrEnum):
-    """What admission makes of an edit."""
-
-    ADMIT = "admit"
-    ADMIT_REDUCED = "admit_reduced"
-    DEFER = "defer"
-    REJECT = "reject"
-
-
-class MemoryItem(Frozen):
-    """One part of the predicted peak."""
-
-    name: str
-    bytes: Bytes
-    depends_on: str
-
-
-class Applied(Frozen):
-    """The settings that admission chose."""
-
-    layers_per_pass: int
-    adaptive_threshold: float | None = Field(
-        default=None, description="What stands in for the request's own, where something does."
-    )
-    max_neurons: int | None = Field(
-        default=None, description="Neurons that are sure to fit; null: all that may be found."
-    )
-
-
-class LargestFit(Frozen):
-    """The largest settings of a request that would fit, layers one a pass."""
-
-    steps: int
-    prompts: int = Field(description="`prompt` and the first of `refine_prompts`.")
-    protect_prompts: int = Field(description="The first of them.")
-    questions: int = Field(
-        description="Prompts that only score: the first of `rephrase_prompts`, then of `locality`, "
-        "then of `portability`."
-    )
-    max_neurons: int | None = Field(
-        description="So many are sure to fit, wherever they are found; null: all that the request "
-        "may choose, or not even one, where it depends on the neurons."
-    )
-
-    def __str__(self) -> str:
-        told = self.model_dump(exclude_none=True).items()
-        return "would fit: " + ", ".join(f"{name} {value}" for name, value in told)
-
-
-class Admission(Frozen):
-    """Whether the edit fits, by which figures; bytes are above the resident weights."""
-
-    decision: Decision
-    predicted_peak_bytes: Bytes
-    budget_bytes: Bytes | None = Field(description="Null when no worker has told its budget yet.")
-    items: tuple[MemoryItem, ...]
-    applied: Applied
-    reasons: tuple[str, ...] = ()
-    largest_fit: LargestFit | None = Field(
-        default=None, description="Of a rejected request, what of it would fit; null: nothing."
-    )
-
-
-class EasyEditCost(Frozen):
-    """What EasyEdit's own KN would take for the same fact."""
-
-    peak_bytes: Bytes = Field(description="In all, its weights in float32 included.")
-    items: tuple[MemoryItem, ...] = Field(description="The weights, and the graphs it keeps.")
-
-
-class Foretold(Admission):
-    """An admission, beside what EasyEdit's own KN would take."""
-
-    easyedit: EasyEditCost
 
 
 class QueueView(Frozen):
@@ -245,109 +167,3 @@ class EventList(Frozen):
     """The events of one edit, oldest first."""
 
     items: tuple[EditEvent, ...]
-
-
-class ShapeView(Frozen):
-    """The sizes by which memory is estimated; see `contract.memory.ModelShape`."""
-
-    n_layer: int
-    d_model: int
-    d_ff: int
-    n_head: int
-    n_kv_head: int
-    d_head: int
-    n_vocab: int
-    tied: bool
-    qkv_bias: bool
-    out_bias: bool = False
-    mlp_bias: bool = False
-    qk_norm: bool
-    n_position: int | None
-    dtype_bytes: int
-
-
-class ModelView(Frozen):
-    """A model that is, or was, served here."""
-
-    name: str
-    architecture: str
-    dtype: str
-    n_param: int
-    weights_bytes: Bytes
-    base_digest: str
-    shape: ShapeView
-    tokenizer_sha256: str | None = Field(
-        default=None, description="The `tokenizer.json` in the store, by which the API counts."
-    )
-    workers: int = 0
-    queued: int = 0
-
-
-class WorkerState(StrEnum):
-    """What a worker is doing; a tainted one found its weights changed, and is being replaced."""
-
-    IDLE = "idle"
-    BUSY = "busy"
-    DRAINING = "draining"
-    TAINTED = "tainted"
-
-
-class MemoryState(StrEnum):
-    """Whether others leave edits room: tight below half of what one could take in an empty memory,
-    at ease again above six tenths."""
-
-    AT_EASE = "at_ease"
-    TIGHT = "tight"
-
-
-class MemoryOutlook(Frozen):
-    """How a worker finds its memory, as an event tells it."""
-
-    state: MemoryState
-    free_bytes: Bytes
-    others_bytes: Bytes
-    budget_bytes: Bytes
-
-
-class WorkerView(Frozen):
-    """A live worker."""
-
-    id: str
-    model: str
-    host: str
-    pid: int
-    device: str
-    state: WorkerState
-    edit_id: str | None = None
-    free_bytes: Bytes
-    total_bytes: Bytes
-    budget_bytes: Bytes = Field(description="What one edit may take above the resident weights.")
-    capacity_bytes: Bytes | None = Field(
-        default=None, description="What one could take if nothing else were in the memory."
-    )
-    others_bytes: Bytes = Field(
-        default=0, description="What is neither free nor held by this worker's process."
-    )
-    memory_state: MemoryState = MemoryState.AT_EASE
-    memory_state_since: datetime | None = None
-    probes: tuple[MemoryProbe, ...] = Field(default=(), description="Edits measured at its start.")
-    probe_error: str | None = Field(default=None, description="Why they were not measured.")
-    calibration: Calibration | None = Field(
-        default=None, description="What they found; budgets are told as the formula counts."
-    )
-    mean_edit_s: float | None = None
-    edits_done: int = 0
-    started_at: datetime
-    heartbeat_at: datetime
-
-
-class ModelList(Frozen):
-    """Every model that a worker has ever published."""
-
-    items: tuple[ModelView, ...]
-
-
-class WorkerList(Frozen):
-    """The workers that are alive."""
-
-    items: tuple[WorkerView, ...]

@@ -15,9 +15,11 @@ from pydantic import BaseModel, RootModel, ValidationError
 from contract.checkpoints import CheckpointPage, CheckpointView, CompositionView
 from contract.composition import ComposeRequest
 from contract.edits import EditRequest
+from contract.foretold import Foretold
 from contract.lifecycle import EditStatus
 from contract.limits import Limits
-from contract.views import EditPage, EditView, EventList, Foretold, ModelList, WorkerList
+from contract.serving import ModelList, WorkerList
+from contract.views import EditPage, EditView, EventList
 from palimpsest.calls import Call
 from palimpsest.errors import ConflictError, UnexpectedAnswerError
 

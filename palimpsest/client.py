@@ -11,9 +11,11 @@ from pydantic import BaseModel
 
 from contract.checkpoints import CheckpointPage, CheckpointView, CompositionView
 from contract.edits import EditRequest
+from contract.foretold import Foretold
 from contract.lifecycle import EditStatus
 from contract.limits import Limits
-from contract.views import EditEvent, EditPage, EditView, Foretold, ModelView, WorkerView
+from contract.serving import ModelView, WorkerView
+from contract.views import EditEvent, EditPage, EditView
 from palimpsest import asks
 from palimpsest.asks import Ask, Check, Readiness
 from palimpsest.calls import Caller

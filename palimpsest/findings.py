@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from contract.views import WorkerView
+from contract.serving import WorkerView
 from palimpsest.asks import Check
 from palimpsest.model_files import ModelFiles
 from palimpsest.reports import size

@@ -13,9 +13,10 @@ from app.metrics import Figures, families
 from app.readiness import Check
 from contract.census import Census
 from contract.lifecycle import EditStatus
+from contract.serving import WorkerState, WorkerView
 from contract.settings import Settings, variable_of
 from contract.tally import Buckets, Edited, Quantity, Taken
-from contract.views import MemoryView, WorkerState, WorkerView
+from contract.views import MemoryView
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "bench/README.md"]

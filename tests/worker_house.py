@@ -15,10 +15,11 @@ from redis import Redis
 
 from contract import names
 from contract.edits import EditRequest
+from contract.foretold import Admission, Applied, Decision
 from contract.ledger import Ledger
 from contract.lifecycle import Phase
 from contract.store import CheckpointStore
-from contract.views import Admission, Applied, Decision, EditView
+from contract.views import EditView
 from palimpsest.programs import Program
 from palimpsest.supervisor import Supervisor
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from contract.attempts import Attempt
-from contract.views import WorkerState
+from contract.serving import WorkerState
 
 WEIGHT_OF_LATEST = 0.2
 """How much the latest edit moves the mean: it follows a change of load within five edits or so."""

@@ -9,9 +9,10 @@ from contract.attempts import Attempt
 from contract.cards import default_threshold
 from contract.edits import EditRequest
 from contract.failures import ErrorCode
+from contract.foretold import Admission, Applied, Decision
 from contract.lifecycle import Phase
 from contract.memory import ExcessError, Workload
-from contract.views import Admission, Applied, Decision, EditResult
+from contract.views import EditResult
 from contract.written import composing_of
 from worker.failures import Codes, code_of, message_of
 from worker.lineage import Member

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from contract.checkpoints import BaseFile, BaseView, CheckpointFile
 from contract.memory import ModelShape
-from contract.views import ModelView, ShapeView, WorkerView
+from contract.serving import ModelView, ShapeView, WorkerView
 from worker.activity import Activity
 from worker.monitor import Outlook
 

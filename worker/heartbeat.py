@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from contract.attempts import AttemptLostError, Attempts
 from contract.presence import Presence
-from contract.views import MemoryOutlook
+from contract.serving import MemoryOutlook
 from worker.activity import Activity, Holding
 from worker.announcement import Identity, worker_view
 from worker.logs import EventLog

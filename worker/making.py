@@ -10,10 +10,11 @@ from contract.checkpoints import CheckpointFile, CheckpointView, Part, Provenanc
 from contract.composition import ComposeRequest
 from contract.edits import EditRequest
 from contract.failures import ErrorCode
+from contract.foretold import Admission, Decision
 from contract.ids import checkpoint_id_of
 from contract.lifecycle import Outcome, Phase
 from contract.record import EditRecord, Request, Result
-from contract.views import Admission, Decision, EditResult
+from contract.views import EditResult
 from worker.admitting import (
     admit,
     admit_composition,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from contract.calibration import Calibration, Probing
-from contract.views import MemoryState
+from contract.serving import MemoryState
 from worker.device_memory import DeviceMemory, MemoryReading, budget_bytes, capacity_bytes
 
 TIGHT_BELOW = 0.5

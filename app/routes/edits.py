@@ -16,10 +16,11 @@ from app.service import ServiceDependency
 from app.watching import until_final
 from contract.edits import EditRequest
 from contract.failures import ErrorCode
+from contract.foretold import Foretold
 from contract.ids import is_edit_id
 from contract.lifecycle import EditStatus
 from contract.limits import MAX_PAGE, MAX_WAIT_S
-from contract.views import EditPage, EditView, Foretold
+from contract.views import EditPage, EditView
 
 router = APIRouter(tags=["edits"], route_class=JsonRoute)
 

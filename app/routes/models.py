@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from app.openapi import problems
 from app.service import ServiceDependency
 from contract.failures import ErrorCode
-from contract.views import ModelList
+from contract.serving import ModelList
 
 router = APIRouter(tags=["models"])
 

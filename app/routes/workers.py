@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from app.openapi import problems
 from app.service import ServiceDependency
 from contract.failures import ErrorCode
-from contract.views import WorkerList
+from contract.serving import WorkerList
 
 router = APIRouter(tags=["models"])
 

@@ -23,8 +23,8 @@ from contract.edits import (
     Operation,
     Probe,
 )
+from contract.foretold import Decision, Foretold
 from contract.memory import DTYPE_BYTES, ModelShape
-from contract.views import Decision, Foretold
 from contract.workload import fact_of, new_tokens_of, workload_of
 from palimpsest.cards import budget_of, size_of
 from palimpsest.command import ExitCode, Session, UsageError, add_json, between

@@ -17,9 +17,10 @@ from contract.attempts import Attempts
 from contract.checkpoints import CheckpointView, Part
 from contract.ids import checkpoint_id_of
 from contract.ledger import Ledger
+from contract.serving import ModelView, WorkerView
 from contract.settings import Settings
 from contract.store import CheckpointStore
-from contract.views import EditResult, ModelView, WorkerView
+from contract.views import EditResult
 
 Serve = Callable[..., httpx.Client]
 

@@ -8,8 +8,8 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from contract.ledger import Ledger
+from contract.serving import ModelView, WorkerView
 from contract.store import CheckpointStore
-from contract.views import ModelView, WorkerView
 
 Fact = dict[str, Any]
 

@@ -11,7 +11,7 @@ import pytest
 
 from contract.keys import entry_of
 from contract.ledger import Ledger
-from contract.views import ModelView
+from contract.serving import ModelView
 
 Serve = Callable[..., httpx.Client]
 Fact = dict[str, Any]

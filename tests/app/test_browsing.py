@@ -14,7 +14,8 @@ from contract.ids import checkpoint_id_of
 from contract.keys import entry_of, new_key
 from contract.ledger import Ledger
 from contract.lifecycle import Phase
-from contract.views import ModelView, Progress, WorkerView
+from contract.serving import ModelView, WorkerView
+from contract.views import Progress
 
 pytestmark = pytest.mark.slow
 Finish = Callable[[str], None]

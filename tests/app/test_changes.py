@@ -17,9 +17,10 @@ from contract.ids import checkpoint_id_of
 from contract.ledger import Ledger
 from contract.lifecycle import Phase
 from contract.retention import Retention
+from contract.serving import ModelView
 from contract.store import CheckpointStore
 from contract.store_errors import WithheldError
-from contract.views import EditFailure, EditResult, ModelView
+from contract.views import EditFailure, EditResult
 
 Fact = dict[str, Any]
 UNKNOWN = "edit-" + "0" * 28

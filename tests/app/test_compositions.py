@@ -15,8 +15,9 @@ from contract.ids import checkpoint_id_of
 from contract.ledger import Ledger
 from contract.lifecycle import Outcome
 from contract.retention import Retention
+from contract.serving import ModelView, WorkerView
 from contract.store import CheckpointStore
-from contract.views import EditResult, Metrics, ModelView, WorkerView
+from contract.views import EditResult, Metrics
 
 Publish = Callable[..., str]
 UNKNOWN = "edit-" + "0" * 28

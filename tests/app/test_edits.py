@@ -11,7 +11,8 @@ import pytest
 from redis import Redis
 
 from contract.ledger import Ledger
-from contract.views import EditPage, EditView, ModelView, WorkerView
+from contract.serving import ModelView, WorkerView
+from contract.views import EditPage, EditView
 
 Fact = dict[str, Any]
 

@@ -10,7 +10,8 @@ import pytest
 
 from contract.attempts import Attempts
 from contract.lifecycle import Phase
-from contract.views import EventList, ModelView
+from contract.serving import ModelView
+from contract.views import EventList
 
 STREAM = {"Accept": "text/event-stream"}
 

@@ -11,7 +11,7 @@ import pytest
 
 from contract.checkpoints import CheckpointView
 from contract.ledger import Ledger
-from contract.views import ModelView
+from contract.serving import ModelView
 
 Fact = dict[str, Any]
 

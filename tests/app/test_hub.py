@@ -8,8 +8,8 @@ from edited_base import SHARD_1, WANTED, base_of, commit
 
 from contract.checkpoints import CheckpointView
 from contract.ledger import Ledger
+from contract.serving import ModelView
 from contract.store import CheckpointStore
-from contract.views import ModelView
 
 
 @pytest.fixture

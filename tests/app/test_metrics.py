@@ -8,7 +8,7 @@ import httpx
 
 from app.exposition import Family, Kind, exposition, labels
 from app.traffic import Traffic
-from contract.views import ModelView
+from contract.serving import ModelView
 
 
 def samples(text: str) -> dict[str, float]:

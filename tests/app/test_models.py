@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 
 from contract.ledger import Ledger
-from contract.views import ModelView, WorkerView
+from contract.serving import ModelView, WorkerView
 
 
 def test_models_are_listed_with_their_workers_and_queued_edits(

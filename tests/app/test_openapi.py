@@ -14,7 +14,9 @@ from contract.checkpoints import CheckpointView, CompositionView
 from contract.composition import ComposeRequest
 from contract.edits import EditRequest
 from contract.failures import ErrorCode
-from contract.views import EditEvent, EditView, Foretold, WorkerView
+from contract.foretold import Foretold
+from contract.serving import WorkerView
+from contract.views import EditEvent, EditView
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from redis import Redis
 
 from contract import names
 from contract.ledger import Ledger
-from contract.views import ModelView, WorkerState, WorkerView
+from contract.serving import ModelView, WorkerState, WorkerView
 
 Serve = Callable[..., httpx.Client]
 Fact = dict[str, Any]

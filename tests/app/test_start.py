@@ -16,9 +16,9 @@ from redis import Redis
 
 from app.binding import is_loopback
 from contract.edits import EditRequest
+from contract.foretold import Admission, Applied, Decision
 from contract.keys import entry_of
 from contract.ledger import Ledger
-from contract.views import Admission, Applied, Decision
 
 
 def environment(**settings: str) -> dict[str, str]:

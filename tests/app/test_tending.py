@@ -12,13 +12,14 @@ from app.tending import SILENT_LEASES, Tending, repeated
 from contract import names
 from contract.attempts import Attempts
 from contract.edits import EditRequest
+from contract.foretold import Admission, Applied, Decision
 from contract.ids import checkpoint_id_of
 from contract.ledger import Ledger
 from contract.ledger_errors import SchemaMismatchError
 from contract.lifecycle import EditStatus
 from contract.retention import Retention
 from contract.store import CheckpointStore
-from contract.views import Admission, Applied, Decision, EditView
+from contract.views import EditView
 
 LEASE_S = 6.0
 ADMISSION = Admission(

@@ -16,9 +16,9 @@ from contract.attempts import Attempts
 from contract.connection import connect
 from contract.ledger import Ledger
 from contract.limits import Limits
+from contract.serving import ModelView
 from contract.settings import Settings
 from contract.store import CheckpointStore
-from contract.views import ModelView
 
 
 class Visitor:

@@ -8,9 +8,10 @@ from redis import Redis
 from contract.attempts import Attempts
 from contract.checkpoints import CheckpointFile, CheckpointView
 from contract.edits import EditRequest
+from contract.foretold import Admission, Applied, Decision
 from contract.ledger import Ledger
 from contract.lifecycle import Outcome
-from contract.views import Admission, Applied, Decision, EditResult, MemoryView, Metrics, NeuronView
+from contract.views import EditResult, MemoryView, Metrics, NeuronView
 
 
 class MovedClock:

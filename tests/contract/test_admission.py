@@ -7,6 +7,7 @@ import pytest
 from contract.admission import decide
 from contract.cards import GB, default_threshold
 from contract.edits import EditRequest, HParams, Method
+from contract.foretold import Decision
 from contract.memory import (
     SAMPLED,
     Chosen,
@@ -19,7 +20,6 @@ from contract.memory import (
     least_of,
 )
 from contract.memory.known import LLAMA_2_7B
-from contract.views import Decision
 
 SHAPE = ModelShape.from_config(LLAMA_2_7B, dtype_bytes=2)
 PROMPT = SequenceShape(prompt_tokens=8, answer_tokens=2)

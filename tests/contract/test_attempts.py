@@ -10,10 +10,11 @@ from contract import names
 from contract.attempts import Attempt, AttemptLostError, Attempts, CancelAskedError
 from contract.edits import EditRequest
 from contract.failures import ErrorCode
+from contract.foretold import Admission
 from contract.ids import checkpoint_id_of
 from contract.ledger import Ledger
 from contract.lifecycle import EditStatus, Phase, QueuedReason
-from contract.views import Admission, EditFailure, EditResult, EditView, Progress
+from contract.views import EditFailure, EditResult, EditView, Progress
 
 FAILURE = EditFailure(code=ErrorCode.NO_NEURONS, message="none found", retryable=False)
 

@@ -7,8 +7,8 @@ import pytest
 
 from contract.admission import decide
 from contract.edits import EditRequest, HParams, Method, Probe
+from contract.foretold import Admission, Decision, LargestFit
 from contract.memory import ModelShape
-from contract.views import Admission, Decision, LargestFit
 from contract.workload import workload_of
 
 SHAPE = ModelShape(

@@ -15,6 +15,7 @@ from contract.attempts import Attempts
 from contract.composition import ComposeRequest
 from contract.connection import connect
 from contract.edits import EditRequest
+from contract.foretold import Admission
 from contract.ids import checkpoint_id_of
 from contract.ledger import Ledger
 from contract.ledger_errors import (
@@ -24,7 +25,8 @@ from contract.ledger_errors import (
 )
 from contract.lifecycle import EditStatus, QueuedReason
 from contract.origin import Origin
-from contract.views import Admission, EditResult, QueueView, WorkerState, WorkerView
+from contract.serving import WorkerState, WorkerView
+from contract.views import EditResult, QueueView
 
 KEYED = Origin(idempotency_key="k")
 

@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 import pytest
 
 from contract.edits import EditRequest
+from contract.foretold import Admission
 from contract.lifecycle import EditStatus, QueuedReason
 from contract.origin import Origin
 from contract.record import EditRecord, first_record, rfc3339
-from contract.views import Admission, QueueView
+from contract.views import QueueView
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,13 @@ from contract.attempts import Attempts
 from contract.checkpoints import CheckpointView
 from contract.composition import ComposeRequest, Composition
 from contract.edits import EditRequest
+from contract.foretold import Admission
 from contract.ids import checkpoint_id_of
 from contract.ledger import Ledger
 from contract.lifecycle import EditStatus, Outcome
 from contract.restoration import Restoration
 from contract.store import CheckpointStore
-from contract.views import Admission, EditResult
+from contract.views import EditResult
 
 DAY_S = 86_400
 

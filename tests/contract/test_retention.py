@@ -10,13 +10,14 @@ from contract.attempts import Attempt, Attempts
 from contract.checkpoints import CheckpointView
 from contract.edits import EditRequest
 from contract.failures import ErrorCode
+from contract.foretold import Admission
 from contract.ids import checkpoint_id_of
 from contract.ledger import Ledger
 from contract.lifecycle import EditStatus
 from contract.record import EditRecord
 from contract.retention import Retention
 from contract.settling import expire, settle
-from contract.views import Admission, EditFailure, EditResult
+from contract.views import EditFailure, EditResult
 
 DAY_S = 86_400
 FAILURE = EditFailure(code=ErrorCode.INTERNAL, message="spam", retryable=True)

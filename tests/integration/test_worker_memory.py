@@ -9,7 +9,7 @@ from redis import Redis
 from worker_house import House, wait_until
 
 from contract.lifecycle import EditStatus, Phase
-from contract.views import MemoryState, WorkerView
+from contract.serving import MemoryState, WorkerView
 
 pytestmark = pytest.mark.slow
 

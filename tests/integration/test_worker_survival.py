@@ -12,7 +12,7 @@ from worker_house import House, wait_until
 from contract import names
 from contract.ids import checkpoint_id_of
 from contract.lifecycle import EditStatus, Outcome, Phase
-from contract.views import WorkerState
+from contract.serving import WorkerState
 
 pytestmark = pytest.mark.slow
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from contract.views import WorkerState, WorkerView
+from contract.serving import WorkerState, WorkerView
 from palimpsest import findings
 from palimpsest.asks import Check
 from palimpsest.findings import Card, Disk, Room, Verdict, Wanted

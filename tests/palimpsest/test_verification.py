@@ -8,8 +8,9 @@ import pytest
 from contract.checkpoints import CheckpointFile, CheckpointView, Provenance
 from contract.composition import ComposeRequest, Composition, Retest
 from contract.edits import EditRequest
+from contract.foretold import Admission, Applied, Decision
 from contract.lifecycle import Outcome
-from contract.views import Admission, Applied, Decision, EditResult, MemoryView, Metrics, NeuronView
+from contract.views import EditResult, MemoryView, Metrics, NeuronView
 from palimpsest.commands.verify import told
 from palimpsest.verification import Basis, compare
 

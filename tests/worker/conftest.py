@@ -12,10 +12,10 @@ from redis import Redis
 
 from contract.attempts import Attempts
 from contract.edits import EditRequest
+from contract.foretold import Admission, Applied, Decision
 from contract.ledger import NOBODY, Ledger
 from contract.origin import Origin
 from contract.store import CheckpointStore
-from contract.views import Admission, Applied, Decision
 from worker.activity import Activity
 from worker.device_memory import DeviceMemory
 from worker.failures import SERVICE_CODES

@@ -8,10 +8,10 @@ from typing import Any
 from fake_editor import FakeEditor, FakeMemory, FakeResult
 
 from contract.edits import HParams, Method
+from contract.foretold import Decision
 from contract.ledger import Ledger
 from contract.lifecycle import EditStatus, QueuedReason
 from contract.memory import ExcessError, ModelShape, estimate
-from contract.views import Decision
 from worker.patience import wait, wait_s
 from worker.resources import Resources
 from worker.tasks import run_edit

@@ -13,7 +13,7 @@ from contract.attempts import Attempt, Attempts
 from contract.connection import connect
 from contract.ledger import Ledger
 from contract.presence import Presence
-from contract.views import MemoryState, WorkerState
+from contract.serving import MemoryState, WorkerState
 from worker.activity import Activity
 from worker.announcement import Identity
 from worker.device_memory import MemoryReading

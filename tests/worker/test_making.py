@@ -11,14 +11,15 @@ from fake_editor import FakeEditor, FakeMemory, FakeResult
 from run_edits import MakeResources, Submit, error_of, found, raising
 
 from contract.failures import ErrorCode
+from contract.foretold import Admission, Decision
 from contract.ids import checkpoint_id_of
 from contract.ledger import Ledger
 from contract.lifecycle import EditStatus, Outcome, Phase
 from contract.memory import estimate
+from contract.serving import WorkerState
 from contract.settling import LATE
 from contract.store import CheckpointStore
 from contract.store_errors import CorruptFileError
-from contract.views import Admission, Decision, WorkerState
 from worker.activity import Activity
 from worker.admitting import LOWERED
 from worker.narration import CHECK_EVERY_S

@@ -21,8 +21,8 @@ from contract.failures import ErrorCode
 from contract.ledger import Ledger
 from contract.lifecycle import EditStatus, QueuedReason
 from contract.origin import Origin
+from contract.serving import WorkerState
 from contract.store_errors import CorruptFileError, StoreFullError, StoreUnavailableError
-from contract.views import WorkerState
 from worker.activity import Activity
 from worker.failures import SERVICE_CODES
 from worker.logs import configure

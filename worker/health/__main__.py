@@ -9,8 +9,8 @@ from redis.exceptions import RedisError
 
 from contract.connection import RedisUrlError, connect
 from contract.presence import Presence
+from contract.serving import WorkerView
 from contract.settings import Settings, SettingsError
-from contract.views import WorkerView
 
 TIMEOUT_S = 3.0
 

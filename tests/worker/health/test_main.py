@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from redis import Redis
 
 from contract.presence import Presence
-from contract.views import WorkerState, WorkerView
+from contract.serving import WorkerState, WorkerView
 from worker.health.__main__ import worker_on
 
 
