@@ -21,10 +21,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from worker.kn import Resident
-from worker.kn.layout import Block
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +83,10 @@ def necessary(resident: Resident, *, prompt_tokens: int, steps: int, gate: bool)
 def _prompt(resident: Resident, n: int) -> Iterator[Product]:
     *lower, last = resident.blocks
     for block in lower:
-        yield from (Product.of(n, linear.weight.T) for linear in _projections(block))
+        yield from (Product.of(n, linear.weight.T) for linear in block.linears)
         yield from _attention(resident, n_rows=n, n_seen=n)
-    for linear in _projections(last):
-        is_seen = linear in _keys_and_values(last)
+    for linear in last.linears:
+        is_seen = linear in (last.attention.key, last.attention.value)
         yield Product.of(n if is_seen else 1, linear.weight.T)
     yield from _attention(resident, n_rows=1, n_seen=n)
 
@@ -97,13 +96,13 @@ def _rows(resident: Resident, n: int, steps: int, *, gate: bool) -> Iterator[Pro
         if gate:
             yield Product.of(steps, block.down_weight.T)
         if above:
-            yield from (Product.of(steps * above, w.weight.T) for w in _projections(block))
+            yield from (Product.of(steps * above, w.weight.T) for w in block.linears)
             yield from _attention(resident, n_rows=steps * above, n_seen=n - 1)
     yield Product.of(steps * len(resident.blocks), resident.head.weight.T)
     yield Product.of(steps * len(resident.blocks), resident.head.weight)
     for above, block in reversed(list(enumerate(resident.blocks))):
         if above:
-            yield from (Product.of(steps * above, w.weight) for w in _projections(block))
+            yield from (Product.of(steps * above, w.weight) for w in block.linears)
             yield from _attention(resident, n_rows=steps * above, n_seen=n - 1)
         yield Product.of(steps if gate else 1, block.down_weight)
 
@@ -115,12 +114,3 @@ def _attention(resident: Resident, *, n_rows: int, n_seen: int) -> Iterator[Prod
     query = torch.randn(shape.n_head, n_rows, shape.d_head)
     yield Product.of_two(query, keys.transpose(1, 2))
     yield Product.of_two(torch.rand(shape.n_head, n_rows, n_seen), keys)
-
-
-def _projections(block: Block) -> list[nn.Linear]:
-    return [module for module in block.module.modules() if isinstance(module, nn.Linear)]
-
-
-def _keys_and_values(block: Block) -> list[nn.Linear]:
-    attention = block.module.self_attn
-    return [attention.k_proj, attention.v_proj]

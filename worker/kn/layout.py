@@ -20,7 +20,7 @@ DTYPES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """One family, and attribute paths from its model (`block_…`) from one of its blocks, or
+    """One family, and attribute paths from its model, (`block_…`) from one of its blocks, or
     (`attention_…`) from a block's attention.
 
     Llama's names are the default, since the others took them over; a family that keeps a part

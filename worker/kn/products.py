@@ -21,10 +21,11 @@ MOST_ROWS = 32 * FILLED_ROWS
 """Of a product with one of a model's many weights."""
 
 
+@torch.no_grad()
 def product(
     rows: Tensor, weight: Tensor, bias: Tensor | None = None, *, most_rows: int = MOST_ROWS
 ) -> Tensor:
-    """rows · weightᵀ + bias, to rounding, where no gradient is asked for.
+    """rows · weightᵀ + bias, to rounding; no gradient comes back.
 
     rows (…, d_in), weight (d_out, d_in), which may be a transposed view, bias (d_out); a kernel is
     made for at most `most_rows`.

@@ -38,6 +38,11 @@ def test_takes_a_transposed_part_of_a_weight() -> None:
     assert error < WORDS * torch.finfo(torch.float32).eps * 10
 
 
+def test_rows_that_learn_get_no_gradient() -> None:
+    rows = random(ROWS, D).requires_grad_()
+    assert not product(rows, random(WORDS, D)).requires_grad
+
+
 def test_takes_rows_of_several_prompts() -> None:
     rows, weight = random(4, ROWS // 4, D), random(WORDS, D)
     assert has_kernel(rows, weight, MOST_ROWS)
