@@ -113,10 +113,9 @@ def _recorded(shape: ModelShape, ride: RowPass) -> tuple[Item, ...]:
 
 
 def _scores(shape: ModelShape, answer_tokens: int) -> Item:
-    wide = max(shape.dtype_bytes, FLOAT32_BYTES)
     return Item(
         name="scores",
-        n_bytes=answer_tokens * shape.n_layer * shape.d_ff * wide,
+        n_bytes=answer_tokens * shape.n_layer * shape.d_ff * shape.wide_bytes,
         depends_on="prompts, answer tokens, layers",
         on_host=True,
     )
@@ -132,15 +131,14 @@ def _prompts(shape: ModelShape, ride: RowPass) -> Item:
 
 def _riding(shape: ModelShape, ride: RowPass, *, blocks: int) -> Item:
     """What stays of the rows: what the lowest so many blocks kept, the final norm's input and
-    result, and which answers they are asked for."""
+    result, P and its factor."""
     b = shape.dtype_bytes
-    streams = 2 * shape.d_model * b
+    streams = 2 * shape.d_model * b + 2 * shape.wide_bytes
     angles = 2 * shape.d_head * b + INT64_BYTES  # and where they stand
-    answers = 2 * INT64_BYTES + 2 * max(b, FLOAT32_BYTES)  # filled up or not; P and its factor
     kept = ride.kept(blocks) * kept_row_bytes(shape, ride.N - 1)
     return Item(
         name="rows",
-        n_bytes=kept + ride.top * (streams + angles + answers),
+        n_bytes=kept + ride.top * (streams + angles),
         depends_on="prompts, answer tokens, steps, layers per pass, prompt tokens",
     )
 
@@ -164,14 +162,15 @@ def _gradients(n_bytes: int) -> Item:
 def _head(shape: ModelShape, ride: RowPass) -> tuple[Item, ...]:
     """The head takes the vocabulary in parts, and averages its words' rows in float32: while a
     part's logits are made, those and the shares of the part before are there."""
-    b, d, wide = shape.dtype_bytes, shape.d_model, max(shape.dtype_bytes, FLOAT32_BYTES)
+    b, d, wide = shape.dtype_bytes, shape.d_model, shape.wide_bytes
     words = min(shape.n_vocab, HEAD_CHUNK_WORDS)
     rounded = b if b < wide else 0
     parts = 3 if shape.n_vocab > words else 2
     logits = words * (parts * wide + rounded)
     averaged = words * (2 * wide + rounded) + d * (wide + b)
     gradient = d * (wide + 2 * b)
-    sums = HEAD_SUMS * wide  # the answer's logit, of the others the largest and their logsumexp, …
+    # Which answer is asked for; its logit, of the others the largest and their logsumexp, …
+    sums = INT64_BYTES + HEAD_SUMS * wide
     return (_logits(ride.top * (d * wide + sums + max(logits, averaged, gradient))),)
 
 
@@ -196,7 +195,7 @@ def _feed_forward(shape: ModelShape, ride: RowPass) -> tuple[Item, ...]:
 def _attention(shape: ModelShape, ride: RowPass) -> tuple[Item, ...]:
     """The gradient comes down through the attention: the most of its moments."""
     b = shape.dtype_bytes
-    wide, rounded = max(b, FLOAT32_BYTES), b if b < FLOAT32_BYTES else 0
+    wide, rounded = shape.wide_bytes, b if b < FLOAT32_BYTES else 0
     d, d_q, d_kv, shares = shape.d_model, shape.d_q, shape.d_kv, shape.n_head * ride.N
     looking = d_q + 2 * d_kv  # the gradient of queries, keys and values
     turned = d + looking + d_q + d_kv  # beside that of the residual stream, and turned back
@@ -214,7 +213,7 @@ def _attention(shape: ModelShape, ride: RowPass) -> tuple[Item, ...]:
 def _streams(shape: ModelShape, ride: RowPass) -> int:
     """The gradient at the final norm's result, in half precision beside that at its input; the
     sines of half a head; and what the topmost layer scored, if rows entered there."""
-    b, wide = shape.dtype_bytes, max(shape.dtype_bytes, FLOAT32_BYTES)
+    b, wide = shape.dtype_bytes, shape.wide_bytes
     n = 2 if b < FLOAT32_BYTES else 1
     scored = ride.S * ride.J * shape.d_ff * wide if ride.layers == ride.n_layer else 0
     sines = ride.last * shape.d_head // 2 * b
@@ -224,7 +223,7 @@ def _streams(shape: ModelShape, ride: RowPass) -> int:
 def _spread(shape: ModelShape, ride: RowPass, *, gated: bool) -> tuple[Item, ...]:
     """One layer's gradient is spread over its units, of gated ones before the steps are summed, in
     float32."""
-    b, wide = shape.dtype_bytes, max(shape.dtype_bytes, FLOAT32_BYTES)
+    b, wide = shape.dtype_bytes, shape.wide_bytes
     answers, nodes = ride.S * ride.J, ride.S * ride.J * (ride.m + 1)
     units = 4 * nodes + answers if gated else 3 * answers
     spread = units * shape.d_ff * wide + nodes * shape.d_model * (b + wide)

@@ -29,8 +29,7 @@ def kept_row_bytes(shape: ModelShape, prefix: int) -> int:
     numbers = 2 * shape.d_model + shape.d_q + 2 * shape.d_kv + 2 * shape.d_ff
     if shape.qk_norm:
         numbers += shape.d_q + shape.d_kv  # before their norms
-    wide = max(shape.dtype_bytes, FLOAT32_BYTES)
-    return numbers * shape.dtype_bytes + shape.n_head * (prefix + 1) * wide
+    return numbers * shape.dtype_bytes + shape.n_head * (prefix + 1) * shape.wide_bytes
 
 
 def kept_token_bytes(shape: ModelShape) -> int:

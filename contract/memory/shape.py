@@ -61,6 +61,11 @@ class ModelShape:
         return self.n_kv_head * self.d_head
 
     @property
+    def wide_bytes(self) -> int:
+        """Of a number where at least float32 is computed in."""
+        return max(self.dtype_bytes, FLOAT32_BYTES)
+
+    @property
     def n_param(self) -> int:
         """Parameters of the whole model, embeddings counted once when tied."""
         attention = self.d_model * (2 * self.d_q + 2 * self.d_kv)

@@ -12,7 +12,6 @@ from enum import Enum
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from contract.memory import STATEMENTS_PER_PASS
 from worker.kn.answer import answer_gradient
@@ -20,7 +19,8 @@ from worker.kn.layout import Block
 from worker.kn.quadrature import Quadrature, beside
 from worker.kn.recording import Recording, Trace, record
 from worker.kn.resident import Resident
-from worker.kn.rows.riding import Pulled, ascend
+from worker.kn.rows.order import Order
+from worker.kn.rows.riding import ascend
 from worker.kn.statement import Batch, Statement, alike
 
 
@@ -119,42 +119,29 @@ def _attribute_layers(
 ) -> list[tuple[Tensor, Tensor]]:
     """The scores (S, J, d_ff) of each of `layers`, and what the layer changes of P: (S, J)."""
     batch, traces, blocks = recording.batch, recording.traces, resident.blocks
-    m = len(path.quadrature.nodes) - 1  # the row at α = 1 is the same for all layers
+    # The row at α = 1 is the same for all layers.
+    order = Order(layers, batch.positions.shape[1], len(path.quadrature.nodes) - 1)
 
     def entering(layer: int) -> Tensor:
         return _entering(blocks[layer], traces[layer], path)
 
-    positions = batch.positions.repeat_interleave(m, dim=1)  # (S, J·m)
-    ascent = ascend(resident, recording, layers, entering, positions)
-    answers = batch.answers.repeat_interleave(m, dim=1).repeat(1, len(layers))
-    answers = torch.cat([batch.answers, answers], dim=1)
-    filling = ascent.top.shape[1] - answers.shape[1]
-    found = answer_gradient(resident.head, ascent.top, functional.pad(answers, (0, filling)))
-    factor, p = (_by_layer(v[:, : answers.shape[1]], batch, m) for v in (found.factor, found.p))
-    scores = {
-        layer: _score(
+    ascent = ascend(resident, recording, order, entering)
+    found = answer_gradient(resident.head, ascent.top, order.spread(batch.answers))
+    scores = {}
+    for layer, pulled in ascent.descend(found.direction):
+        scores[layer] = _score(
             blocks[layer],
             traces[layer],
             path,
-            _by_node(pulled, m),
-            factor[layer - layers.start],
+            order.at(layer, pulled),
+            order.at(layer, found.factor),
         )
-        for layer, pulled in ascent.descend(found.direction)
-    }
-    lost = (q[..., -1] - q[..., 0] for q in p)
-    return [(scores[layer], change) for layer, change in zip(layers, lost, strict=True)]
+    return [(scores[layer], _change(order.at(layer, found.p))) for layer in layers]
 
 
-def _by_node(pulled: Pulled, m: int) -> Tensor:
-    """The gradient at each α, that at α = 1 last: (S, J, m + 1, d_model)."""
-    return torch.cat([pulled.entered.unflatten(1, (-1, m)), pulled.whole[:, :, None]], dim=2)
-
-
-def _by_layer(values: Tensor, batch: Batch, m: int) -> Sequence[Tensor]:
-    """Values of all rows (S, J + layers · J · m) by layer, the row at α = 1 last: (S, J, m + 1)."""
-    J = batch.positions.shape[1]
-    end, rows = values[:, None, :J, None], values[:, J:].unflatten(1, (-1, J, m))
-    return torch.cat([rows, end.expand(-1, rows.shape[1], -1, -1)], dim=-1).unbind(1)
+def _change(p: Tensor) -> Tensor:
+    """What P (S, J, m + 1) gains from α = 0 to α = 1."""
+    return p[..., -1] - p[..., 0]
 
 
 def _entering(block: Block, trace: Trace, path: Path) -> Tensor:

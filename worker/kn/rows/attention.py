@@ -87,18 +87,14 @@ def attend(looking: Looking, seen: Seen, *, scaling: float) -> tuple[Tensor, Ten
     itself: (S, R, n_head · d_head), and the shares (S, n_kv_head, group, R, P + 1), at least
     float32."""
     query, key, value = _grouped(looking)
-    query = query * scaling  # before the product, which in half precision has less room
-    before = _times(query, seen.keys.transpose(-1, -2))  # (S, n_kv_head, group, R, P)
+    # Scaled before the product, which in half precision has less room.
+    scores = _compared(query * scaling, seen.keys, key)
     if seen.hidden is not None:
-        before.masked_fill_(seen.hidden[:, None, None], torch.finfo(before.dtype).min)
-    scores = _beside(before, (query * key).sum(-1, keepdim=True))
-    del before
+        least = torch.finfo(scores.dtype).min
+        scores[..., :-1].masked_fill_(seen.hidden[:, None, None], least)
     wide = torch.promote_types(scores.dtype, torch.float32)
     share = scores.softmax(dim=-1, dtype=wide)
-    of_prefix, of_itself = _by_row(share.to(value.dtype)).tensor_split([-1], dim=-1)
-    mixed = value * of_itself
-    mixed += _by_row(_times(of_prefix, seen.values))
-    return mixed.flatten(2), share
+    return _mixed(share.to(value.dtype), seen.values, value).flatten(2), share
 
 
 def attend_back(
@@ -107,18 +103,13 @@ def attend_back(
     """The gradient of what rows ask with, answer to and pass on, by that of what `attend` gave."""
     query, key, value = _grouped(looking)
     pull = pulled.view_as(query)
-    to_prefix = _times(pull, seen.values.transpose(-1, -2))
-    to_share = _beside(to_prefix, (pull * value).sum(-1, keepdim=True))
-    del to_prefix
-    slope = to_share.to(share.dtype).mul_(share)
-    del to_share
+    slope = _compared(pull, seen.values, value).to(share.dtype).mul_(share)
     slope.addcmul_(share, slope.sum(-1, keepdim=True), value=-1).mul_(scaling)
-    of_prefix, of_itself = _by_row(slope.to(pull.dtype)).tensor_split([-1], dim=-1)
-    to_query = key * of_itself
-    to_query += _by_row(_times(of_prefix, seen.keys))
-    to_key = (query * of_itself).sum(3)
+    to_scores = slope.to(pull.dtype)
+    to_query = _mixed(to_scores, seen.keys, key).flatten(2, 3)
+    to_key = (query * _by_row(to_scores[..., -1:])).sum(3)
     own_share = _by_row(share[..., -1:].to(pull.dtype))
-    return Looking(to_query.flatten(2, 3), to_key, (pull * own_share).sum(3))
+    return Looking(to_query, to_key, (pull * own_share).sum(3))
 
 
 def _grouped(looking: Looking) -> Looking:
@@ -128,17 +119,26 @@ def _grouped(looking: Looking) -> Looking:
     return Looking(grouped, key[:, :, :, None], value[:, :, :, None])
 
 
-def _times(rows: Tensor, matrix: Tensor) -> Tensor:
-    """Rows (S, R, n_kv_head, group, x) times (S, n_kv_head, x, y): (S, n_kv_head, group, R, y)."""
-    by_head = _by_head(rows)
+def _compared(rows: Tensor, prefix: Tensor, own: Tensor) -> Tensor:
+    """Rows (S, R, n_kv_head, group, d_head) by the prefix (S, n_kv_head, P, d_head), and each by
+    its own (S, R, n_kv_head, 1, d_head): (S, n_kv_head, group, R, P + 1)."""
+    with_prefix = _times(_by_head(rows), prefix.transpose(-1, -2))
+    return torch.cat([with_prefix, _by_head((rows * own).sum(-1, keepdim=True))], dim=-1)
+
+
+def _mixed(shares: Tensor, prefix: Tensor, own: Tensor) -> Tensor:
+    """The prefix and each row's own by shares (S, n_kv_head, group, R, P + 1):
+    (S, R, n_kv_head, group, d_head)."""
+    of_prefix, of_own = shares.tensor_split([-1], dim=-1)
+    mixed = own * _by_row(of_own)
+    mixed += _by_row(_times(of_prefix, prefix))
+    return mixed
+
+
+def _times(by_head: Tensor, matrix: Tensor) -> Tensor:
+    """(S, n_kv_head, group, R, x) times (S, n_kv_head, x, y)."""
     found: Tensor = (by_head.flatten(2, 3) @ matrix).unflatten(2, by_head.shape[2:4])
     return found
-
-
-def _beside(of_prefix: Tensor, of_itself: Tensor) -> Tensor:
-    """Products with the prefix (S, n_kv_head, group, R, P), and behind them those with a row
-    itself, (S, R, n_kv_head, group, 1)."""
-    return torch.cat([of_prefix, _by_head(of_itself)], dim=-1)
 
 
 def _by_head(rows: Tensor) -> Tensor:
