@@ -35,7 +35,7 @@ def test_a_part_is_held_as_it_is_and_as_if_it_began_to_give_the_new_answer(
 def test_references_are_held_as_if_they_felt_more_and_protected_prompts_as_they_do(
     llama: Resident,
 ) -> None:
-    found = Whitened([], [Fold([], [Felt(0, 1)])], said=[])
+    found = Whitened([], [Fold([], [Felt(0, 1)])], said=[], alike=None)
 
     kept = Kept.of(tiny_task(llama), found, exposure=3.0)
 

@@ -21,6 +21,14 @@ def test_the_margin_follows_how_sure_the_model_was_within_bounds() -> None:
     assert search.margin(50.0) == (10.0, 4.0)
 
 
+def test_prompts_that_are_alike_need_a_larger_margin_than_prompts_that_differ() -> None:
+    search = Search(unlike=0.6, unlike_sureness=0.6, alike=0.8, alike_sureness=0.9)
+
+    margins = [search.margin(10.0, alike).answer for alike in (-0.2, 0.6, 0.7, 0.8, 1.1)]
+
+    assert margins == pytest.approx([6.0, 6.0, 7.5, 9.0, 9.0])
+
+
 def test_a_search_goes_on_while_the_margin_is_in_reach() -> None:
     """3 nats are in reach of 41 steps at 0.1 a step, and not of 36 at half that pace."""
     stood = [Standing(lead=4.0 - 0.1 * i, shortfall=3.0 + 0.1 * i) for i in range(59, -1, -1)]

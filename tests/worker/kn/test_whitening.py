@@ -1,11 +1,14 @@
 """A is one on the fact's keys, and small on what else is said."""
 
+from collections.abc import Mapping
+
+import pytest
 import torch
 from tiny_tasks import tiny_task
 
 from contract.memory import KEPT_TOKENS_PER_TEXT
 from worker.kn import Resident
-from worker.kn.methods.whitening import Direction, Whitened, _direction, whitened
+from worker.kn.methods.whitening import Direction, Whitened, _alike, _direction, whitened
 
 KEY = torch.tensor([[1.0, 1.0, 0.0]])
 ROWS = torch.tensor([[0.0, 1.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 1.0]])
@@ -64,6 +67,43 @@ def test_a_row_that_is_not_counted_is_felt_as_one_that_nobody_told_of() -> None:
 
     assert told.felt(rows)[0] < 0.6
     assert untold.felt(rows)[0] > 0.9
+
+
+def test_prompts_are_as_alike_as_the_least_that_one_feels_of_a_write_to_another() -> None:
+    keys = [{0: torch.tensor([[1.0, 0.0]])}, {0: torch.tensor([[0.5, 3.0]])}]
+
+    def fitted(key: Mapping[int, torch.Tensor]) -> list[Direction]:
+        A = key[0] / key[0].square().sum()
+        return [Direction(0, [4, 5], A, length=2.0, clearness=1.0)]
+
+    assert _alike(keys, fitted) == pytest.approx(0.5 / 9.25)  # the first, of a write to the second
+    assert _alike(keys[:1], fitted) is None
+
+
+def test_a_layer_counts_by_how_far_a_step_goes_in_it() -> None:
+    keys = [{0: torch.tensor([[1.0]]), 1: torch.tensor([[v]])} for v in (1.0, 0.2)]
+
+    def fitted(key: Mapping[int, torch.Tensor]) -> list[Direction]:
+        return [
+            Direction(0, [4], torch.ones(1, 1), length=3.0, clearness=1.0),
+            Direction(1, [4], torch.ones(1, 1), length=0.5, clearness=2.0),
+        ]
+
+    assert _alike(keys, fitted) == pytest.approx((3 * 1.0 + 1 * 0.2) / 4)
+
+
+def test_a_prompt_is_wholly_like_itself_and_less_like_another(llama: Resident) -> None:
+    task = tiny_task(llama)
+    [once] = task.new
+    other = llama.encoder.statement("Ask who lives in the", "Rome")
+
+    same = whitened(task, [once, once], UNITS).alike
+    unlike = whitened(task, [once, other], UNITS).alike
+
+    assert same is not None
+    assert same > 0.98  # 1 % of ridge
+    assert unlike is not None
+    assert unlike < 0.9
 
 
 def test_a_part_has_the_directions_of_a_write_that_nobody_told_of_it(llama: Resident) -> None:

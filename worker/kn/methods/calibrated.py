@@ -69,7 +69,7 @@ class Calibrated:
     def write(self, task: Task, neurons: Sequence[Scored], *, told: Told) -> list[LayerWrite]:
         units = by_layer(scored.neuron for scored in neurons)
         found = whitened(task, task.new, units)
-        margin = self.search.margin(_lead(task))
+        margin = self.search.margin(_lead(task), found.alike)
         wanted = Wanted.of(task.resident, task.new, task.ending, margin)
         kept = Kept.of(task, found, exposure=self.search.exposure)
         task.hold(kept.held)

@@ -9,7 +9,9 @@ held as if they felt it `exposure` times over; the others as they feel it. Every
 at what is held, each time at another part of the references. A step
 (`worker.kn.methods.descent`) follows both pulls.
 The margin is a share of that by which the model was sure of what it said before: more would take
-other facts along, less would not carry over to other phrasings. An answer that leads by the margin
+other facts along, less would not carry over to other phrasings. Of several prompts that are alike
+it is a larger share than of those that differ, which tell more of what a further one would feel.
+An answer that leads by the margin
 from the start is held firmer by one step.
 """
 
@@ -34,6 +36,10 @@ class Search:
     pace: Pace = field(default_factory=Pace)
     most_steps: int = 100
     sureness: float = 0.65  # the margin, as a share of the lead of what the model says unedited
+    unlike: float = 0.75  # prompts that feel so much of a write to another alone, or less, differ
+    unlike_sureness: float = 0.5  # that share, of prompts that differ
+    alike: float = 0.9  # prompts that feel so much or more are alike
+    alike_sureness: float = 1.0  # and that of prompts that are alike
     least_margin: float = 5.0
     most_margin: float = 10.0
     ending_margin: float = 5.5  # of the answer's ending, however sure the model was
@@ -42,10 +48,16 @@ class Search:
     look_every: int = 2  # steps in which what is held is looked at once
     recent: int = 10  # steps over which it is told how fast the answer gains
 
-    def margin(self, lead: float) -> Margin:
-        """For a model that is sure of what it says by `lead` nats."""
-        answer = min(max(self.sureness * lead, self.least_margin), self.most_margin)
+    def margin(self, lead: float, alike: float | None = None) -> Margin:
+        """For a model that is sure of what it says by `lead` nats, and prompts as `alike`."""
+        answer = min(max(self._sureness(alike) * lead, self.least_margin), self.most_margin)
         return Margin(answer, self.ending_margin)
+
+    def _sureness(self, alike: float | None) -> float:
+        if alike is None:
+            return self.sureness
+        share = min(max((alike - self.unlike) / (self.alike - self.unlike), 0.0), 1.0)
+        return self.unlike_sureness + share * (self.alike_sureness - self.unlike_sureness)
 
     def ends(self, stood: Sequence[Standing]) -> bool:
         """Whether there is nothing more to go for, by how the answer stood before each step so far.

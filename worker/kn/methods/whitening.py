@@ -12,7 +12,7 @@ is harmed where it feels much of a write, not by a faint touch: w follows |A x|Â
 so that it is the fourth power that gets small. Protected prompts count many times in C.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -31,6 +31,7 @@ ROUNDS = 3  # of weighing
 ROUNDS_FROM_NEAR = 2  # where A is known from nearly the same texts
 FAINTEST = 0.1  # what w is at least, where its root is 1 in the mean
 GRAM_RIDGE = 0.01
+TINY = 1e-12  # where nothing is felt anywhere
 PROTECTED_WEIGHT = 10.0  # what the protected prompts count in C, where all references count 1
 
 
@@ -71,6 +72,7 @@ class Whitened:
     directions: list[Direction]
     folds: list[Fold]
     said: list[Felt]  # numbered on from the references
+    alike: float | None  # what a prompt feels of a write to another alone, at least; None of one
 
 
 def whitened(
@@ -87,7 +89,9 @@ def whitened(
     reference = activations(task.resident, [*task.references, *task.said], units)
     protected = _protected(task, units)
 
-    def solved(without: Sequence[int], near: Sequence[Direction | None]) -> list[Direction]:
+    def solved(
+        keys: Mapping[int, Tensor], without: Sequence[int], near: Sequence[Direction | None]
+    ) -> list[Direction]:
         counted = ~torch.isin(reference.texts, torch.tensor(without, dtype=torch.long))
         return [
             _direction(
@@ -104,9 +108,11 @@ def whitened(
         ]
 
     n = len(task.references)
-    whole = solved([], [None] * len(units))
+    whole = solved(keys, [], [None] * len(units))
+    each = [{at: _mean_keys([t[at]], units[at]) for at in units} for t in traces]
+    alike = _alike(each, lambda one: solved(one, [], whole))
     parts = parted(n)
-    apart = [solved(part, whole) for part in parts] if len(parts) > 1 else [whole]
+    apart = [solved(keys, part, whole) for part in parts] if len(parts) > 1 else [whole]
     return Whitened(
         whole,
         [
@@ -114,7 +120,31 @@ def whitened(
             for part, directions in zip(parts, apart, strict=True)
         ],
         _most_felt(whole, reference, among=range(n, n + len(task.said))),
+        alike,
     )
+
+
+def _alike(
+    keys: Sequence[Mapping[int, Tensor]],
+    fitted: Callable[[Mapping[int, Tensor]], Sequence[Direction]],
+) -> float | None:
+    """The least that any prompt feels, where its answer begins, of a write to another alone."""
+    if len(keys) < 2:
+        return None
+    felt = []
+    for one in keys:
+        directions = fitted(one)
+        felt += [_felt(directions, other) for other in keys if other is not one]
+    return min(felt)
+
+
+def _felt(directions: Sequence[Direction], keys: Mapping[int, Tensor]) -> float:
+    """How much of a write such keys feel where the answer begins: the mean over layers, each
+    counted by how far a step goes in it."""
+    reach = torch.tensor([d.length * d.clearness for d in directions])
+    felt = torch.tensor([(d.A[0] @ keys[d.layer][0]).item() for d in directions])
+    mean: float = ((reach * felt).sum() / reach.sum().clamp_min(TINY)).item()
+    return mean
 
 
 def _protected(task: Task, units: Mapping[int, list[int]]) -> dict[int, Tensor]:
