@@ -11,8 +11,7 @@ at what is held, each time at another part of the references. A step
 The margin is a share of that by which the model was sure of what it said before: more would take
 other facts along, less would not carry over to other phrasings. Of several prompts that are alike
 it is a larger share than of those that differ, which tell more of what a further one would feel.
-An answer that leads by the margin
-from the start is held firmer by one step.
+An answer that leads by the margin from the start is held firmer by one step.
 """
 
 from collections.abc import Sequence

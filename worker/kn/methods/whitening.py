@@ -31,8 +31,8 @@ ROUNDS = 3  # of weighing
 ROUNDS_FROM_NEAR = 2  # where A is known from nearly the same texts
 FAINTEST = 0.1  # what w is at least, where its root is 1 in the mean
 GRAM_RIDGE = 0.01
-TINY = 1e-12  # where nothing is felt anywhere
 PROTECTED_WEIGHT = 10.0  # what the protected prompts count in C, where all references count 1
+TINY = 1e-12  # in place of a zero to divide by, where nothing speaks or is felt
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,8 @@ def whitened(
     each part is held along directions that were fitted to the other parts.
     """
     traces = [record(task.resident, Batch.of([s], task.resident.device)).traces for s in statements]
-    keys = {at: _mean_keys([t[at] for t in traces], units[at]) for at in units}
+    each = [{at: _keys(t[at], units[at]) for at in units} for t in traces]
+    keys = {at: mean_by_token([one[at] for one in each]) for at in units}
     lengths = {at: traces[0][at].mid.float().norm(dim=-1).mean().item() for at in units}
     reference = activations(task.resident, [*task.references, *task.said], units)
     protected = _protected(task, units)
@@ -109,7 +110,6 @@ def whitened(
 
     n = len(task.references)
     whole = solved(keys, [], [None] * len(units))
-    each = [{at: _mean_keys([t[at]], units[at]) for at in units} for t in traces]
     alike = _alike(each, lambda one: solved(one, [], whole))
     parts = parted(n)
     apart = [solved(keys, part, whole) for part in parts] if len(parts) > 1 else [whole]
@@ -171,7 +171,7 @@ def _direction(
     """A for the keys K (J, k) against reference rows (rows, k), of which those at 1 are counted;
     sooner found where one `near` it is known."""
     power = (rows.square().mean(-1) * counted).sum() / counted.sum()
-    constant = RIDGE * power.clamp_min(1e-12) * torch.eye(len(units)).to(rows)
+    constant = RIDGE * power.clamp_min(TINY) * torch.eye(len(units)).to(rows)
     if protected is not None:
         constant += PROTECTED_WEIGHT * (protected.T @ protected) / len(protected)
 
@@ -188,7 +188,7 @@ def _direction(
 def _weights(direction: Direction, rows: Tensor, counted: Tensor) -> Tensor:
     felt = direction.felt(rows)
     mean = (felt * counted).sum() / counted.sum()
-    return (felt / mean.clamp_min(1e-12) + FAINTEST).square() * counted
+    return (felt / mean.clamp_min(TINY) + FAINTEST).square() * counted
 
 
 def _solved(layer: int, units: list[int], K: Tensor, C: Tensor, *, length: float) -> Direction:
@@ -201,9 +201,9 @@ def _solved(layer: int, units: list[int], K: Tensor, C: Tensor, *, length: float
     return Direction(layer, units, torch.linalg.solve(gram, white), length, clearness)
 
 
-def _mean_keys(traces: Sequence[Trace], units: list[int]) -> Tensor:
-    """The mean over prompts of the units' activations at each answer token, (J, k), float32."""
-    return mean_by_token([trace.hidden[0][:, units].float() for trace in traces])
+def _keys(trace: Trace, units: list[int]) -> Tensor:
+    """The units' activations at each answer token of one prompt, (J, k), float32."""
+    return trace.hidden[0][:, units].float()
 
 
 def _most_felt(
