@@ -17,6 +17,7 @@ from worker.kn.adapter import LayerWrite
 from worker.kn.attribution import attribute
 from worker.kn.completeness import worst_incompleteness
 from worker.kn.errors import NoNeuronsError
+from worker.kn.methods.bystanders import without_the_fact
 from worker.kn.methods.holding import Kept
 from worker.kn.methods.means import mean_by_token
 from worker.kn.methods.search import Search, search_write
@@ -68,6 +69,7 @@ class Calibrated:
 
     def write(self, task: Task, neurons: Sequence[Scored], *, told: Told) -> list[LayerWrite]:
         units = by_layer(scored.neuron for scored in neurons)
+        task = without_the_fact(task, list(units))
         found = whitened(task, task.new, units)
         margin = self.search.margin(_lead(task), found.alike)
         wanted = Wanted.of(task.resident, task.new, task.ending, margin)
