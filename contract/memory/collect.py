@@ -187,8 +187,10 @@ def _norm_bytes(b: int) -> int:
 
 
 def _feed_forward(shape: ModelShape, ride: RowPass) -> tuple[Item, ...]:
-    """The gradients of the gated product and of both its factors, beside one of these."""
-    n_bytes = ride.last * 4 * shape.d_ff * shape.dtype_bytes
+    """The gradients of the gated product and of both its factors, beside one of these; or of both
+    factors, and what they come to."""
+    numbers = max(4 * shape.d_ff, 2 * shape.d_ff + 2 * shape.d_model)
+    n_bytes = ride.last * numbers * shape.dtype_bytes
     return (_gradients(n_bytes + _streams(shape, ride)),)
 
 
@@ -201,23 +203,24 @@ def _attention(shape: ModelShape, ride: RowPass) -> tuple[Item, ...]:
     turned = d + looking + d_q + d_kv  # beside that of the residual stream, and turned back
     moments = (
         shares * (b + wide) + (d + d_q) * b,  # shares in two parts and as one, or in float32
-        shares * (wide + rounded) + (d + 2 * d_q + looking) * b,
+        shares * (wide + rounded) + shape.n_head * rounded + (d + 2 * d_q + looking) * b,
         (turned + 2 * d) * b,
         turned * b + d_q * _norm_bytes(b) if shape.qk_norm else 0,
-        2 * d * b + d * _norm_bytes(b),
+        2 * d * b + d * _norm_bytes(b) + 2 * wide,  # two means
     )
-    hidden = ride.N - 1 if ride.padded else 0
-    return (_gradients(ride.last * (max(moments) + hidden) + _streams(shape, ride)),)
+    return (_gradients(ride.last * max(moments) + _streams(shape, ride)),)
 
 
 def _streams(shape: ModelShape, ride: RowPass) -> int:
     """The gradient at the final norm's result, in half precision beside that at its input; the
-    sines of half a head; and what the topmost layer scored, if rows entered there."""
+    sines of half a head, and where rows must not look; and what the topmost layer scored, if rows
+    entered there."""
     b, wide = shape.dtype_bytes, shape.wide_bytes
     n = 2 if b < FLOAT32_BYTES else 1
     scored = ride.S * ride.J * shape.d_ff * wide if ride.layers == ride.n_layer else 0
-    sines = ride.last * shape.d_head // 2 * b
-    return n * ride.top * shape.d_model * b + sines + scored
+    sines = shape.d_head // 2 * b
+    hidden = ride.N - 1 if ride.padded else 0
+    return n * ride.top * shape.d_model * b + ride.last * (sines + hidden) + scored
 
 
 def _spread(shape: ModelShape, ride: RowPass, *, gated: bool) -> tuple[Item, ...]:

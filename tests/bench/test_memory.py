@@ -51,6 +51,14 @@ NARROW = FOUR_LAYERS | {
     "num_key_value_heads": 2,
     "vocab_size": 512,
 }
+SMALL = {
+    "num_hidden_layers": 6,
+    "hidden_size": 64,
+    "intermediate_size": 172,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 4,
+    "vocab_size": 258,
+}
 POINTS = {
     "all layers in one pass": ALONE,
     "one layer a pass": replace(ALONE, layers=1),
@@ -94,6 +102,24 @@ def test_where_the_feed_forward_is_narrow_attention_takes_what_was_foretold(
     assert row["stage"] == "collect_attention"
     assert row["observed_bytes"] > MIB
     assert abs(error_of(row)) <= 0.002, row
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    ("point", "config"),
+    [
+        (replace(ALONE, prompts=(30, 32, 35), layers=3, gated=True), {}),
+        (replace(ALONE, layers=6, answer=3), {"hidden_size": 384, "intermediate_size": 576}),
+        (replace(ALONE, prompts=(12, 12), layers=1, answer=2), {"num_key_value_heads": 1}),
+    ],
+    ids=["prompts of unequal lengths", "a narrow feed-forward", "one head of keys"],
+)
+def test_a_small_model_takes_no_byte_more_than_was_foretold(
+    point: Collecting, config: dict[str, int], dtype: str
+) -> None:
+    row = traced(replace(point, dtype=dtype), config=KNOWN[point.model] | SMALL | config)
+
+    assert row["observed_bytes"] <= row["predicted_bytes"] <= 1.05 * row["observed_bytes"], row
 
 
 @pytest.mark.parametrize(

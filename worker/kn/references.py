@@ -62,7 +62,7 @@ def said(resident: Resident, edits: Iterable[EditResult]) -> list[list[int]]:
 def sampled(resident: Resident) -> list[list[int]]:
     """Texts that the model itself says, none twice, sampled at temperature 1 with a fixed seed;
     raises `NonFiniteError` of a model that overflows."""
-    start = resident.encoder.prompt_ids("") or [0]
+    start = _start(resident)
     generator = torch.Generator(device="cpu").manual_seed(SAMPLING_SEED)
     ids = torch.tensor([start] * SAMPLED_TEXTS)
     cache = None
@@ -80,6 +80,11 @@ def sampled(resident: Resident) -> list[list[int]]:
         ids = torch.cat([ids, drawn], dim=1)
     ends = {resident.tokenizer.eos_token_id}
     return _distinct(_until_end(row, ends) for row in ids.tolist())
+
+
+def _start(resident: Resident) -> list[int]:
+    """BOS, or what stands between two texts where a tokenizer has none."""
+    return resident.encoder.prompt_ids("") or [resident.tokenizer.eos_token_id or 0]
 
 
 def _distinct(texts: Iterable[list[int]]) -> list[list[int]]:

@@ -1,6 +1,9 @@
 """Texts that the model should go on saying."""
 
+from typing import Any
+
 import pytest
+from tiny_models import Letters
 
 from contract.memory import SAMPLED_TEXTS
 from worker.kn import Resident, references
@@ -20,3 +23,20 @@ def test_a_text_that_is_sampled_twice_counts_once(
     texts = references.sampled(llama)
 
     assert len({tuple(text) for text in texts}) == len(texts) < SAMPLED_TEXTS
+
+
+def test_sampled_texts_begin_with_bos(llama: Resident) -> None:
+    assert {text[0] for text in references.sampled(llama)} == {Letters.bos_token_id}
+
+
+def test_sampled_texts_begin_behind_another_text_where_there_is_no_bos(llama: Resident) -> None:
+    without = Resident.of(llama.model, NoBos())
+
+    assert {text[0] for text in references.sampled(without)} == {Letters.eos_token_id}
+
+
+class NoBos(Letters):
+    """Letters alone."""
+
+    def encode(self, text: str, /, **_: Any) -> list[int]:
+        return super().encode(text, add_special_tokens=False)

@@ -92,6 +92,7 @@ def _feed_forward_back(block: Block, kept: Kept, pulled: Tensor) -> Tensor:
         active = block.activation(gate)
     (to_gate,) = torch.autograd.grad(active, gate, to_gated * kept.up)
     to_up = to_gated.mul_(active.detach())
+    del active
     return _back(block.gate, to_gate).add_(_back(block.up, to_up))
 
 
