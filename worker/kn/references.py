@@ -83,8 +83,11 @@ def sampled(resident: Resident) -> list[list[int]]:
 
 
 def _start(resident: Resident) -> list[int]:
-    """BOS, or what stands between two texts where a tokenizer has none."""
-    return resident.encoder.prompt_ids("") or [resident.tokenizer.eos_token_id or 0]
+    """BOS, or what stands between two texts where a tokenizer has none that the model knows."""
+    end = resident.tokenizer.eos_token_id
+    if not isinstance(end, int) or end >= resident.encoder.n_vocab:
+        end = 0
+    return resident.encoder.prompt_ids("") or [end]
 
 
 def _distinct(texts: Iterable[list[int]]) -> list[list[int]]:

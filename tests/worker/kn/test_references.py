@@ -35,6 +35,17 @@ def test_sampled_texts_begin_behind_another_text_where_there_is_no_bos(llama: Re
     assert {text[0] for text in references.sampled(without)} == {Letters.eos_token_id}
 
 
+@pytest.mark.parametrize("end", [None, 131, [2, 3]])
+def test_sampled_texts_begin_with_token_0_where_the_model_knows_no_end(
+    llama: Resident, end: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(NoBos, "eos_token_id", end)
+
+    start = references._start(Resident.of(llama.model, NoBos()))
+
+    assert start == [0]
+
+
 class NoBos(Letters):
     """Letters alone."""
 

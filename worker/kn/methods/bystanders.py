@@ -56,7 +56,7 @@ def subject_word(resident: Resident, statement: Statement, layers: Sequence[int]
 
 def _saying(texts: Texts, words: Iterable[str], resident: Resident) -> Texts:
     """The texts that say any of the words, blank ones aside."""
-    wanted = [word for word in words if word]
+    wanted = [word.strip() for word in words if word.strip()]
     return [text for text in texts if any(word in _decoded(resident, text) for word in wanted)]
 
 
