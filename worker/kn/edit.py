@@ -40,6 +40,7 @@ class Edit:
     request: EditRequest
     references: Sequence[Sequence[int]]
     said: Sequence[Sequence[int]]  # what kept edits made the model say
+    kept_rank: int
     base: Adapter | None
     pad_rank: int | None
     allowance: Allowance
@@ -84,6 +85,7 @@ class Edit:
             ending=own.ending,
             references=self.references,
             said=self.said,
+            written=self.kept_rank + (self.base.rank if self.base else 0),
             layers_per_pass=self.allowance.layers,
             riding=self.allowance.riding,
             attributing=self.allowance.attributing,

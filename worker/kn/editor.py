@@ -136,6 +136,7 @@ class Editor:
                 request=request,
                 references=self._references,
                 said=self._said(),
+                kept_rank=sum(edit.adapter.rank for edit in self.kept),
                 base=base,
                 pad_rank=pad_rank,
                 allowance=allowance,
@@ -189,8 +190,10 @@ class Editor:
         """Leave an edit in the resident weights, on top of those kept before.
 
         The adapter is added to whatever the weights are now; one made while others are kept is
-        measured with them and without them says something else. Raises `AlreadyKeptError`, and
-        `NoChangeError` or `NonFiniteError` where nothing or too much comes of it.
+        measured with them and without them says something else. The more is kept, the less sure
+        a later edit from a prompt alone is made, as what edits cost other facts adds up. Raises
+        `AlreadyKeptError`, and `NoChangeError` or `NonFiniteError` where nothing or too much comes
+        of it.
         """
         self._layers.add(result)
 

@@ -23,6 +23,7 @@ class Task:
     `own_ids` are the old answer's tokens where it is the model's own, which may be no word after a
     space; `ending` is the token with which the model ends it, where it is seen to end it.
     `references` are texts to be left alone, and `said` what kept edits made the model say, as ids.
+    `written` is the rank of all edits that the weights carry, a base's among them.
     """
 
     resident: Resident
@@ -37,6 +38,7 @@ class Task:
     walking: Callable[[int], None] = lambda tokens: None  # told of a prompt to be run; may raise
     hold: Callable[[Sequence[Held]], None] = lambda held: None  # told what is held; may raise
     said: Sequence[Sequence[int]] = ()
+    written: int = 0
 
     @property
     def path(self) -> Path:

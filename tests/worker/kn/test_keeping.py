@@ -1,7 +1,7 @@
 """Edits that are kept in the resident weights, and taken back out of them."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,10 @@ from worker.kn import (
     Resident,
 )
 from worker.kn.adapter import Adapter, LayerWrite
+from worker.kn.edit import RECIPES
+from worker.kn.methods.calibrated import Calibrated
+from worker.kn.neuron import Scored
+from worker.kn.recipe import Task, Told
 from worker.kn.references import said
 from worker.kn.weights import edited
 
@@ -65,6 +69,26 @@ def test_what_a_kept_edit_says_is_held_by_later_ones() -> None:
         assert "Rome" in text
     assert work.protected == tuple(len(ids) for ids in texts)
     assert said(editor.resident, editor.kept) == []
+
+
+def test_an_edit_is_told_how_much_is_written_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    ranks: list[int] = []
+
+    class Telling(Calibrated):
+        def write(self, task: Task, neurons: Sequence[Scored], *, told: Told) -> list[LayerWrite]:
+            ranks.append(task.written)
+            return super().write(task, neurons, told=told)
+
+    monkeypatch.setitem(RECIPES, Method.CALIBRATED, Telling())
+    editor = _editor(torch.float32)
+    request = replace(REQUEST, method=Method.CALIBRATED)
+    first = editor.edit(request)
+    with editor.applied(first):
+        editor.edit(replace(request, target_new="Oslo"))
+    editor.edit(replace(request, target_new="Oslo"), base=first.adapter)
+
+    assert first.adapter.rank > 0
+    assert ranks == [0, first.adapter.rank, first.adapter.rank]
 
 
 def test_the_kept_weights_are_those_that_were_measured() -> None:

@@ -14,11 +14,21 @@ def test_a_search_ends_where_all_lead_by_the_margin() -> None:
 
 
 def test_the_margin_follows_how_sure_the_model_was_within_bounds() -> None:
-    search = Search(ending_margin=4.0)
+    search = Search(first_sureness=0.7, most_margin=10.0, ending_margin=4.0)
 
-    assert search.margin(10.0) == pytest.approx((6.5, 4.0))
+    assert search.margin(10.0) == pytest.approx((7.0, 4.0))
     assert search.margin(0.1) == (5.0, 4.0)
     assert search.margin(50.0) == (10.0, 4.0)
+
+
+def test_the_first_edit_has_the_largest_margin_and_the_hundredth_hardly_more_than_its_share() -> (
+    None
+):
+    search = Search(sureness=0.6, first_sureness=0.9, to_half=10)
+
+    margins = [search.margin(10.0, written=ranks).answer for ranks in (0, 10, 20, 290)]
+
+    assert margins == pytest.approx([9.0, 7.5, 7.0, 6.1])
 
 
 def test_prompts_that_are_alike_need_a_larger_margin_than_prompts_that_differ() -> None:

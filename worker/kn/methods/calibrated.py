@@ -71,7 +71,7 @@ class Calibrated:
         units = by_layer(scored.neuron for scored in neurons)
         task = without_the_fact(task, list(units))
         found = whitened(task, task.new, units)
-        margin = self.search.margin(_lead(task), found.alike)
+        margin = self.search.margin(_lead(task), found.alike, written=task.written)
         wanted = Wanted.of(task.resident, task.new, task.ending, margin)
         kept = Kept.of(task, found, exposure=self.search.exposure)
         task.hold(kept.held)

@@ -11,6 +11,8 @@ at what is held, each time at another part of the references. A step
 The margin is a share of that by which the model was sure of what it said before: more would take
 other facts along, less would not carry over to other phrasings. Of several prompts that are alike
 it is a larger share than of those that differ, which tell more of what a further one would feel.
+From a prompt alone it is largest for a first edit, since what edits cost other facts adds up: with
+so many ranks `written` before, sureness + (first_sureness − sureness) / (1 + written / to_half).
 An answer that leads by the margin from the start is held firmer by one step.
 """
 
@@ -34,9 +36,11 @@ class Search:
 
     pace: Pace = field(default_factory=Pace)
     most_steps: int = 100
-    sureness: float = 0.65  # the margin, as a share of the lead of what the model says unedited
+    sureness: float = 0.6  # the margin, as a share of the lead of what the model says unedited
+    first_sureness: float = 0.85  # that share where nothing is written yet
+    to_half: int = 10  # ranks after which half of the difference is gone
     unlike: float = 0.75  # prompts that feel so much of a write to another alone, or less, differ
-    unlike_sureness: float = 0.5  # that share, of prompts that differ
+    unlike_sureness: float = 0.5  # the share, of prompts that differ
     alike: float = 0.9  # prompts that feel so much or more are alike
     alike_sureness: float = 1.0  # and that of prompts that are alike
     least_margin: float = 5.0
@@ -47,14 +51,18 @@ class Search:
     look_every: int = 2  # steps in which what is held is looked at once
     recent: int = 10  # steps over which it is told how fast the answer gains
 
-    def margin(self, lead: float, alike: float | None = None) -> Margin:
-        """For a model that is sure of what it says by `lead` nats, and prompts as `alike`."""
-        answer = min(max(self._sureness(alike) * lead, self.least_margin), self.most_margin)
+    def margin(self, lead: float, alike: float | None = None, *, written: int = 0) -> Margin:
+        """For a model that is sure of what it says by `lead` nats, and prompts as `alike`, on top
+        of so many ranks that are `written` already."""
+        share = self._sure_alone(written) if alike is None else self._sure_of_several(alike)
+        answer = min(max(share * lead, self.least_margin), self.most_margin)
         return Margin(answer, self.ending_margin)
 
-    def _sureness(self, alike: float | None) -> float:
-        if alike is None:
-            return self.sureness
+    def _sure_alone(self, written: int) -> float:
+        more = (self.first_sureness - self.sureness) / (1 + written / self.to_half)
+        return self.sureness + more
+
+    def _sure_of_several(self, alike: float) -> float:
         share = min(max((alike - self.unlike) / (self.alike - self.unlike), 0.0), 1.0)
         return self.unlike_sureness + share * (self.alike_sureness - self.unlike_sureness)
 
