@@ -14,16 +14,14 @@ def test_a_search_ends_where_all_lead_by_the_margin() -> None:
 
 
 def test_the_margin_follows_how_sure_the_model_was_within_bounds() -> None:
-    search = Search(first_sureness=0.7, most_margin=10.0, ending_margin=4.0)
+    search = Search(first_sureness=0.7, ending_margin=4.0)
 
     assert search.margin(10.0) == pytest.approx((7.0, 4.0))
     assert search.margin(0.1) == (5.0, 4.0)
     assert search.margin(50.0) == (10.0, 4.0)
 
 
-def test_the_first_edit_has_the_largest_margin_and_the_hundredth_hardly_more_than_its_share() -> (
-    None
-):
+def test_from_a_prompt_alone_the_margin_falls_with_what_is_written_before() -> None:
     search = Search(sureness=0.6, first_sureness=0.9, to_half=10)
 
     margins = [search.margin(10.0, written=ranks).answer for ranks in (0, 10, 20, 290)]
