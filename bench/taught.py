@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from transformers import PreTrainedTokenizerFast
+
+from bench.byte_level import byte_level_tokenizer
 from bench.made_up import N_PHRASING, World
 from worker.demo.folder import holds, publish
 from worker.demo.making import teach
@@ -28,13 +31,15 @@ class Pupil:
     name: str
     world: World
     recipe: Recipe
+    byte_level: int | None = None  # the words of its vocabulary; None: a word is one token
 
     def seeded(self, seed: int) -> "Pupil":
         """The same kind in another world, with other weights to begin from."""
-        return Pupil(
-            f"{self.name}:{seed}",
-            replace(self.world, seed=seed),
-            replace(self.recipe, seed=100 + seed),
+        return replace(
+            self,
+            name=f"{self.name}:{seed}",
+            world=replace(self.world, seed=seed),
+            recipe=replace(self.recipe, seed=100 + seed),
         )
 
     @property
@@ -46,9 +51,19 @@ class Pupil:
         ]
 
     @property
+    def tokenizer(self) -> PreTrainedTokenizerFast | None:
+        """One of bytes, or None for that of the demo model."""
+        if self.byte_level is None:
+            return None
+        sentences = (f"{prompt} {answer}." for prompt, answer in self.examples)
+        return byte_level_tokenizer(sentences, n_vocab=self.byte_level)
+
+    @property
     def digest(self) -> str:
         """A digest of all that the weights are made from."""
         made_from = [asdict(self.recipe), self.examples]
+        if self.byte_level is not None:
+            made_from.append(self.byte_level)
         return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
 
     @property
@@ -83,11 +98,20 @@ ALL = ",".join(pupil.name for pupil in PUPILS)
 GROUPED = Pupil("grouped", World(seed=24), _recipe(seed=124, preceded=0.0, n_kv_head=2))
 """As `plain`, with two heads of keys and values for six of queries."""
 
+BYTES = Pupil(
+    "bytes",
+    World(seed=25, longest=2),
+    _recipe(seed=125, preceded=0.0, n_kv_head=2),
+    byte_level=1000,
+)
+"""As `grouped`, with a tokenizer to which a word is another at the beginning of a text; words are
+two or three tokens, and objects up to two words."""
+
 
 def make(pupil: Pupil, *, progress: Progress) -> Path:
     """Its directory, filled unless it is already; raises `ForgottenFactsError`."""
     if not holds(pupil.directory, pupil.digest):
-        taught = teach(pupil.examples, pupil.recipe, progress=progress)
+        taught = teach(pupil.examples, pupil.recipe, progress=progress, tokenizer=pupil.tokenizer)
 
         def write(directory: Path) -> None:
             taught.model.save_pretrained(directory)
@@ -99,7 +123,7 @@ def make(pupil: Pupil, *, progress: Progress) -> Path:
 
 def pupils_named(names: str) -> Iterator[Pupil]:
     """The pupils of a list with commas."""
-    kinds = {pupil.name: pupil for pupil in (*PUPILS, GROUPED)}
+    kinds = {pupil.name: pupil for pupil in (*PUPILS, GROUPED, BYTES)}
     for name in names.split(","):
         kind, _, seed = name.partition(":")
         yield kinds[kind].seeded(int(seed)) if seed else kinds[kind]

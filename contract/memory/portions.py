@@ -10,6 +10,7 @@ HEAD_CHUNK_WORDS = 2048
 SAMPLED_TEXTS, SAMPLED_TOKENS = 384, 24
 REFERENCE_TOKENS_PER_BATCH = 2048
 KEPT_TEXTS, KEPT_TOKENS_PER_TEXT = 16, 32  # so many texts of a part of the references are held
+RESPELLED_TOKENS = 8  # so many more may a prompt have with its subject spelled the other way
 KEPT_SAYINGS = 16  # and so many of what edits that are kept in the weights say
 FEWEST_NEW_TOKENS = 12
 REFERENCE_PARTS = 4

@@ -9,6 +9,7 @@ from contract.memory.layers import kept_token_bytes, passing_bytes
 from contract.memory.portions import (
     KEPT_TEXTS,
     KEPT_TOKENS_PER_TEXT,
+    RESPELLED_TOKENS,
     STATEMENTS_PER_PASS,
 )
 from contract.memory.shape import FLOAT32_BYTES, ModelShape
@@ -56,29 +57,35 @@ def _walk(shape: ModelShape, tokens: int) -> Iterator[Stage]:
 
 
 def _whitening(shape: ModelShape, work: Workload) -> Iterator[Stage]:
-    chosen, b = chosen_of(shape, work), shape.dtype_bytes
-    texts = work.references
-    traces = Item(
+    chosen, texts = chosen_of(shape, work), work.references
+    answers = [sequence.answer_tokens for sequence in work.written]
+    keys = Item(
+        name="keys",
+        n_bytes=sum(answers) * chosen.neurons * FLOAT32_BYTES,
+        depends_on="prompts, answer tokens, max_neurons",
+    )
+    trace = Item(
         name="traces",
-        n_bytes=sum(s.answer_tokens for s in work.written)
+        n_bytes=max(answers)
         * (2 * shape.d_model + 3 * shape.d_ff)
         * shape.n_layer
-        * b,
-        depends_on="prompts, answer tokens",
+        * shape.dtype_bytes,
+        depends_on="answer tokens",
     )
-    longest = max(sequence.tokens for sequence in work.written)
+    longest = max(sequence.tokens for sequence in work.written) + RESPELLED_TOKENS
     cache = Item(
         name="prefix_cache",
-        n_bytes=2 * longest * shape.d_kv * shape.n_layer * b,
+        n_bytes=2 * longest * shape.d_kv * shape.n_layer * shape.dtype_bytes,
         depends_on="prompt tokens",
     )
-    yield Stage(name="write_record", items=(traces, cache, _passing(shape, longest)))
+    yield Stage(name="write_record", items=(keys, trace, cache, _passing(shape, longest)))
+    keys = replace(keys, n_bytes=(sum(answers) + max(answers)) * chosen.neurons * FLOAT32_BYTES)
     rows = texts.tokens * chosen.neurons * FLOAT32_BYTES
     yield Stage(
         name="write_references",
-        items=(traces, _collected(rows), _passing(shape, texts.at_once)),
+        items=(keys, _collected(rows), _passing(shape, texts.at_once)),
     )
-    yield Stage(name="write_gathered", items=(traces, _collected(2 * rows)))
+    yield Stage(name="write_gathered", items=(keys, _collected(2 * rows)))
     square = chosen.widest**2 * FLOAT32_BYTES
     weighed = texts.tokens * chosen.widest * FLOAT32_BYTES
     solving = Item(
@@ -87,7 +94,7 @@ def _whitening(shape: ModelShape, work: Workload) -> Iterator[Stage]:
         depends_on="max_neurons, reference tokens",
     )
     solved = _directions(shape, work, moving=0)
-    yield Stage(name="write_solve", items=(traces, _collected(rows), solved, solving))
+    yield Stage(name="write_solve", items=(keys, _collected(rows), solved, solving))
 
 
 def _collected(n_bytes: int) -> Item:

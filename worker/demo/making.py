@@ -50,10 +50,20 @@ def digest_of(recipe: Recipe, examples: Sequence[Example]) -> str:
     return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
 
 
-def teach(examples: Sequence[Example], recipe: Recipe, *, progress: Progress) -> Taught:
-    """Train until every answer is right, with a few short lessons more where need be."""
-    texts = [text for example in examples for text in example]
-    tokenizer = build_tokenizer(words_in([*texts, *recipe.openers]))
+def teach(
+    examples: Sequence[Example],
+    recipe: Recipe,
+    *,
+    progress: Progress,
+    tokenizer: PreTrainedTokenizerFast | None = None,
+) -> Taught:
+    """Train until every answer is right, with a few short lessons more where need be.
+
+    The tokenizer is one for the words of the examples, unless another is given.
+    """
+    if tokenizer is None:
+        texts = [text for example in examples for text in example]
+        tokenizer = build_tokenizer(words_in([*texts, *recipe.openers]))
     model = build_model(recipe, tokenizer)
     lesson = recipe
     for _ in range(1 + _LESSONS_MORE):

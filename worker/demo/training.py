@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from random import Random
 from typing import NamedTuple
 
@@ -156,14 +157,13 @@ def draw_batches(
 
 
 def encode_example(tokenizer: PreTrainedTokenizerFast, example: Example, ending: str) -> Sentence:
-    """Encode the parts on their own; words begin with their space, so the ids only join up."""
-    answer = tokenizer.encode(example.answer, add_special_tokens=False)
-    ended = tokenizer.encode(example.answer + ending, add_special_tokens=False)
-    return Sentence(
-        prompt=tokenizer.encode(example.prompt, add_special_tokens=False),
-        answer=answer,
-        ending=ended[len(answer) :],
+    """The parts as they are written together; words begin with their space, so none reaches over
+    the end of another."""
+    parts = (example.prompt, f" {example.answer}", ending)
+    prompt, answered, ended = (
+        tokenizer.encode(text, add_special_tokens=False) for text in accumulate(parts)
     )
+    return Sentence(prompt=prompt, answer=answered[len(prompt) :], ending=ended[len(answered) :])
 
 
 def pad_batch(

@@ -26,16 +26,12 @@ class OwnAnswer:
         else before the first mark. Where it begins with a mark, nothing is known of its end.
         """
         n = _known_length(resident, request, reply.ids) or _unmarked_length(resident, reply.ids)
-        if not _text(resident, reply.ids[:n]):
+        if not resident.encoder.text(reply.ids[:n]):
             n = len(reply.ids)
         wanted = len(resident.encoder.answer_ids(request.prompt, request.target_new))
         ids = reply.ids[: min(n, wanted)]
         ends = n < len(reply.ids) and _is_mark(resident, reply.ids[n])
-        return cls(ids, _text(resident, ids), reply.ids[n] if ends else None)
-
-
-def _text(resident: Resident, ids: Sequence[int]) -> str:
-    return resident.tokenizer.decode(ids, skip_special_tokens=True).strip()
+        return cls(ids, resident.encoder.text(ids), reply.ids[n] if ends else None)
 
 
 def _known_length(resident: Resident, request: EditRequest, ids: Sequence[int]) -> int | None:

@@ -131,11 +131,29 @@ class Encoder:
             raise UnreachableTargetError(answer)
         return added
 
+    def spellings(self, word: str) -> tuple[list[int], list[int]] | None:
+        """The ids of a word after a space and at a text's beginning, where these differ: to some
+        tokenizers a space belongs to the word after it, to others each text begins with one."""
+        try:
+            first = self.prompt_ids(word)[len(self.prompt_ids("")) :]
+            spaced = self.answer_ids("a", word)
+        except (BadRequestError, UnreachableTargetError):
+            return None
+        return (spaced, first) if first and first != spaced else None
+
+    def text(self, ids: Sequence[int]) -> str:
+        """What ids say, without special tokens, and without white space around it."""
+        return self.tokenizer.decode(ids, skip_special_tokens=True).strip()
+
     def statement(self, prompt: str, answer: str) -> Statement:
         """The prompt followed by the answer; raises `PromptTooLongError`."""
         return self.checked(Statement.of(self.prompt_ids(prompt), self.answer_ids(prompt, answer)))
 
+    def has_room(self, statement: Statement) -> bool:
+        """Whether the model can run it, and say one token more."""
+        return len(statement.ids) + 1 <= self.most_tokens
+
     def checked(self, statement: Statement) -> Statement:
-        if len(statement.ids) + 1 > self.most_tokens:
+        if not self.has_room(statement):
             raise PromptTooLongError(len(statement.ids) + 1, most=self.most_tokens)
         return statement

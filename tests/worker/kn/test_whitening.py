@@ -9,6 +9,7 @@ from tiny_tasks import tiny_task
 from contract.memory import KEPT_TOKENS_PER_TEXT
 from worker.kn import Resident
 from worker.kn.methods.whitening import Direction, Whitened, _alike, _direction, whitened
+from worker.kn.statement import Statement
 
 KEY = torch.tensor([[1.0, 1.0, 0.0]])
 ROWS = torch.tensor([[0.0, 1.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 1.0]])
@@ -97,13 +98,30 @@ def test_a_prompt_is_wholly_like_itself_and_less_like_another(llama: Resident) -
     [once] = task.new
     other = llama.encoder.statement("Ask who lives in the", "Rome")
 
-    same = whitened(task, [once, once], UNITS).alike
-    unlike = whitened(task, [once, other], UNITS).alike
+    same = whitened(task, [[once], [once]], UNITS).alike
+    unlike = whitened(task, [[once], [other]], UNITS).alike
 
     assert same is not None
     assert same > 0.98  # 1 % of ridge
     assert unlike is not None
     assert unlike < 0.9
+
+
+def test_two_spellings_of_a_prompt_feel_the_write_in_full_together(llama: Resident) -> None:
+    task = tiny_task(llama)
+    [given] = task.new
+    other = llama.encoder.statement("Thecapital is", "Rome")
+
+    with llama.frozen():
+        keys = [whitened(task, [[one]], UNITS) for one in (given, other)]
+        both = whitened(task, [[given, other]], UNITS)
+
+    assert both.alike is None
+    for at, direction in enumerate(both.directions):
+        one, two = (_key(llama, statement, direction) for statement in (given, other))
+        felt = (direction.A @ one.T, direction.A @ two.T)
+        assert torch.allclose((felt[0] + felt[1]) / 2, torch.eye(len(one)), atol=0.05)
+        assert (keys[0].directions[at].A @ two.T).diagonal().min() < felt[1].diagonal().min()
 
 
 def test_a_part_has_the_directions_of_a_write_that_nobody_told_of_it(llama: Resident) -> None:
@@ -145,6 +163,17 @@ def test_a_single_reference_is_held_along_the_write_itself(llama: Resident) -> N
     assert found.folds[0].directions is found.directions
 
 
+@torch.no_grad()
+def _key(resident: Resident, statement: Statement, direction: Direction) -> torch.Tensor:
+    """What the direction's units do at the answer tokens, (J, k)."""
+    seen: list[torch.Tensor] = []
+    block = resident.blocks[direction.layer]
+    handle = block.down.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    resident.decoder(input_ids=torch.tensor([statement.ids]))
+    handle.remove()
+    return seen[0][0, list(statement.positions)][:, direction.units]
+
+
 def _likeness(directions: list[Direction], others: list[Direction]) -> float:
     """The least cosine over the layers."""
     cosines = [
@@ -159,4 +188,4 @@ def _whitened(
 ) -> Whitened:
     task = tiny_task(resident, references=references, said=said or ())
     with resident.frozen():
-        return whitened(task, task.new, UNITS)
+        return whitened(task, [[s] for s in task.new], UNITS)

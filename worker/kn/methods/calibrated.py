@@ -21,6 +21,8 @@ from worker.kn.methods.bystanders import without_the_fact
 from worker.kn.methods.holding import Kept
 from worker.kn.methods.means import mean_by_token
 from worker.kn.methods.search import Search, search_write
+from worker.kn.methods.spelling import spelled
+from worker.kn.methods.subject import Subject
 from worker.kn.methods.wanted import Wanted
 from worker.kn.methods.whitening import whitened
 from worker.kn.neuron import Scored, by_layer, coarse, strongest
@@ -69,8 +71,10 @@ class Calibrated:
 
     def write(self, task: Task, neurons: Sequence[Scored], *, told: Told) -> list[LayerWrite]:
         units = by_layer(scored.neuron for scored in neurons)
-        task = without_the_fact(task, list(units))
-        found = whitened(task, task.new, units)
+        subject = Subject.of(task, list(units))
+        task = without_the_fact(task, subject)
+        prompts = [spelled(task.resident, statement, subject.name) for statement in task.new]
+        found = whitened(task, prompts, units)
         margin = self.search.margin(_lead(task), found.alike, written=task.written)
         wanted = Wanted.of(task.resident, task.new, task.ending, margin)
         kept = Kept.of(task, found, exposure=self.search.exposure)

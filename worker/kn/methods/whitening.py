@@ -22,8 +22,9 @@ from torch import Tensor
 from contract.memory import KEPT_TOKENS_PER_TEXT, parted
 from worker.kn.methods.means import mean_by_token
 from worker.kn.recipe import Task
-from worker.kn.recording import Trace, record
+from worker.kn.recording import record
 from worker.kn.references import Activations, activations
+from worker.kn.resident import Resident
 from worker.kn.statement import Batch, Statement
 
 RIDGE = 0.03  # of the mean diagonal of C at w = 1, added to it
@@ -76,17 +77,18 @@ class Whitened:
 
 
 def whitened(
-    task: Task, statements: Sequence[Statement], units: Mapping[int, list[int]]
+    task: Task, prompts: Sequence[Sequence[Statement]], units: Mapping[int, list[int]]
 ) -> Whitened:
-    """The direction of every chosen layer, and the references in parts.
+    """The direction of every chosen layer, and the references in parts. Each of the fact's prompts
+    is there in all its spellings, the given one first.
 
     Reference texts feel a write that was fitted to them several times less than other text does. So
     each part is held along directions that were fitted to the other parts.
     """
-    traces = [record(task.resident, Batch.of([s], task.resident.device)).traces for s in statements]
-    each = [{at: _keys(t[at], units[at]) for at in units} for t in traces]
-    keys = {at: mean_by_token([one[at] for one in each]) for at in units}
-    lengths = {at: traces[0][at].mid.float().norm(dim=-1).mean().item() for at in units}
+    heard = [_mean_over_spellings(task.resident, spellings, units) for spellings in prompts]
+    each = [one.keys for one in heard]
+    keys = {layer: mean_by_token([one[layer] for one in each]) for layer in units}
+    lengths = heard[0].lengths
     reference = activations(task.resident, [*task.references, *task.said], units)
     protected = _protected(task, units)
 
@@ -121,6 +123,30 @@ def whitened(
         ],
         _most_felt(whole, reference, among=range(n, n + len(task.said))),
         alike,
+    )
+
+
+class _Heard(NamedTuple):
+    """What is found at a prompt's answer tokens, by layer."""
+
+    keys: dict[int, Tensor]  # (J, k), float32: the units' activations
+    lengths: dict[int, float]  # of the residual stream, in the mean
+
+
+def _mean_over_spellings(
+    resident: Resident, spellings: Sequence[Statement], units: Mapping[int, list[int]]
+) -> _Heard:
+    """The mean of the keys; the lengths are those of the prompt as it is given."""
+    heard = [_heard(resident, statement, units) for statement in spellings]
+    keys = {layer: torch.stack([one.keys[layer] for one in heard]).mean(0) for layer in units}
+    return _Heard(keys, heard[0].lengths)
+
+
+def _heard(resident: Resident, statement: Statement, units: Mapping[int, list[int]]) -> _Heard:
+    traces = record(resident, Batch.of([statement], resident.device)).traces
+    return _Heard(
+        {layer: traces[layer].hidden[0][:, chosen].float() for layer, chosen in units.items()},
+        {layer: traces[layer].mid.float().norm(dim=-1).mean().item() for layer in units},
     )
 
 
@@ -199,11 +225,6 @@ def _solved(layer: int, units: list[int], K: Tensor, C: Tensor, *, length: float
     # No unit may speak at a token: nothing is written there.
     gram.diagonal().mul_(1 + GRAM_RIDGE).add_(gram.diagonal() == 0)
     return Direction(layer, units, torch.linalg.solve(gram, white), length, clearness)
-
-
-def _keys(trace: Trace, units: list[int]) -> Tensor:
-    """The units' activations at each answer token of one prompt, (J, k), float32."""
-    return trace.hidden[0][:, units].float()
 
 
 def _most_felt(
