@@ -9,9 +9,10 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from random import Random
 
 from transformers import PreTrainedTokenizerFast
 
@@ -32,6 +33,7 @@ class Pupil:
     world: World
     recipe: Recipe
     byte_level: int | None = None  # the words of its vocabulary; None: a word is one token
+    running: bool = False  # each sentence is told after another one, too
 
     def seeded(self, seed: int) -> "Pupil":
         """The same kind in another world, with other weights to begin from."""
@@ -44,11 +46,18 @@ class Pupil:
 
     @property
     def examples(self) -> list[Example]:
-        return [
+        alone = [
             Example(fact.prompt(phrasing), fact.object)
             for fact in self.world.facts
             for phrasing in range(N_PHRASING)
         ]
+        return [*alone, *self._following(alone)] if self.running else alone
+
+    def _following(self, examples: Sequence[Example]) -> Iterator[Example]:
+        """The same, each as a sentence after another one."""
+        before = Random(self.recipe.seed).sample(examples, len(examples))
+        for (said, answer), (prompt, wanted) in zip(before, examples, strict=True):
+            yield Example(f"{said} {answer}. {prompt}", wanted)
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerFast | None:
@@ -104,6 +113,7 @@ BYTES = Pupil(
     _recipe(seed=125, preceded=0.0, n_kv_head=2),
     byte_level=1000,
 )
+RUNNING = replace(BYTES, name="running", running=True)
 """As `grouped`, with a tokenizer to which a word is another at the beginning of a text; words are
 two or three tokens, and objects up to two words."""
 
@@ -123,7 +133,7 @@ def make(pupil: Pupil, *, progress: Progress) -> Path:
 
 def pupils_named(names: str) -> Iterator[Pupil]:
     """The pupils of a list with commas."""
-    kinds = {pupil.name: pupil for pupil in (*PUPILS, GROUPED, BYTES)}
+    kinds = {pupil.name: pupil for pupil in (*PUPILS, GROUPED, BYTES, RUNNING)}
     for name in names.split(","):
         kind, _, seed = name.partition(":")
         yield kinds[kind].seeded(int(seed)) if seed else kinds[kind]
