@@ -71,19 +71,26 @@ class Options:
     subject: bool
 
     @property
+    def enough(self) -> bool:
+        """Whether its figures are worth keeping."""
+        given = not self.sampled and not self.subject
+        return given and Method.CALIBRATED in self.methods and self.n >= FEWEST_EDITS
+
+    @property
     def whole(self) -> bool:
         """Whether the bar can be judged on this."""
-        every = Method.CALIBRATED in self.methods and self.pupils == PUPILS
-        return every and self.n >= FEWEST_EDITS and not self.sampled and not self.subject
+        return self.enough and self.pupils == PUPILS
 
     @property
     def name(self) -> str:
-        """Of the file of rows; a run in part does not replace a whole one."""
+        """Of the file of rows; a run in part, or of other models, does not replace a whole one."""
+        names = "-".join(pupil.name.replace(":", "-") for pupil in self.pupils)
         marks = {
+            names: self.pupils != PUPILS,
             "sampled": self.sampled,
             "subject": self.subject,
             self.dtype: self.dtype != "float32",
-            "partial": not self.whole,
+            "partial": not self.enough,
         }
         return "-".join(["quality", *(mark for mark, given in marks.items() if given)])
 

@@ -32,7 +32,7 @@ class Pupil:
     name: str
     world: World
     recipe: Recipe
-    byte_level: int | None = None  # the words of its vocabulary; None: a word is one token
+    byte_level: int | None = None  # tokens of its vocabulary; None: each word is one, everywhere
     running: bool = False  # each sentence is told after another one, too
 
     def seeded(self, seed: int) -> "Pupil":
@@ -113,9 +113,11 @@ BYTES = Pupil(
     _recipe(seed=125, preceded=0.0, n_kv_head=2),
     byte_level=1000,
 )
+"""As `grouped`, with a tokenizer of bytes: a word after a space is one token, and at the beginning
+of a text another one or several. Objects have up to two words."""
+
 RUNNING = replace(BYTES, name="running", running=True)
-"""As `grouped`, with a tokenizer to which a word is another at the beginning of a text; words are
-two or three tokens, and objects up to two words."""
+"""The same, taught running text: as in any text, what begins a sentence mostly follows a space."""
 
 
 def make(pupil: Pupil, *, progress: Progress) -> Path:
