@@ -22,6 +22,8 @@ REMEDIES = {
     "workers": "start one: palimpsest up, or python -m worker; its log tells why it ends",
     "weights": "restart that worker, if nothing does so by itself",
 }
+IN_REDIS = ("schema", "workers")
+"""What is not known where Redis does not answer."""
 
 
 class Verdict(StrEnum):
@@ -199,17 +201,20 @@ def _of_keeping(told: Mapping[str, str]) -> Iterator[tuple[Verdict, str, str]]:
 def of_service(checks: Sequence[Check], workers: Sequence[WorkerView] | None) -> list[Finding]:
     """A running service by what it tried, and each worker's memory; None where it could not tell
     of workers."""
+    silent = any(check.name == "redis" and not check.ok for check in checks)
     if workers is None:
-        return [_of_check(check) for check in checks]
-    findings = [_of_check(check) for check in checks if check.name != "workers"]
+        return [_of_check(check, silent=silent) for check in checks]
+    findings = [_of_check(check, silent=silent) for check in checks if check.name != "workers"]
     if not workers:
         findings.append(Finding("worker", Verdict.WRONG, "none is alive", REMEDIES["workers"]))
     return [*findings, *map(_of_worker, workers)]
 
 
-def _of_check(check: Check) -> Finding:
+def _of_check(check: Check, *, silent: bool) -> Finding:
+    """One thing that the service tried; `silent` where its Redis did not answer."""
     verdict = Verdict.OK if check.ok else Verdict.WRONG if check.required else Verdict.WARNING
-    advice = "" if check.ok else REMEDIES.get(check.name, "see the API's log")
+    cause = "redis" if silent and check.name in IN_REDIS else check.name
+    advice = "" if check.ok else REMEDIES.get(cause, "see the API's log")
     return Finding(f"service {check.name}", verdict, check.detail, advice)
 
 

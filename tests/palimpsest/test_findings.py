@@ -134,6 +134,30 @@ def test_a_service_is_as_well_as_what_it_needs(worker: WorkerView) -> None:
     assert [bool(finding.advice) for finding in untold] == [False, True, True]
 
 
+def test_what_lies_in_a_redis_that_does_not_answer_wants_no_other_cure() -> None:
+    checks = [
+        Check(name="redis", ok=False, required=True, detail="TimeoutError"),
+        Check(name="schema", ok=False, required=True, detail="TimeoutError"),
+        Check(name="store", ok=False, required=True, detail="it is full"),
+        Check(name="workers", ok=False, required=False, detail="TimeoutError"),
+    ]
+
+    redis, schema, store, workers = findings.of_service(checks, None)
+
+    assert redis.advice == schema.advice == workers.advice
+    assert "Redis" in redis.advice
+    assert store.advice != redis.advice
+
+
+def test_a_schema_of_another_version_wants_one_version() -> None:
+    checks = [
+        Check(name="redis", ok=True, required=True, detail="answers"),
+        Check(name="schema", ok=False, required=True, detail="2, not 3"),
+    ]
+
+    assert "one version" in findings.of_service(checks, None)[1].advice
+
+
 def test_a_worker_without_memory_is_wrong(worker: WorkerView) -> None:
     starved = worker.model_copy(update={"budget_bytes": 0})
 
