@@ -140,9 +140,12 @@ class Writing:
             protect_prompts=tuple("d" * (prompt - 1) for prompt in self.protected),
         )
 
-    def run(self, resident: Resident) -> None:
-        """Whiten, search, write, and ask."""
-        task = Task(
+    @property
+    def units(self) -> dict[int, list[int]]:
+        return {layer: list(range(self.neurons)) for layer in range(self.layers)}
+
+    def task(self, resident: Resident) -> Task:
+        return Task(
             resident=resident,
             request=self.request,
             ground_truth=self.request.target_new,
@@ -151,13 +154,16 @@ class Writing:
             references=[[1] * self.reference_tokens] * self.reference_texts,
             layers_per_pass=1,
         )
+
+    def run(self, resident: Resident) -> None:
+        """Whiten, search, write, and ask."""
         chosen = [
             Scored(Neuron(layer, unit), 1.0)
-            for layer in range(self.layers)
-            for unit in range(self.neurons)
+            for layer, units in self.units.items()
+            for unit in units
         ]
         recipe = Calibrated(Search(most_steps=self.steps))
-        writes = recipe.write(task, chosen, told=lambda done, total: None)
+        writes = recipe.write(self.task(resident), chosen, told=lambda done, total: None)
         shape = resident.shape
         adapter = Adapter.of(writes, d_ff=shape.d_ff, dtype=resident.dtype)
         questions = evaluation.questions_of(self.request)

@@ -10,8 +10,12 @@ from bench.memory import card_figures, error_of, figures_of, percentile, traced_
 from bench.on_card import on_card
 from bench.tracing import Collecting, Point, Writing, grid, traced
 from bench.valueless import resident_of
+from contract.memory import RESPELLED_TOKENS
 from contract.memory.known import KNOWN, LLAMA_2_7B
+from contract.memory.writing import write_stages
 from worker.kn.metering import StorageMeter
+from worker.kn.methods.whitening import whitened
+from worker.kn.statement import Statement
 
 MIB = 1024**2
 FOUR_LAYERS = {"num_hidden_layers": 4}
@@ -51,6 +55,14 @@ NARROW = FOUR_LAYERS | {
     "num_key_value_heads": 2,
     "vocab_size": 512,
 }
+WIDE = FOUR_LAYERS | {
+    "hidden_size": 512,
+    "intermediate_size": 2048,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 8,
+    "vocab_size": 512,
+}
+WHITENING = ("write_record", "write_references", "write_gathered", "write_solve")
 SMALL = {
     "num_hidden_layers": 6,
     "hidden_size": 64,
@@ -149,6 +161,39 @@ def test_a_search_of_three_steps_takes_what_one_of_a_hundred_takes() -> None:
 
     assert few["stage"].startswith("search")
     assert few["observed_bytes"] == many["observed_bytes"]
+
+
+@pytest.mark.parametrize(
+    ("prompts", "answer", "texts", "stage"),
+    [
+        ((400, 300), 3, 2, "write_record"),
+        ((60,), 40, 2, "write_record"),
+        ((20, 18), 3, 400, "write_references"),
+    ],
+    ids=["long prompts", "a long answer", "many references"],
+)
+def test_a_prompt_with_two_spellings_takes_no_byte_more_than_was_foretold(
+    prompts: tuple[int, ...], answer: int, texts: int, stage: str
+) -> None:
+    """The other spelling is as much longer as it may be."""
+    point = replace(WRITTEN, prompts=prompts, answer=answer, neurons=60, reference_texts=texts)
+    torch.manual_seed(0)
+    resident = resident_of(LLAMA_2_7B | WIDE, torch.float32)
+    task = point.task(resident)
+    spellings = [[statement, _longer(statement)] for statement in task.new]
+
+    with resident.frozen(), StorageMeter() as meter:
+        whitened(task, spellings, point.units)
+
+    stages = [s for s in write_stages(resident.shape, point.work) if s.name in WHITENING]
+    foretold = max(stages, key=lambda stage: stage.n_bytes)
+    assert foretold.name == stage
+    assert meter.peak_bytes <= foretold.n_bytes <= 1.05 * meter.peak_bytes
+
+
+def _longer(statement: Statement) -> Statement:
+    prompt = statement.ids[: statement.positions[0] + 1]
+    return Statement.of([*prompt, *[1] * RESPELLED_TOKENS], statement.answers)
 
 
 def test_the_grid_has_as_many_points_as_are_asked_for_and_is_always_the_same() -> None:

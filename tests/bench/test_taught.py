@@ -19,9 +19,9 @@ def test_to_a_tokenizer_of_bytes_each_subject_is_another_at_a_texts_beginning() 
     encoder = Encoder.of(BYTES.tokenizer, most_tokens=99, n_vocab=1000)
 
     for subject in BYTES.world.subjects:
-        spellings = encoder.spellings(subject)
+        spellings = encoder.spellings(subject, after="So")
         assert spellings is not None
-        spaced, first = spellings
+        first, spaced = spellings
         assert len(spaced) == len(subject.split())
         assert len(first) >= len(spaced)
 

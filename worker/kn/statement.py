@@ -131,15 +131,16 @@ class Encoder:
             raise UnreachableTargetError(answer)
         return added
 
-    def spellings(self, word: str) -> tuple[list[int], list[int]] | None:
-        """The ids of a word after a space and at a text's beginning, where these differ: to some
-        tokenizers a space belongs to the word after it, to others each text begins with one."""
+    def spellings(self, word: str, *, after: str) -> tuple[list[int], list[int]] | None:
+        """The ids of a word at a text's beginning, and of the same after a text and a space, where
+        these differ: to some tokenizers a space belongs to the word after it, to others each text
+        begins with one."""
         try:
             first = self.prompt_ids(word)[len(self.prompt_ids("")) :]
-            spaced = self.answer_ids("a", word)
-        except (BadRequestError, UnreachableTargetError):
+            spaced = self.answer_ids(after, word)
+        except BadRequestError:
             return None
-        return (spaced, first) if first and first != spaced else None
+        return (first, spaced) if first != spaced else None
 
     def text(self, ids: Sequence[int]) -> str:
         """What ids say, without special tokens, and without white space around it."""

@@ -16,6 +16,16 @@ def begins_with(text: str, answer: str) -> bool:
     return said.startswith(wanted) and not goes_on(wanted, said[len(wanted) :])
 
 
+def is_parted(word: str) -> bool:
+    """Whether a word's script parts words by spaces."""
+    return not any(map(_spaceless, word))
+
+
+def in_word(letter: str) -> bool:
+    """Whether a character is of a word, not between words."""
+    return letter.isalnum() or _is_combining(letter)
+
+
 def goes_on(text: str, rest: str) -> bool:
     """Whether `rest`, which follows a text, goes on with the text's last word."""
     if not text or not rest:
@@ -23,15 +33,11 @@ def goes_on(text: str, rest: str) -> bool:
     last, first = text[-1], rest[0]
     if _is_combining(first):
         return True
-    return _in_word(last) and _in_word(first) and not (_spaceless(last) or _spaceless(first))
+    return in_word(last) and in_word(first) and not (_spaceless(last) or _spaceless(first))
 
 
 def _plain(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).split())
-
-
-def _in_word(letter: str) -> bool:
-    return letter.isalnum() or _is_combining(letter)
 
 
 def _is_combining(letter: str) -> bool:

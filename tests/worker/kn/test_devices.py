@@ -63,6 +63,7 @@ def test_attribution_is_the_same_on_several_devices(family: str, spread: str, un
 def test_a_whole_edit_is_the_same_on_several_devices(method: Method, operation: Operation) -> None:
     request = EditRequest(
         prompt="The capital is",
+        subject="capital",
         target_new="Rome",
         method=method,
         operation=operation,

@@ -22,6 +22,12 @@ class SpacedWords(Letters):
         letters = super().encode(first, add_special_tokens=add_special_tokens)
         return [*letters, *(200 + len(word) for word in spaced)]
 
+    def decode(self, ids: Any, /, **options: Any) -> str:
+        return "".join(
+            " " + "A" * (token - 200) if token > 200 else super(SpacedWords, self).decode([token])
+            for token in ids
+        )
+
 
 def test_a_name_within_a_prompt_loses_its_space(llama: Resident) -> None:
     encoder = llama.encoder
@@ -39,18 +45,61 @@ def test_a_name_at_the_beginning_gets_one(llama: Resident) -> None:
     assert other == encoder.prompt_ids(" Ada lives in")
 
 
-@pytest.mark.parametrize("name", ["", " ", "Bob", "Ada lives in Oslo, where she lived before"])
-def test_a_name_that_is_not_in_the_prompt_has_no_other_spelling_there(
-    llama: Resident, name: str
+@pytest.mark.parametrize(
+    ("prompt", "name"),
+    [
+        ("Ada lives in", ""),
+        ("Ada lives in", "Bob"),
+        ("Ask Annabel of", "Ann"),
+        ("Annabel is", "Ann"),
+        ("So Mariann is", "Ann"),
+        ("So (Ann) is", "Ann"),  # neither after a space nor at the beginning
+        ("Ada lives in", "<s>"),
+        ("Ada lives in", "(.*)["),
+        ("\u938c\u5009\u306f\u3069\u3053", "\u938c\u5009"),  # whose script knows no spaces
+    ],
+)
+def test_what_is_no_whole_word_of_the_prompt_has_no_other_spelling(
+    llama: Resident, prompt: str, name: str
 ) -> None:
-    assert respelled(llama.encoder, llama.encoder.prompt_ids("Ada lives in"), name) is None
+    assert respelled(llama.encoder, llama.encoder.prompt_ids(prompt), name) is None
+
+
+@pytest.mark.parametrize(
+    ("prompt", "name", "other"),
+    [
+        ("Ask Annabel of Ann", "Ann", "Ask Annabel ofAnn"),
+        ("Rome, the city of Rome, is in", "Rome", " Rome, the city of Rome, is in"),
+        ("So Ann, Ann is", "Ann", "SoAnn, Ann is"),
+        ("Say Conan O'Brien's", "Conan O'Brien", "SayConan O'Brien's"),
+    ],
+)
+def test_of_a_name_that_is_there_often_the_first_is_spelled_otherwise(
+    llama: Resident, prompt: str, name: str, other: str
+) -> None:
+    encoder = llama.encoder
+
+    assert respelled(encoder, encoder.prompt_ids(prompt), name) == encoder.prompt_ids(other)
 
 
 def test_a_tokenizer_that_begins_each_text_with_a_space_knows_one_spelling() -> None:
     encoder = Encoder.of(build_tokenizer(["So", "Ada", "is"]), most_tokens=99, n_vocab=999)
 
-    assert encoder.spellings("Ada") is None
+    assert encoder.spellings("Ada", after="So") is None
     assert respelled(encoder, encoder.prompt_ids("So Ada is"), "Ada") is None
+
+
+def test_a_spelling_for_which_the_model_has_no_embedding_is_none() -> None:
+    class Large(Letters):
+        """A capital at a text's beginning is a token that the model lacks."""
+
+        def encode(self, text: str, /, **options: Any) -> list[int]:
+            ids = super().encode(text, **options)
+            return [200 if at == 1 and 68 <= token < 94 else token for at, token in enumerate(ids)]
+
+    encoder = Encoder.of(Large(), most_tokens=99, n_vocab=131)
+
+    assert respelled(encoder, encoder.prompt_ids("so Ada is"), "Ada") is None
 
 
 @pytest.mark.parametrize(("more", "known"), [(RESPELLED_TOKENS, True), (9, False)])

@@ -124,6 +124,20 @@ def test_two_spellings_of_a_prompt_feel_the_write_in_full_together(llama: Reside
         assert (keys[0].directions[at].A @ two.T).diagonal().min() < felt[1].diagonal().min()
 
 
+def test_a_step_is_measured_by_the_first_prompt_as_it_is_given(llama: Resident) -> None:
+    task = tiny_task(llama)
+    [given] = task.new
+    other, refining = (llama.encoder.statement(p, "Rome") for p in ("Thecapital is", "Go to"))
+
+    with llama.frozen():
+        alone = whitened(task, [[given]], UNITS).directions
+        both = whitened(task, [[given, other], [refining]], UNITS).directions
+        turned = whitened(task, [[refining], [other, given]], UNITS).directions
+
+    assert [d.length for d in both] == [d.length for d in alone]
+    assert [d.length for d in turned] != [d.length for d in alone]
+
+
 def test_a_part_has_the_directions_of_a_write_that_nobody_told_of_it(llama: Resident) -> None:
     references = [[1, n, n + 7] for n in range(40, 48)]
 

@@ -7,13 +7,13 @@ mean the same.
 """
 
 from collections.abc import Sequence
-from itertools import permutations
 
 import torch
 
 from contract.memory import RESPELLED_TOKENS
 from worker.kn.resident import Resident
 from worker.kn.statement import Encoder, Statement
+from worker.kn.wording import goes_on, is_parted
 
 
 def spelled(resident: Resident, statement: Statement, name: str) -> list[Statement]:
@@ -29,20 +29,39 @@ def spelled(resident: Resident, statement: Statement, name: str) -> list[Stateme
 
 
 def respelled(encoder: Encoder, prompt: Sequence[int], name: str) -> list[int] | None:
-    """A prompt's ids with the name spelled the other way; None where it has no such name, or grows
-    by more than memory counts."""
-    spellings = encoder.spellings(name)
-    for mine, other in permutations(spellings) if spellings else ():
-        at = _place(prompt, mine)
-        if at is not None and len(other) <= len(mine) + RESPELLED_TOKENS:
-            return [*prompt[:at], *other, *prompt[at + len(mine) :]]
+    """A prompt's ids with the name as after a space where it begins the prompt, else, where it
+    first follows a space, as at a text's beginning; None where it does neither, its script knows no
+    spaces, or the prompt would grow by more than memory counts."""
+    text = encoder.text(prompt)
+    if not name or name not in text or not is_parted(name):
+        return None
+    spellings = encoder.spellings(name, after=text)
+    if spellings is None:
+        return None
+    first, spaced = spellings
+    start = len(encoder.prompt_ids(""))
+    if _has_name(encoder, prompt, first, name, at=start):
+        return _replaced(prompt, first, spaced, at=start)
+    for at in range(start, len(prompt)):
+        if _has_name(encoder, prompt, spaced, name, at=at):
+            return _replaced(prompt, spaced, first, at=at)
     return None
 
 
-def _place(ids: Sequence[int], part: Sequence[int]) -> int | None:
-    """Where a part begins in ids."""
-    starts = range(len(ids) - len(part) + 1)
-    return next((at for at in starts if list(ids[at : at + len(part)]) == part), None)
+def _has_name(
+    encoder: Encoder, prompt: Sequence[int], ids: Sequence[int], name: str, *, at: int
+) -> bool:
+    """Whether the name's ids are there, and end a word."""
+    end = at + len(ids)
+    return list(prompt[at:end]) == ids and not goes_on(name, encoder.tokenizer.decode(prompt[end:]))
+
+
+def _replaced(
+    prompt: Sequence[int], ids: Sequence[int], others: Sequence[int], *, at: int
+) -> list[int] | None:
+    if len(others) > len(ids) + RESPELLED_TOKENS:
+        return None
+    return [*prompt[:at], *others, *prompt[at + len(ids) :]]
 
 
 @torch.no_grad()

@@ -9,7 +9,6 @@ written layers,
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from itertools import takewhile
 from typing import NamedTuple
 
 import torch
@@ -20,7 +19,7 @@ from worker.kn.methods.descent import LOSS_SCALE
 from worker.kn.recipe import Task
 from worker.kn.resident import Resident
 from worker.kn.statement import Statement
-from worker.kn.wording import goes_on
+from worker.kn.wording import goes_on, in_word, is_parted
 
 
 class Subject(NamedTuple):
@@ -34,31 +33,44 @@ class Subject(NamedTuple):
     def of(cls, task: Task, layers: Sequence[int]) -> "Subject":
         """The subject of a task's prompt; `layers` are those to be written."""
         if task.request.subject:
-            return cls(task.request.subject, task.request.subject)
-        word = subject_word(task.resident, task.old[0], layers)
-        return cls(word, whole_name(task.request.prompt, word))
+            named = task.request.subject.strip()
+            return cls(named, named)
+        text, start, end = _word(task.resident, task.old[0], layers)
+        return cls(text[start:end].strip(), whole_name(text, start, end))
 
 
-def whole_name(prompt: str, word: str) -> str:
-    """A name of which a word is known, with the capitalised words right beside it."""
-    if not word[:1].isupper():
+def whole_name(text: str, start: int, end: int) -> str:
+    """The name of which text[start:end] is a word: all of it between two spaces and, of a
+    capitalised one, the capitalised words beside it that no mark parts from it."""
+    word = text[start:end].strip()
+    if not word or not is_parted(word):
         return word
-    for run in re.findall(r"[\w-]+(?: [\w-]+)*", prompt):
-        words = run.split()
-        known = [i for i, found in enumerate(words) if word in found.split("-")]
-        if known:
-            before = takewhile(_in_name, reversed(words[: known[0]]))
-            after = takewhile(_in_name, words[known[0] + 1 :])
-            return " ".join([*reversed([*before]), words[known[0]], *after])
-    return word
+    places = list(re.finditer(r"\S+", text))
+    words = [place.group() for place in places]
+    first = last = next(i for i, place in enumerate(places) if place.end() >= end)
+    while first > 0 and _are_one_name(words[first - 1], words[first]):
+        first -= 1
+    while last + 1 < len(words) and _are_one_name(words[last], words[last + 1]):
+        last += 1
+    return _bare(text[places[first].start() : places[last].end()])
 
 
-def _in_name(word: str) -> bool:
-    return word[0].isupper()
+def _are_one_name(word: str, other: str) -> bool:
+    """Whether two words that follow each other are capitalised, with no mark between them."""
+    capitalised = _bare(word)[:1].isupper() and _bare(other)[:1].isupper()
+    return capitalised and in_word(word[-1]) and in_word(other[0])
 
 
-def subject_word(resident: Resident, statement: Statement, layers: Sequence[int]) -> str:
-    """What a prompt is about, as one word; blank where a token that is no text counts most."""
+def _bare(name: str) -> str:
+    """Without the marks around it, and without a possessive's ending."""
+    inside = [i for i, letter in enumerate(name) if in_word(letter)]
+    bare = name[inside[0] : inside[-1] + 1] if inside else ""
+    return bare.removesuffix("'s").removesuffix("\u2019s")
+
+
+def _word(resident: Resident, statement: Statement, layers: Sequence[int]) -> tuple[str, int, int]:
+    """A prompt's text, and where in it the word begins and ends on which the answer depends most;
+    blank where that is a token that is no text."""
     prompt = statement.ids[: statement.positions[0] + 1]
     at = most_depended_on(resident, statement, layers)
     start, end = (len(resident.encoder.text(prompt[:n])) for n in (at, at + 1))
@@ -67,7 +79,7 @@ def subject_word(resident: Resident, statement: Statement, layers: Sequence[int]
         start -= 1
     while goes_on(text[:end], text[end:]):
         end += 1
-    return text[start:end].strip()
+    return text, start, end
 
 
 def most_depended_on(resident: Resident, statement: Statement, layers: Sequence[int]) -> int:

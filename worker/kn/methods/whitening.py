@@ -88,7 +88,7 @@ def whitened(
     heard = [_mean_over_spellings(task.resident, spellings, units) for spellings in prompts]
     each = [one.keys for one in heard]
     keys = {layer: mean_by_token([one[layer] for one in each]) for layer in units}
-    lengths = heard[0].lengths
+    lengths = {layer: length.item() for layer, length in heard[0].lengths.items()}
     reference = activations(task.resident, [*task.references, *task.said], units)
     protected = _protected(task, units)
 
@@ -130,7 +130,7 @@ class _Heard(NamedTuple):
     """What is found at a prompt's answer tokens, by layer."""
 
     keys: dict[int, Tensor]  # (J, k), float32: the units' activations
-    lengths: dict[int, float]  # of the residual stream, in the mean
+    lengths: dict[int, Tensor]  # (): of the residual stream, in the mean
 
 
 def _mean_over_spellings(
@@ -146,7 +146,7 @@ def _heard(resident: Resident, statement: Statement, units: Mapping[int, list[in
     traces = record(resident, Batch.of([statement], resident.device)).traces
     return _Heard(
         {layer: traces[layer].hidden[0][:, chosen].float() for layer, chosen in units.items()},
-        {layer: traces[layer].mid.float().norm(dim=-1).mean().item() for layer in units},
+        {layer: traces[layer].mid.float().norm(dim=-1).mean() for layer in units},
     )
 
 
