@@ -12,8 +12,8 @@ TERMS: dict[str, str] = {
     "`paper` as Dai et al. (2022) for causal models, `easyedit` as EasyEdit's KN, quirks included.",
     "operation": "`edit` writes the new answer, `erase` takes the old one away.",
     "prompt": "What the model is asked to continue, without a space at its end.",
-    "subject": "What the fact is about, as texts name it: those that say the old answer of it are "
-    "not held against an edit.",
+    "subject": "What the fact is about, as the prompt names it: an edit is fitted to how it is "
+    "spelled at a text's beginning and within; texts that say the old answer of it are not held.",
     "target_new": "The answer that the model is to give.",
     "hparams": "The field's hyper-parameters.",
     # edits, as they stand
