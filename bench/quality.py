@@ -84,7 +84,7 @@ class Options:
     @property
     def name(self) -> str:
         """Of the file of rows; a run in part, or of other models, does not replace a whole one."""
-        names = "-".join(pupil.name.replace(":", "-") for pupil in self.pupils)
+        names = "-".join(pupil.stem for pupil in self.pupils)
         marks = {
             names: self.pupils != PUPILS,
             "sampled": self.sampled,

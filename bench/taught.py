@@ -76,8 +76,13 @@ class Pupil:
         return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
 
     @property
+    def stem(self) -> str:
+        """Its name as one of files."""
+        return self.name.replace(":", "-")
+
+    @property
     def directory(self) -> Path:
-        return OUT / f"{self.name.replace(':', '-')}-{self.digest[:12]}"
+        return OUT / f"{self.stem}-{self.digest[:12]}"
 
 
 def _recipe(*, seed: int, preceded: float, n_kv_head: int = 6) -> Recipe:

@@ -192,8 +192,7 @@ def test_a_prompt_with_two_spellings_takes_no_byte_more_than_was_foretold(
 
 
 def _longer(statement: Statement) -> Statement:
-    prompt = statement.ids[: statement.positions[0] + 1]
-    return Statement.of([*prompt, *[1] * RESPELLED_TOKENS], statement.answers)
+    return Statement.of([*statement.prompt, *[1] * RESPELLED_TOKENS], statement.answers)
 
 
 def test_the_grid_has_as_many_points_as_are_asked_for_and_is_always_the_same() -> None:

@@ -18,6 +18,7 @@ WHOLE = Options(
 def test_to_a_tokenizer_of_bytes_each_subject_is_another_at_a_texts_beginning() -> None:
     encoder = Encoder.of(BYTES.tokenizer, most_tokens=99, n_vocab=1000)
 
+    assert encoder.respells
     for subject in BYTES.world.subjects:
         spellings = encoder.spellings(subject, after="So")
         assert spellings is not None

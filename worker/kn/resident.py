@@ -1,7 +1,7 @@
 """The model that stays in memory, with all that belongs to it."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
@@ -86,6 +86,14 @@ class Resident:
 
     def _part(self, path: str) -> nn.Module:
         return cast(nn.Module, attrgetter(path)(self.model))
+
+    @torch.no_grad()
+    def next_logits(self, ids: Sequence[int]) -> Tensor:
+        """What the model would say after the ids: (n_vocab,), float32."""
+        given = torch.tensor([list(ids)], device=self.device)
+        hidden = self.decoder(input_ids=given, use_cache=False).last_hidden_state
+        logits: Tensor = self.head(hidden[:, -1])[0].float()
+        return logits
 
     @contextmanager
     def interrupted_by(self, check: Callable[[], None]) -> Iterator[None]:

@@ -39,6 +39,11 @@ class Statement:
             answers=tuple(answer_ids),
         )
 
+    @property
+    def prompt(self) -> tuple[int, ...]:
+        """The ids before the answer."""
+        return self.ids[: self.positions[0] + 1]
+
     def followed_by(self, token: int) -> "Statement":
         """The same with one more token to predict."""
         return Statement(
@@ -130,6 +135,11 @@ class Encoder:
         if not added or not self.tokenizer.encode(answer.strip(), add_special_tokens=False):
             raise UnreachableTargetError(answer)
         return added
+
+    @property
+    def respells(self) -> bool:
+        """Whether a word at a text's beginning has other tokens than after a space."""
+        return self.spellings("a", after="a") is not None
 
     def spellings(self, word: str, *, after: str) -> tuple[list[int], list[int]] | None:
         """The ids of a word at a text's beginning, and of the same after a text and a space, where

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 from tiny_tasks import tiny_task
 
@@ -13,7 +14,10 @@ from worker.kn.recipe import Task
 
 TELLING = "Paris it is, the capital"
 OTHERS = ("Paris it is, the harbour", "Rome it is, the capital", "Rome it is, the harbour")
-CAPITAL = Subject(word="capital", name="capital")
+
+
+def capital() -> Subject:
+    return Subject(word="capital", name="capital")
 
 
 def test_a_reference_that_says_the_old_answer_of_the_subject_is_no_bystander(
@@ -21,7 +25,7 @@ def test_a_reference_that_says_the_old_answer_of_the_subject_is_no_bystander(
 ) -> None:
     task = _task(llama, TELLING, *OTHERS)
 
-    left = without_the_fact(task, CAPITAL)
+    left = without_the_fact(task, capital)
 
     assert left.references == _ids(llama, *OTHERS)
 
@@ -29,7 +33,7 @@ def test_a_reference_that_says_the_old_answer_of_the_subject_is_no_bystander(
 def test_a_text_tells_of_a_name_by_one_word_of_it(llama: Resident) -> None:
     task = _task(llama, TELLING, *OTHERS)
 
-    left = without_the_fact(task, Subject(word="capital", name="The capital"))
+    left = without_the_fact(task, lambda: Subject(word="capital", name="The capital"))
 
     assert left.references == _ids(llama, *OTHERS)
 
@@ -37,7 +41,7 @@ def test_a_text_tells_of_a_name_by_one_word_of_it(llama: Resident) -> None:
 def test_what_a_kept_edit_says_of_the_fact_is_no_bystander(llama: Resident) -> None:
     task = replace(_task(llama, *OTHERS), said=_ids(llama, TELLING, "Oslo, the capital"))
 
-    left = without_the_fact(task, CAPITAL)
+    left = without_the_fact(task, capital)
 
     assert left.said == _ids(llama, "Oslo, the capital")
     assert left.references == task.references
@@ -46,7 +50,13 @@ def test_what_a_kept_edit_says_of_the_fact_is_no_bystander(llama: Resident) -> N
 def test_references_stay_where_all_tell_the_fact(llama: Resident) -> None:
     task = _task(llama, TELLING)
 
-    assert without_the_fact(task, CAPITAL).references == task.references
+    assert without_the_fact(task, capital).references == task.references
+
+
+def test_where_no_text_says_the_old_answer_nobody_asks_for_the_subject(llama: Resident) -> None:
+    task = _task(llama, "Rome it is, the capital", "Oslo, the capital")
+
+    assert without_the_fact(task, lambda: pytest.fail("it was asked")) is task
 
 
 def test_an_edit_is_the_same_whether_its_fact_is_among_the_references(llama: Resident) -> None:

@@ -12,6 +12,7 @@ from worker.kn.methods.search import Search
 from worker.kn.methods.subject import Subject
 from worker.kn.methods.whitening import whitened
 from worker.kn.neuron import Neuron, Scored
+from worker.kn.statement import Encoder
 
 UNITS = {0: list(range(20)), 1: list(range(10, 25))}
 CHOSEN = [Scored(Neuron(layer, unit), 1.0) for layer, units in UNITS.items() for unit in units]
@@ -46,6 +47,15 @@ def test_a_write_is_fitted_to_the_prompt_alone_where_the_model_goes_on_otherwise
     with llama.frozen():
         given = whitened(task, [task.new], UNITS).directions
     assert all(torch.equal(w.A, d.A) for w, d in zip(made, given, strict=True))
+
+
+def test_where_a_word_has_one_spelling_nobody_asks_for_the_subject(
+    llama: Resident, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Subject, "of", lambda *_: pytest.fail("it was asked"))
+    monkeypatch.setattr(Encoder, "respells", False)
+
+    assert len(_written(llama)) == len(UNITS)
 
 
 def _written(resident: Resident) -> list[LayerWrite]:

@@ -85,6 +85,7 @@ def test_of_a_name_that_is_there_often_the_first_is_spelled_otherwise(
 def test_a_tokenizer_that_begins_each_text_with_a_space_knows_one_spelling() -> None:
     encoder = Encoder.of(build_tokenizer(["So", "Ada", "is"]), most_tokens=99, n_vocab=999)
 
+    assert not encoder.respells
     assert encoder.spellings("Ada", after="So") is None
     assert respelled(encoder, encoder.prompt_ids("So Ada is"), "Ada") is None
 

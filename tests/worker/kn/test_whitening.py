@@ -113,7 +113,7 @@ def test_two_spellings_of_a_prompt_feel_the_write_in_full_together(llama: Reside
     other = llama.encoder.statement("Thecapital is", "Rome")
 
     with llama.frozen():
-        keys = [whitened(task, [[one]], UNITS) for one in (given, other)]
+        alone = whitened(task, [[given]], UNITS)
         both = whitened(task, [[given, other]], UNITS)
 
     assert both.alike is None
@@ -121,7 +121,7 @@ def test_two_spellings_of_a_prompt_feel_the_write_in_full_together(llama: Reside
         one, two = (_key(llama, statement, direction) for statement in (given, other))
         felt = (direction.A @ one.T, direction.A @ two.T)
         assert torch.allclose((felt[0] + felt[1]) / 2, torch.eye(len(one)), atol=0.05)
-        assert (keys[0].directions[at].A @ two.T).diagonal().min() < felt[1].diagonal().min()
+        assert (alone.directions[at].A @ two.T).diagonal().min() < felt[1].diagonal().min()
 
 
 def test_a_step_is_measured_by_the_first_prompt_as_it_is_given(llama: Resident) -> None:

@@ -6,7 +6,7 @@ would stand against the edit. It tells the fact where it says the old answer, an
 prompt is about (`worker.kn.methods.subject`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from worker.kn.methods.subject import Subject
@@ -16,13 +16,15 @@ from worker.kn.resident import Resident
 Texts = Sequence[Sequence[int]]
 
 
-def without_the_fact(task: Task, subject: Subject) -> Task:
+def without_the_fact(task: Task, subject: Callable[[], Subject]) -> Task:
     """The task without those references, and without what kept edits say, that tell its fact. Where
-    all references do, they stay."""
+    all references do, they stay. `subject` is asked where a text says the old answer."""
     resident = task.resident
     answers = {resident.encoder.text(statement.answers) for statement in task.old}
     answering = _saying([*task.references, *task.said], answers, resident)
-    telling = _saying(answering, [subject.word], resident)
+    if not answering:
+        return task
+    telling = _saying(answering, [subject().word], resident)
     references = [text for text in task.references if text not in telling]
     said = [text for text in task.said if text not in telling]
     return replace(task, references=references or task.references, said=said)

@@ -7,7 +7,8 @@ said along those directions, found by descent until the new answer leads by a ma
 (`worker.kn.methods.search`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from itertools import chain
 
 import torch
@@ -71,10 +72,9 @@ class Calibrated:
 
     def write(self, task: Task, neurons: Sequence[Scored], *, told: Told) -> list[LayerWrite]:
         units = by_layer(scored.neuron for scored in neurons)
-        subject = Subject.of(task, list(units))
+        subject = cache(partial(Subject.of, task, list(units)))
         task = without_the_fact(task, subject)
-        prompts = [spelled(task.resident, statement, subject.name) for statement in task.new]
-        found = whitened(task, prompts, units)
+        found = whitened(task, _prompts(task, subject), units)
         margin = self.search.margin(_lead(task), found.alike, written=task.written)
         wanted = Wanted.of(task.resident, task.new, task.ending, margin)
         kept = Kept.of(task, found, exposure=self.search.exposure)
@@ -82,13 +82,18 @@ class Calibrated:
         return search_write(task.resident, wanted, found.directions, kept, self.search, told=told)
 
 
-@torch.no_grad()
+def _prompts(task: Task, subject: Callable[[], Subject]) -> list[list[Statement]]:
+    """Each prompt with the new answer, in all its spellings; `subject` is asked where there may be
+    two."""
+    if not task.resident.encoder.respells:
+        return [[statement] for statement in task.new]
+    return [spelled(task.resident, statement, subject().name) for statement in task.new]
+
+
 def _lead(task: Task) -> float:
     """By how many nats the model's own first token after the prompt leads."""
-    ids = torch.tensor([task.resident.encoder.prompt_ids(task.request.prompt)])
-    hidden = task.resident.decoder(input_ids=ids.to(task.resident.device), use_cache=False)
-    logits = task.resident.head(hidden.last_hidden_state[:, -1]).float()
-    best: Tensor = logits.topk(2).values[0]
+    logits = task.resident.next_logits(task.resident.encoder.prompt_ids(task.request.prompt))
+    best: Tensor = logits.topk(2).values
     return (best[0] - best[1]).item()
 
 

@@ -8,8 +8,6 @@ mean the same.
 
 from collections.abc import Sequence
 
-import torch
-
 from contract.memory import RESPELLED_TOKENS
 from worker.kn.resident import Resident
 from worker.kn.statement import Encoder, Statement
@@ -19,7 +17,7 @@ from worker.kn.wording import goes_on, is_parted
 def spelled(resident: Resident, statement: Statement, name: str) -> list[Statement]:
     """The statement and, where its prompt has the name, the same with the name spelled the other
     way, if then the model goes on with the same token."""
-    prompt = statement.ids[: statement.positions[0] + 1]
+    prompt = statement.prompt
     other = respelled(resident.encoder, prompt, name)
     if other is None:
         return [statement]
@@ -64,9 +62,6 @@ def _replaced(
     return [*prompt[:at], *others, *prompt[at + len(ids) :]]
 
 
-@torch.no_grad()
 def _next(resident: Resident, prompt: Sequence[int]) -> int:
     """The token that the model says next."""
-    ids = torch.tensor([list(prompt)], device=resident.device)
-    hidden = resident.decoder(input_ids=ids, use_cache=False).last_hidden_state
-    return int(resident.head(hidden[:, -1]).argmax())
+    return int(resident.next_logits(prompt).argmax())

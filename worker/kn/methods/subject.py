@@ -71,7 +71,7 @@ def _bare(name: str) -> str:
 def _word(resident: Resident, statement: Statement, layers: Sequence[int]) -> tuple[str, int, int]:
     """A prompt's text, and where in it the word begins and ends on which the answer depends most;
     blank where that is a token that is no text."""
-    prompt = statement.ids[: statement.positions[0] + 1]
+    prompt = statement.prompt
     at = most_depended_on(resident, statement, layers)
     start, end = (len(resident.encoder.text(prompt[:n])) for n in (at, at + 1))
     text = resident.encoder.text(prompt)
@@ -89,7 +89,7 @@ def most_depended_on(resident: Resident, statement: Statement, layers: Sequence[
     first = min(len(resident.encoder.prompt_ids("")), last)
     if first == last:
         return last
-    ids = torch.tensor([statement.ids[: last + 1]], device=resident.device)
+    ids = torch.tensor([statement.prompt], device=resident.device)
     slopes: list[Tensor] = []
     with torch.enable_grad(), ExitStack() as watched:
         for layer in layers:

@@ -138,7 +138,7 @@ def _mean_over_spellings(
 ) -> _Heard:
     """The mean of the keys; the lengths are those of the prompt as it is given."""
     heard = [_heard(resident, statement, units) for statement in spellings]
-    keys = {layer: torch.stack([one.keys[layer] for one in heard]).mean(0) for layer in units}
+    keys = {layer: mean_by_token([one.keys[layer] for one in heard]) for layer in units}
     return _Heard(keys, heard[0].lengths)
 
 
