@@ -1,7 +1,6 @@
 """What is decided about a request before it becomes an edit: its model, its length, its memory."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from app.errors import ModelUnknownError, NoWorkerError, PromptTooLongError
@@ -15,7 +14,7 @@ from contract.foretold import Admission, Decision, Foretold
 from contract.memory import ModelShape, Workload
 from contract.serving import ModelView, WorkerView
 from contract.workload import CountTokens, fact_of, new_tokens_of, workload_of
-from contract.written import base_of, composing_of
+from contract.written import composing_of, on_top_of
 
 
 class Measured(NamedTuple):
@@ -62,7 +61,7 @@ def admission_of(
     room = _room(model, workers)
 
     def decided(count: CountTokens) -> Admission:
-        work = replace(workload_of(request, count), base=base_of(base) if base else None)
+        work = on_top_of(base, workload_of(request, count), count)
         return _decided(request, model, room, work)
 
     return _in_doubt(decided, counter)

@@ -41,7 +41,8 @@ from contract.memory.items import Item, Stage
 from contract.settings import Settings
 from contract.store import CheckpointStore
 from contract.views import EditView
-from palimpsest.facts import UnusableFactError, to_request
+from palimpsest.fact_errors import UnusableFactError
+from palimpsest.facts import to_request
 from palimpsest.redis_server import RedisServer, find_binary
 from worker import announcement
 from worker.activity import Activity
@@ -64,7 +65,7 @@ STEERING = ("prompt", "target_new", "ground_truth", "subject", "rephrase_prompt"
 METHODS = ("paper", "easyedit", "paper", "calibrated", "paper")
 MIB = 2**20
 FOR_REFERENCES_BYTES = 15 * MIB
-formula = import_module("contract.memory.estimate")  # the package's own name is the function's
+formula: Any = import_module("contract.memory.estimate")  # the package's own name is the function's
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
@@ -242,8 +243,9 @@ class House:
             "code": edit.error.code if edit.error else None,
         }
         if edit.admission.decision is Decision.ADMIT_REDUCED:
-            row["one_more_bytes"] = self._peak(request, layers=applied + 1)
-            row["reduced_though_it_fits"] = row["one_more_bytes"] <= self.budget_bytes
+            more_bytes = self._peak(request, layers=applied + 1)
+            row["one_more_bytes"] = more_bytes
+            row["reduced_though_it_fits"] = more_bytes <= self.budget_bytes
         return row
 
     def _peak(self, request: EditRequest, *, layers: int) -> int:

@@ -187,8 +187,9 @@ def _rounds(place: Path, checkpoint_id: str, plain_id: str, n: int) -> list[Row]
             before_bytes = _size_bytes(place)
             streamed, resident_bytes = _measured(api, path)
             extra_bytes = _size_bytes(place) - before_bytes
-            row = {"round": number, "same_bytes": same, "extra_disk_bytes": extra_bytes}
-            row |= {"api_resident_bytes": resident_bytes, "streamed": streamed}
+            row: dict[str, Any] = {"round": number, "same_bytes": same}
+            row |= {"extra_disk_bytes": extra_bytes, "api_resident_bytes": resident_bytes}
+            row |= {"streamed": streamed}
             row |= {"stored": _measured(api, stored)[0]}
             row |= {"static": _measured(plain, f"/{WEIGHTS_FILE}")[0]}
             rows.append(row)

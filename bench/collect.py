@@ -23,6 +23,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -138,7 +139,7 @@ def against_floor(subject: Subject, turns: int = 25) -> list[dict[str, Any]]:
         )
         ours, floor, onednn = [], [], []
         for _ in range(turns):
-            ours.append(_seconds(lambda unit=unit: subject.scores(riemann(STEPS), unit)))
+            ours.append(_seconds(partial(subject.scores, riemann(STEPS), unit)))
             floor.append(seconds_of(products))
             onednn.append(seconds_of(products, by_onednn))
         rows.append(
@@ -210,7 +211,7 @@ def by_quadrature(model: str, subject: Subject) -> list[dict[str, Any]]:
     rules += [("gauss_legendre", m, gauss_legendre(m)) for m in range(1, MOST_POINTS + 1)]
     rows = []
     for name, points, rule in rules:
-        seconds = [_seconds(lambda rule=rule: subject.scores(rule)) for _ in range(9)]
+        seconds = [_seconds(partial(subject.scores, rule)) for _ in range(9)]
         errors = {truth: _error(subject.scores(rule), scores) for truth, scores in fine.items()}
         rows.append(
             {"part": "quadrature", "model": model, "rule": name, "points": points}

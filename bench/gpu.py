@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -184,8 +185,13 @@ def _easyedit(checkout: Path, resident: Resident, ours_s: float) -> dict[str, An
     for batch_size in EASYEDIT_BATCHES:
         by_layer = [
             _seconds(
-                lambda layer=layer, batch_size=batch_size: theirs.get_scores_for_layer(
-                    prompt, answer, layer_idx=layer, batch_size=batch_size, steps=STEPS
+                partial(
+                    theirs.get_scores_for_layer,
+                    prompt,
+                    answer,
+                    layer_idx=layer,
+                    batch_size=batch_size,
+                    steps=STEPS,
                 ),
                 resident.device,
                 repeats=1,

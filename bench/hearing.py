@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from bench.cases import Saying
-from worker.kn.evaluation import FEWEST_NEW_TOKENS
+from contract.memory import FEWEST_NEW_TOKENS
 from worker.kn.generation import continuations, text_of
 from worker.kn.resident import Resident
 from worker.kn.statement import Batch, Statement, alike

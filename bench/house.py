@@ -175,7 +175,7 @@ class House:
     def _do(self, act: Callable[[], None]) -> None:
         """In the thread that tends: the kernel ends children with the thread that started them."""
         done = threading.Event()
-        self._asked.append(lambda: (act(), done.set()))  # type: ignore[func-returns-value, arg-type, return-value]
+        self._asked.append(lambda: (act(), done.set()))  # type: ignore[func-returns-value, arg-type]
         assert done.wait(PATIENCE_S)
 
     def _tend(self) -> None:

@@ -27,7 +27,8 @@ Row = dict[str, Any]
 def error_of(row: Mapping[str, Any]) -> float:
     """How much was foretold too much, or with a minus too little, relative to what was seen."""
     missed: int = row["predicted_bytes"] - row["observed_bytes"]
-    return missed / max(row["observed_bytes"], LEAST_BYTES)
+    observed: int = row["observed_bytes"]
+    return missed / max(observed, LEAST_BYTES)
 
 
 def percentile(values: Iterable[float], share: float) -> float:

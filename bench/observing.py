@@ -11,7 +11,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from bench.valueless import Letters
 from worker.kn.editor import Editor
 from worker.kn.errors import EditError, NoNeuronsError
-from worker.kn.request import EditRequest, HParams, Method, Operation, Probe
+from worker.kn.hparams import HParams
+from worker.kn.request import EditRequest, Method, Operation, Probe
 from worker.kn.resident import Resident
 
 SEED = 20261

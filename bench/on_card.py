@@ -11,7 +11,8 @@ from contract.cards import SAFE_SHARE
 from contract.memory.known import LLAMA_2_7B
 from worker.kn.editor import Editor
 from worker.kn.errors import OverBudgetError
-from worker.kn.request import EditRequest, HParams, Method
+from worker.kn.hparams import HParams
+from worker.kn.request import EditRequest, Method
 from worker.kn.resident import Resident
 
 CARDS_BYTES = (16 * 10**9, 24 * 10**9, 40 * 10**9)

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import torch
 from tokenizers.processors import TemplateProcessing
@@ -84,14 +84,15 @@ class Theirs:
 
     def __init__(self, checkout: Path) -> None:
         self._main = easyedit_kn_main(checkout)
-        heard = self.heard = {}
+        heard: dict[str, Any] = {}
+        self.heard = heard
 
         class Listening(self._main.KnowledgeNeurons):  # type: ignore[misc, name-defined]
-            def get_scores(self, *args: Any, **kwargs: Any) -> Tensor:
+            def get_scores(self, *args: Any, **kwargs: Any) -> Any:
                 heard["scores"] = super().get_scores(*args, **kwargs)
                 return heard["scores"]
 
-            def get_refined_neurons(self, *args: Any, **kwargs: Any) -> list[list[int]]:
+            def get_refined_neurons(self, *args: Any, **kwargs: Any) -> Any:
                 heard["neurons"] = super().get_refined_neurons(*args, **kwargs)
                 return heard["neurons"]
 
@@ -204,7 +205,8 @@ def _random(name: str, model: PreTrainedModel, tokenizer: Any) -> Subject:
 
 def _subject_of(directory: Path) -> Subject:
     resident = load_resident(directory, dtype="float32", device="cpu")
-    return Subject(f"{resident.model.config.model_type}: {directory.name}", resident)
+    family = cast(Any, resident.model).config.model_type
+    return Subject(f"{family}: {directory.name}", resident)
 
 
 def _requests(tokenizer: Any) -> Iterator[EditRequest]:

@@ -127,7 +127,7 @@ def main() -> int:
     parser.add_argument("--demo", type=Path, default=Path(".demo/model"), help="the demo model")
     parser.add_argument("--model", type=Path, action="append", default=[], help="a directory")
     options = parser.parse_args()
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, base in _models(options.demo, options.model):
         rows += _measure(name, base)
         print(_summary(rows, name), file=sys.stderr)
@@ -227,8 +227,10 @@ def _flips(method: Method, found: Seen, reference: Seen, walk: float) -> dict[st
 
 
 def _walk(dtype: torch.dtype, n_layer: int) -> float:
-    """ε, the relative error of a score to be expected; torch's eps is 2u."""
-    return torch.finfo(dtype).eps / 2 * (ROUNDINGS_PER_BLOCK * n_layer / 3) ** 0.5
+    """ε, the relative error of a score to be expected; u the unit roundoff."""
+    u = torch.finfo(dtype).eps / 2
+    roundings: float = (ROUNDINGS_PER_BLOCK * n_layer / 3) ** 0.5
+    return u * roundings
 
 
 def _ranks(found: Tensor, reference: Tensor) -> dict[str, float]:
@@ -242,13 +244,15 @@ def _ranks(found: Tensor, reference: Tensor) -> dict[str, float]:
 
 def _spearman(a: Tensor, b: Tensor) -> float:
     ranks = torch.stack([a.argsort().argsort(), b.argsort().argsort()]).double()
-    return torch.corrcoef(ranks)[0, 1].item()
+    correlation: float = torch.corrcoef(ranks)[0, 1].item()
+    return correlation
 
 
 def _gap(scores: Tensor, differences: Tensor) -> float:
     """Σ_l |Σ_i IG(l, i) − (P(a) − P(0 at l))| / Σ_l |P(a) − P(0 at l)|."""
-    gap = (scores.double().sum(1) - differences).abs().sum() / differences.abs().sum()
-    return gap.item()
+    missing = (scores.double().sum(1) - differences).abs().sum()
+    gap: float = (missing / differences.abs().sum()).item()
+    return gap
 
 
 @torch.no_grad()
@@ -258,7 +262,8 @@ def _differences(resident: Resident, statement: Statement) -> Tensor:
     ids = torch.tensor([statement.ids])
 
     def probability() -> Tensor:
-        return resident.model(input_ids=ids).logits[0, position].double().softmax(-1)[answer]
+        logits: Tensor = resident.model(input_ids=ids).logits[0, position]
+        return logits.double().softmax(-1)[answer]
 
     def zeroed(_: object, inputs: tuple[Tensor]) -> tuple[Tensor]:
         changed = inputs[0].clone()

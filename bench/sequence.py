@@ -1,9 +1,12 @@
 """Whether a hundred edits hold together on one model, each made on top of those before.
 
     python -m bench.sequence [--n 100] [--models contexts] [--dtype float32] [--protect 0]
+                             [--way kept|chained|composed]
 
 Every edit is kept before the next is made: different facts, default settings, first from a prompt
-alone, then on the model as it was from a prompt and one refining prompt. At the end all is judged
+alone, then on the model as it was from a prompt and one refining prompt. `--way chained` makes each
+on the adapter of the one before, as the service does with a request's `base`, and `composed` each
+on the bare model and puts them together, as `POST /checkpoints` does. At the end all is judged
 by exact match of free generation: how many edits still hold, in how many held-out phrasings they
 do, and how many prompts of facts never edited, in every phrasing, still bring the same text.
 References are facts of subjects that are not measured, in the phrasings that the requests show.
@@ -16,7 +19,9 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from random import Random
 from statistics import fmean
@@ -28,7 +33,7 @@ from bench.intervals import bootstrap, wilson
 from bench.made_up import N_PHRASING, Fact
 from bench.report import report
 from bench.taught import PUPILS, Pupil, make, pupils_named, telling
-from worker.kn import Editor, EditRequest, KnError, Resident
+from worker.kn import Editor, EditRequest, EditResult, KnError, Resident
 from worker.kn.loading import load_resident
 
 BAR = 0.95
@@ -37,6 +42,14 @@ FEWEST_PROMPTS = 300
 LOOK_EVERY = 20
 
 Row = dict[str, Any]
+
+
+class Way(StrEnum):
+    """How an edit comes to lie on those before."""
+
+    KEPT = "kept"
+    CHAINED = "chained"
+    COMPOSED = "composed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +94,7 @@ class Run:
     course: Course
     setting: Setting
     n_protected: int
+    way: Way = Way.KEPT
 
     @cached_property
     def editor(self) -> Editor:
@@ -107,7 +121,7 @@ class Run:
         """Make and keep the edit; a refused one is not kept."""
         request, began = self._request(i), time.perf_counter()
         try:
-            self.editor.keep(self.editor.edit(request))
+            self._add(request)
             error = None
         except KnError as refused:
             error = type(refused).__name__
@@ -121,6 +135,40 @@ class Run:
         }
         self._tell(i, row)
         return row
+
+    def _add(self, request: EditRequest) -> None:
+        """Make the edit, and leave it in the weights with those before."""
+        editor, below = self.editor, self.editor.kept
+        match self.way:
+            case Way.KEPT:
+                editor.keep(editor.edit(request))
+            case Way.COMPOSED:
+                with self._bare():
+                    result = editor.edit(request)
+                editor.keep(result)
+            case Way.CHAINED:
+                with self._bare():
+                    base = below[0].adapter if below else None
+                    result = editor.edit(request, base=base, said=self.said)
+                editor.revert()
+                editor.keep(result)
+                self.said.extend(_said_by(result))
+
+    @contextmanager
+    def _bare(self) -> Iterator[None]:
+        """The weights are the model's own meanwhile."""
+        kept = self.editor.kept
+        self.editor.revert()
+        try:
+            yield
+        finally:
+            for edit in kept:
+                self.editor.keep(edit)
+
+    @cached_property
+    def said(self) -> list[tuple[str, str]]:
+        """The prompts that were edited, where edits are chained, and what was said after them."""
+        return []
 
     def _tell(self, i: int, row: Row) -> None:
         print(row, file=sys.stderr)
@@ -149,6 +197,12 @@ class Run:
         return [text == f"{edit.target}." for text in said]
 
 
+def _said_by(result: EditResult) -> Iterator[tuple[str, str]]:
+    for answer in result.measurement.answers():
+        if answer["role"] in ("prompt", "refine"):
+            yield answer["prompt"], answer["after"]
+
+
 def main() -> int:
     """Both settings on every model."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -157,6 +211,7 @@ def main() -> int:
     parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
     parser.add_argument("--settings", default="alone,refined", help="with commas")
     parser.add_argument("--protect", type=int, default=0, help="prompts of earlier edits")
+    parser.add_argument("--way", type=Way, choices=list(Way), default=Way.KEPT)
     options = parser.parse_args()
     rows = []
     for pupil in pupils_named(options.models):
@@ -170,7 +225,7 @@ def _rows(pupil: Pupil, options: argparse.Namespace) -> Iterator[Row]:
     for setting in map(Setting, options.settings.split(",")):
         resident = load_resident(directory, dtype=options.dtype, device="cpu")
         course = Course(Split(pupil.world), options.n)
-        yield from Run(resident, course, setting, options.protect).rows()
+        yield from Run(resident, course, setting, options.protect, options.way).rows()
 
 
 def _name(options: argparse.Namespace) -> str:
@@ -178,6 +233,7 @@ def _name(options: argparse.Namespace) -> str:
     marks = {
         f"protect{options.protect}": options.protect > 0,
         options.dtype: options.dtype != "float32",
+        options.way: options.way is not Way.KEPT,
         "partial": not _whole(options),
     }
     return "-".join(["sequence", *(mark for mark, given in marks.items() if given)])

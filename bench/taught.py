@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
@@ -70,7 +71,7 @@ class Pupil:
     @property
     def digest(self) -> str:
         """A digest of all that the weights are made from."""
-        made_from = [asdict(self.recipe), self.examples]
+        made_from: list[Any] = [asdict(self.recipe), self.examples]
         if self.byte_level is not None:
             made_from.append(self.byte_level)
         return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from bench.valueless import Answering, resident_of, valueless
-from contract.memory import Chosen, References, SequenceShape, Workload
+from contract.memory import FEWEST_NEW_TOKENS, Chosen, References, SequenceShape, Workload
 from contract.memory.collect import collect_stages
 from contract.memory.evaluation import evaluate_stages
 from contract.memory.items import Stage
@@ -110,14 +110,14 @@ class Writing:
             for prompt in self.prompts
         )
         protected = tuple(
-            SequenceShape(prompt_tokens=prompt, answer_tokens=evaluation.FEWEST_NEW_TOKENS)
+            SequenceShape(prompt_tokens=prompt, answer_tokens=FEWEST_NEW_TOKENS)
             for prompt in self.protected
         )
         return Workload(
             attributed=sequences,
             written=sequences,
             evaluated=(*sequences, *protected),
-            new_tokens=max(evaluation.FEWEST_NEW_TOKENS, self.answer + 2),
+            new_tokens=max(FEWEST_NEW_TOKENS, self.answer + 2),
             chosen=Chosen(
                 neurons=self.neurons * self.layers, widest=self.neurons, layers=self.layers
             ),
@@ -225,7 +225,7 @@ def traced(point: Point, *, config: Mapping[str, Any] | None = None) -> dict[str
         modes.enter_context(valueless())
         resident = resident_of(config, getattr(torch, point.dtype))
         modes.enter_context(resident.frozen())
-        modes.enter_context(Answering())
+        modes.enter_context(Answering())  # type: ignore[no-untyped-call]
         meter = modes.enter_context(StorageMeter())
         with suppress(_EnoughError):
             point.run(resident)

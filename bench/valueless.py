@@ -44,7 +44,7 @@ def valueless() -> Iterator[None]:
     """Tensors have no values meanwhile; what is asked of them is made up, and text has no end but
     its greatest length."""
     transformers.logging.set_verbosity_error()  # it warns of token ids that are made up
-    Tensor.tolist = _made_up_list  # type: ignore[method-assign]
+    Tensor.tolist = _made_up_list  # type: ignore[method-assign, assignment]
     try:
         with torch.device("meta"), _AsOnCpu(), torch.random.fork_rng(), _endless():
             yield

@@ -217,7 +217,8 @@ class EditRequest(Frozen):
     )
     base: Annotated[str, Field(pattern=CHECKPOINT_ID)] | None = Field(
         default=None,
-        description="A checkpoint to make the edit on. Null: it is made on the pristine model.",
+        description="A checkpoint to make the edit on; what the edits in it say is held. "
+        "Null: it is made on the pristine model.",
     )
     method: Method = Method.CALIBRATED
     operation: Operation = Operation.EDIT

@@ -41,7 +41,16 @@ class FakeResult:
             "outcome": self.outcome,
             "before": "Paris",
             "after": "Rome",
-            "answers": [],
+            "answers": [
+                {
+                    "role": role,
+                    "prompt": f"{self.content.decode()} is ",
+                    "expected": "Rome",
+                    "before": "Paris",
+                    "after": "Rome.",
+                }
+                for role in ("prompt", "rephrase")
+            ],
             "neurons": [{"layer": 1, "unit": 7, "score": 0.5}],
             "completeness": 0.01,
             "metrics": {"rewrite_exact": 1.0},
@@ -72,6 +81,8 @@ class FakeEditor:
     edited: list[Mapping[str, Any]] = field(default_factory=list)
     layers_per_pass: list[int | None] = field(default_factory=list)
     bases: list[FakeAdapter | None] = field(default_factory=list)
+    said: list[Sequence[tuple[str, str]]] = field(default_factory=list)
+    work_said: list[Sequence[tuple[str, str]]] = field(default_factory=list)
     verified: list[Mapping[str, bytes]] = field(default_factory=list)
     on_verify: Callable[[], None] = lambda: None
 
@@ -101,7 +112,10 @@ class FakeEditor:
     def parse(self, mapping: Mapping[str, Any]) -> Mapping[str, Any]:
         return mapping
 
-    def workload(self, request: Mapping[str, Any], **told: Any) -> Workload:
+    def workload(
+        self, request: Mapping[str, Any], *, said: Sequence[tuple[str, str]] = (), **told: Any
+    ) -> Workload:
+        self.work_said.append(said)
         sequence = SequenceShape(prompt_tokens=6, answer_tokens=1)
         return Workload(
             attributed=(sequence,), written=(sequence,), evaluated=(sequence,), steps=100
@@ -116,6 +130,7 @@ class FakeEditor:
         room_bytes: Callable[[], int] | None = None,
         lowered: Callable[[int], None] = lambda layers: None,
         base: FakeAdapter | None = None,
+        said: Sequence[tuple[str, str]] = (),
         pad_rank: int | None = None,
         watch: Callable[[str, int, int], None] | None = None,
         between: Callable[[], None] = lambda: None,
@@ -132,6 +147,7 @@ class FakeEditor:
                 self.during()
         rank = 1 + (base.rank if base else 0)
         self.bases.append(base)
+        self.said.append(said)
         n_padding = max((pad_rank or 0) - rank, 0)
         adapter = FakeAdapter(self.content, rank + n_padding, n_padding)
         return FakeResult(self.outcome, self.content, adapter)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from worker.kn import EditRequest, Resident
 from worker.kn.recipe import Task
+from worker.kn.saying import Saying
 
 
 def tiny_task(
@@ -11,12 +12,15 @@ def tiny_task(
     *,
     target: str = "Rome",
     references: Sequence[Sequence[int]] = ([1, 40, 50], [1, 60]),
-    said: Sequence[Sequence[int]] = (),
+    said: Sequence[Saying] = (),
+    refine_prompts: tuple[str, ...] = (),
 ) -> Task:
     """Paris is to be overwritten; all layers ride in one pass."""
     return Task(
         resident=resident,
-        request=EditRequest(prompt="The capital is", target_new=target),
+        request=EditRequest(
+            prompt="The capital is", target_new=target, refine_prompts=refine_prompts
+        ),
         ground_truth="Paris",
         own_ids=(),
         ending=None,

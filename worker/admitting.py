@@ -15,7 +15,7 @@ from contract.memory import ExcessError, Workload
 from contract.views import EditResult
 from contract.written import composing_of
 from worker.failures import Codes, code_of, message_of
-from worker.lineage import Member
+from worker.lineage import Ground, Member
 from worker.logs import EventLog
 from worker.resources import Editor, Made, Resources
 
@@ -59,7 +59,7 @@ def admit(
     request: EditRequest,
     parsed: Any,
     *,
-    base: Any,
+    ground: Ground,
     resources: Resources,
     needed_bytes: int = 0,
 ) -> Admission:
@@ -69,7 +69,7 @@ def admit(
     editor = resources.editor
     admission = decide(
         editor.shape,
-        editor.workload(parsed, base=base, pad_rank=request.pad_rank),
+        _workload(parsed, ground, request.pad_rank, editor=editor),
         budget_bytes=resources.monitor.free_bytes(),
         rest_bytes=resources.monitor.rest_bytes(),
         on_host=editor.device.startswith("cpu"),
@@ -133,7 +133,7 @@ def edit_within(
     admission: Admission,
     parsed: Any,
     *,
-    base: Any,
+    ground: Ground,
     pad_rank: int | None,
     resources: Resources,
     **given: Any,
@@ -155,7 +155,8 @@ def edit_within(
         try:
             made = editor.edit(
                 parsed,
-                base=base,
+                base=ground.adapter,
+                said=ground.said,
                 pad_rank=pad_rank,
                 layers_per_pass=admission.applied.layers_per_pass,
                 budget_bytes=admission.budget_bytes,
@@ -176,9 +177,13 @@ def edit_within(
         resources.monitor.release()
         resources.weights.check()
         log.warning("memory_ran_out", layers_per_pass=admission.applied.layers_per_pass)
-        work = editor.workload(parsed, base=base, pad_rank=pad_rank)
+        work = _workload(parsed, ground, pad_rank, editor=editor)
         admission = _halved(admission, work, told, editor=editor)
         resources.attempts.admit(attempt, admission)
+
+
+def _workload(parsed: Any, ground: Ground, pad_rank: int | None, *, editor: Editor) -> Workload:
+    return editor.workload(parsed, base=ground.adapter, said=ground.said, pad_rank=pad_rank)
 
 
 def _halved(admission: Admission, work: Workload, told: str, *, editor: Editor) -> Admission:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from contract.checkpoints import CheckpointFile, CheckpointView, Part
 from contract.edits import EditRequest
 from contract.ids import checkpoint_id_of
+from contract.written import sayings_of
 
 
 class LineageError(Exception):
@@ -69,10 +70,12 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """The checkpoint that an edit is made on, if any: its adapter, and the edits in it."""
+    """The checkpoint that an edit is made on, if any: its adapter, the edits in it, and what they
+    made the model say."""
 
     adapter: Any = None
     parts: tuple[Part, ...] = ()
+    said: tuple[tuple[str, str], ...] = ()
 
     @property
     def rank(self) -> int:
@@ -86,7 +89,9 @@ def ground_of(request: EditRequest, store: Store, reader: Reader) -> Ground:
     checkpoint = _found(request.base, store, reader)
     # What comes after the last part only fills the rank up.
     end = checkpoint.parts[-1].end_rank
-    return Ground(reader.read(_files(checkpoint, store), end=end), checkpoint.parts)
+    edits = [_found(checkpoint_id_of(part.edit_id), store, reader) for part in checkpoint.parts]
+    adapter = reader.read(_files(checkpoint, store), end=end)
+    return Ground(adapter, checkpoint.parts, tuple(sayings_of(edits)))
 
 
 def members_of(edit_ids: Sequence[str], store: Store, reader: Reader) -> list[Member]:

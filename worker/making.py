@@ -70,7 +70,7 @@ def _edit(
             attempt,
             asked,
             parsed,
-            base=ground.adapter,
+            ground=ground,
             resources=resources,
             needed_bytes=record.needed_bytes,
         )
@@ -81,7 +81,7 @@ def _edit(
             admission,
             parsed,
             resources=resources,
-            base=ground.adapter,
+            ground=ground,
             pad_rank=request.pad_rank,
             watch=narration,
             between=narration.between,

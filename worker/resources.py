@@ -48,7 +48,12 @@ class Editor(Protocol):
     def device(self) -> str: ...
     def parse(self, mapping: Mapping[str, Any]) -> Any: ...
     def workload(
-        self, request: Any, *, base: Any = ..., pad_rank: int | None = ...
+        self,
+        request: Any,
+        *,
+        base: Any = ...,
+        said: Sequence[tuple[str, str]] = ...,
+        pad_rank: int | None = ...,
     ) -> Workload: ...
     def edit(
         self,
@@ -59,6 +64,7 @@ class Editor(Protocol):
         room_bytes: Callable[[], int] | None = ...,
         lowered: Callable[[int], None] = ...,
         base: Any = ...,
+        said: Sequence[tuple[str, str]] = ...,
         pad_rank: int | None = ...,
         watch: Watch = ...,
         between: Callable[[], None] = ...,

@@ -25,7 +25,6 @@ from contract.memory.portions import (
 from contract.memory.shape import DTYPE_BYTES, FAMILIES, ModelShape
 from contract.memory.whole import VLLM_RANKS, filled_rank
 from contract.memory.work import (
-    SAMPLED,
     AdapterShape,
     Chosen,
     Held,
@@ -34,6 +33,7 @@ from contract.memory.work import (
     SequenceShape,
     Workload,
     Write,
+    held_of,
 )
 
 __all__ = [
@@ -48,7 +48,6 @@ __all__ = [
     "PROMPTS_PER_BATCH",
     "REFERENCE_TOKENS_PER_BATCH",
     "RESPELLED_TOKENS",
-    "SAMPLED",
     "SAMPLED_TEXTS",
     "SAMPLED_TOKENS",
     "STATEMENTS_PER_BATCH",
@@ -75,6 +74,7 @@ __all__ = [
     "filled_rank",
     "filled_rows",
     "fit",
+    "held_of",
     "least_of",
     "most_layers_within",
     "parted",

@@ -7,6 +7,8 @@ from enum import Enum
 
 from contract.memory.portions import (
     FEWEST_NEW_TOKENS,
+    KEPT_SAYINGS,
+    KEPT_TOKENS_PER_TEXT,
     REFERENCE_TOKENS_PER_BATCH,
     SAMPLED_TEXTS,
     SAMPLED_TOKENS,
@@ -71,7 +73,7 @@ class Write(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class References:
-    """The texts that the model should go on saying, in tokens; `said` of them by kept edits."""
+    """The texts that the model should go on saying, in tokens; `said` of them by earlier edits."""
 
     texts: int = 0
     said: int = 0
@@ -95,6 +97,13 @@ class References:
             shortest=min(lengths),
         )
 
+    @classmethod
+    def sampled(cls, said: Sequence[int] = ()) -> "References":
+        """Those that the model says itself, with BOS, where none ends early and none is there
+        twice, and what earlier edits say; at the least those that are held end at once."""
+        lengths = [SAMPLED_TOKENS + 1] * SAMPLED_TEXTS
+        return replace(cls.of([*lengths, *said], said=len(said)), shortest=1)
+
     @property
     def parts(self) -> list[range]:
         """The references proper as they are held in turn."""
@@ -106,9 +115,10 @@ class References:
         return replace(self, longest=self.shortest, crossed=False)
 
 
-SAMPLED = replace(References.of([SAMPLED_TOKENS + 1] * SAMPLED_TEXTS), shortest=1)
-"""Those that the model says itself, with BOS, where none ends early and none is there twice; at the
-least those that are held end at once."""
+def held_of(said: Iterable[int]) -> tuple[int, ...]:
+    """Of what earlier edits say so much is held as if it were protected, whichever it will be."""
+    lengths = sorted((min(length, KEPT_TOKENS_PER_TEXT) for length in said), reverse=True)
+    return tuple(lengths[:KEPT_SAYINGS])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

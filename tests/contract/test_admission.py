@@ -9,9 +9,9 @@ from contract.cards import GB, default_threshold
 from contract.edits import EditRequest, HParams, Method
 from contract.foretold import Decision
 from contract.memory import (
-    SAMPLED,
     Chosen,
     ModelShape,
+    References,
     SequenceShape,
     Workload,
     Write,
@@ -28,7 +28,7 @@ WORK = Workload(
     attributed_new=(PROMPT,),
     written=(PROMPT,),
     evaluated=(PROMPT,) * 3,
-    references=SAMPLED,
+    references=References.sampled(),
 )
 
 

@@ -157,6 +157,37 @@ def test_an_edit_on_a_checkpoint_begins_with_its_adapter(
     ]
 
 
+def test_an_edit_on_a_checkpoint_holds_what_the_edits_in_it_say(
+    edited: Submit, compose: Submit, submit: Submit, resources: MakeResources
+) -> None:
+    both = compose(edited(b"one"), edited(b"two"))
+    third, editor = submit(base=both), FakeEditor()
+
+    run_edit(third, resources(editor=editor))
+
+    assert editor.said == [(("one is ", "Rome."), ("two is ", "Rome."))]
+    assert editor.work_said == editor.said
+
+
+def test_an_edit_on_a_checkpoint_with_an_edit_that_is_gone_fails(
+    ledger: Ledger,
+    store: CheckpointStore,
+    edited: Submit,
+    compose: Submit,
+    submit: Submit,
+    resources: MakeResources,
+) -> None:
+    first = edited(b"one")
+    third = submit(base=compose(first, edited(b"two")))
+    store.remove(checkpoint_id_of(first))
+
+    run_edit(third, resources())
+
+    view = ledger.find(third)
+    assert view is not None and view.error is not None
+    assert view.error.code is ErrorCode.CHECKPOINT_NOT_FOUND
+
+
 def test_a_chained_edit_is_composed_without_what_it_was_made_on(
     store: CheckpointStore, edited: Submit, compose: Submit
 ) -> None:

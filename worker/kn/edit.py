@@ -19,6 +19,7 @@ from worker.kn.recipe import Recipe, Selection, Task
 from worker.kn.request import EditRequest, Method, Operation
 from worker.kn.resident import Resident
 from worker.kn.result import EditResult
+from worker.kn.saying import Saying
 from worker.kn.stacking import joined
 from worker.kn.stopwatch import Stopwatch
 from worker.kn.verdict import holds, warnings_of
@@ -39,7 +40,7 @@ class Edit:
     resident: Resident
     request: EditRequest
     references: Sequence[Sequence[int]]
-    said: Sequence[Sequence[int]]  # what kept edits made the model say
+    said: Sequence[Saying]  # what earlier edits made the model say
     kept_rank: int
     base: Adapter | None
     pad_rank: int | None

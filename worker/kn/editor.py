@@ -20,6 +20,7 @@ from worker.kn.provenance import provenance_of
 from worker.kn.request import EditRequest
 from worker.kn.resident import Resident
 from worker.kn.result import EditResult
+from worker.kn.saying import Saying, said_by, told
 from worker.kn.stacking import joined, part
 from worker.kn.stopwatch import Stopwatch, Watch
 from worker.kn.verification import Made, files_of, verify
@@ -101,6 +102,7 @@ class Editor:
         room_bytes: Callable[[], int] | None = None,
         lowered: Callable[[int], None] = lambda layers: None,
         base: Adapter | None = None,
+        said: Sequence[tuple[str, str]] = (),
         pad_rank: int | None = None,
         watch: Watch = lambda phase, done, total: None,
         between: Callable[[], None] = lambda: None,
@@ -113,8 +115,9 @@ class Editor:
         `room_bytes` tells what of the budget others leave, and is asked before each pass;
         `lowered` is told when fewer layers ride from now on.
         On a `base`, the edit is made on the model that this adapter makes, and its own adapter
-        holds both, the base's ranks first. `pad_rank` fills its rank up to one that vLLM takes, of
-        at least so many. `between` is called in each pass of the model,
+        holds both, the base's ranks first; `said` are the base's edited prompts and what the
+        model says after them, which is held as what kept edits say. `pad_rank` fills the rank up
+        to one that vLLM takes, of at least so many. `between` is called in each pass of the model,
         generated tokens included; like `watch`, it may raise to stop the edit. Raises a `KnError`
         when the request cannot be run or the edit is not worth keeping.
         """
@@ -124,7 +127,7 @@ class Editor:
         with self._at_work(between) as peak:
             allowance = Allowance(
                 self.shape,
-                self.workload(request, base=base, pad_rank=pad_rank),
+                self.workload(request, base=base, said=said, pad_rank=pad_rank),
                 layers,
                 budget_bytes,
                 on_host=self.resident.device.type == "cpu",
@@ -135,7 +138,7 @@ class Editor:
                 resident=self.resident,
                 request=request,
                 references=self._references,
-                said=self._said(),
+                said=self._said(said),
                 kept_rank=sum(edit.adapter.rank for edit in self.kept),
                 base=base,
                 pad_rank=pad_rank,
@@ -216,19 +219,25 @@ class Editor:
                 self.revert(result)
 
     def workload(
-        self, request: EditRequest, *, base: Adapter | None = None, pad_rank: int | None = None
+        self,
+        request: EditRequest,
+        *,
+        base: Adapter | None = None,
+        said: Sequence[tuple[str, str]] = (),
+        pad_rank: int | None = None,
     ) -> Workload:
         """What the request asks for, in exact token counts, as far as that is known beforehand."""
         work = workload_of(
             self.resident,
             request,
             references=self._references,
-            said=self._said(),
+            said=self._said(said),
         )
         return replace(work, base=shape_of_adapter(base) if base else None, pad_rank=pad_rank)
 
-    def _said(self) -> list[list[int]]:
-        return references.said(self.resident, self.kept)
+    def _said(self, by_base: Sequence[tuple[str, str]]) -> list[Saying]:
+        """What kept edits made the model say, and those of a base."""
+        return [*said_by(self.resident, self.kept), *told(self.resident, by_base)]
 
     @contextmanager
     def _at_work(self, between: Callable[[], None]) -> Iterator[Peak | None]:

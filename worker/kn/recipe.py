@@ -10,6 +10,7 @@ from worker.kn.attribution import Path
 from worker.kn.neuron import Scored
 from worker.kn.request import EditRequest
 from worker.kn.resident import Resident
+from worker.kn.saying import Saying
 from worker.kn.statement import Statement
 
 Told = Callable[[int, int], None]
@@ -22,8 +23,8 @@ class Task:
 
     `own_ids` are the old answer's tokens where it is the model's own, which may be no word after a
     space; `ending` is the token with which the model ends it, where it is seen to end it.
-    `references` are texts to be left alone, and `said` what kept edits made the model say, as ids.
-    `written` is the rank of all edits that the weights carry, a base's among them.
+    `references` are texts to be left alone, as ids, and `said` what earlier edits made the model
+    say. `written` is the rank of all edits that the weights carry, a base's among them.
     """
 
     resident: Resident
@@ -37,7 +38,7 @@ class Task:
     attributing: Callable[[Sequence[Statement]], int] | None = None  # layers that may ride
     walking: Callable[[int], None] = lambda tokens: None  # told of a prompt to be run; may raise
     hold: Callable[[Sequence[Held]], None] = lambda held: None  # told what is held; may raise
-    said: Sequence[Sequence[int]] = ()
+    said: Sequence[Saying] = ()
     written: int = 0
 
     @property

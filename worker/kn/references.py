@@ -10,10 +10,8 @@ from torch import Tensor
 
 from contract.memory import REFERENCE_TOKENS_PER_BATCH, SAMPLED_TEXTS, SAMPLED_TOKENS
 from worker.kn.errors import BadRequestError, NonFiniteError, PromptTooLongError
-from worker.kn.evaluation import Role
 from worker.kn.layout import Block
 from worker.kn.resident import Resident
-from worker.kn.result import EditResult
 from worker.kn.statement import alike
 
 SAMPLING_SEED = 20221
@@ -45,17 +43,6 @@ def encoded(resident: Resident, prompts: Sequence[str]) -> list[list[int]]:
     if longest > most:
         raise PromptTooLongError(longest, most=most)
     return _distinct(texts)
-
-
-def said(resident: Resident, edits: Iterable[EditResult]) -> list[list[int]]:
-    """What edits made the model say to their prompts, as ids."""
-    prompt_ids = resident.encoder.prompt_ids
-    return [
-        [*prompt_ids(question.prompt), *reply.ids][: resident.encoder.most_tokens]
-        for edit in edits
-        for question, reply in zip(edit.measurement.questions, edit.measurement.after, strict=True)
-        if question.role in (Role.PROMPT, Role.REFINE)
-    ]
 
 
 @torch.no_grad()

@@ -5,8 +5,6 @@ from dataclasses import replace
 
 from contract.memory import (
     FEWEST_NEW_TOKENS,
-    KEPT_SAYINGS,
-    KEPT_TOKENS_PER_TEXT,
     AdapterShape,
     Chosen,
     Nodes,
@@ -14,6 +12,7 @@ from contract.memory import (
     SequenceShape,
     Workload,
     Write,
+    held_of,
 )
 from worker.kn import evaluation
 from worker.kn.adapter import Adapter
@@ -22,6 +21,7 @@ from worker.kn.methods.calibrated import DEFAULT_MAX_NEURONS
 from worker.kn.recipe import Task
 from worker.kn.request import EditRequest, Method, Operation
 from worker.kn.resident import Resident
+from worker.kn.saying import Saying
 from worker.kn.statement import Statement
 
 
@@ -30,7 +30,7 @@ def workload_of(
     request: EditRequest,
     *,
     references: Sequence[Sequence[int]],
-    said: Sequence[Sequence[int]] = (),
+    said: Sequence[Saying] = (),
 ) -> Workload:
     """The work, as far as it is known before the model is asked.
 
@@ -78,7 +78,7 @@ def _workload(
     resident: Resident,
     request: EditRequest,
     references: Sequence[Sequence[int]],
-    said: Sequence[Sequence[int]],
+    said: Sequence[Saying],
     *,
     old: Sequence[Statement],
     new: Sequence[Statement],
@@ -88,6 +88,7 @@ def _workload(
     easyedit = request.method is Method.EASYEDIT
     both = request.method is Method.CALIBRATED and request.operation is Operation.EDIT
     attributed = tuple(map(shape_of, old))
+    told = [len(saying.ids) for saying in said]
     if easyedit:
         answer = request.ground_truth or request.target_new
         attributed = _one_by_one(resident, request.prompt, answer)
@@ -103,19 +104,13 @@ def _workload(
         walked=_walked(resident, request) if easyedit else 0,
         write=_write_of(request),
         max_neurons=request.hparams.max_neurons or _most_neurons(resident, request),
-        references=References.of([len(t) for t in (*references, *said)], said=len(said)),
-        protected=(*_protected(resident, request), *_held(said)),
+        references=References.of([*map(len, references), *told], said=len(told)),
+        protected=(*_protected(resident, request), *held_of(told)),
     )
 
 
 def _protected(resident: Resident, request: EditRequest) -> Iterator[int]:
     return (len(resident.encoder.prompt_ids(prompt)) for prompt in request.protect_prompts)
-
-
-def _held(said: Sequence[Sequence[int]]) -> list[int]:
-    """Of what kept edits say so much is held as if it were protected, whichever it will be."""
-    lengths = sorted((min(len(text), KEPT_TOKENS_PER_TEXT) for text in said), reverse=True)
-    return lengths[:KEPT_SAYINGS]
 
 
 def _nodes(request: EditRequest) -> Nodes:

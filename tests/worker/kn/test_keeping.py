@@ -26,7 +26,8 @@ from worker.kn.edit import RECIPES
 from worker.kn.methods.calibrated import Calibrated
 from worker.kn.neuron import Scored
 from worker.kn.recipe import Task, Told
-from worker.kn.references import said
+from worker.kn.saying import said_by
+from worker.kn.saying import told as told_of
 from worker.kn.weights import edited
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
@@ -59,24 +60,24 @@ def test_what_a_kept_edit_says_is_held_by_later_ones() -> None:
     )
 
     with editor.applied(result):
-        texts = said(editor.resident, editor.kept)
+        sayings = said_by(editor.resident, editor.kept)
         work = editor.workload(REQUEST)
 
-    told = [editor.resident.tokenizer.decode(ids) for ids in texts]
-    assert len(told) == len(PROMPTS)
-    for text, prompt in zip(told, PROMPTS, strict=True):
-        assert text.startswith(prompt)
-        assert "Rome" in text
-    assert work.protected == tuple(len(ids) for ids in texts)
-    assert said(editor.resident, editor.kept) == []
+    decode = editor.resident.tokenizer.decode
+    assert [decode(saying.prompt) for saying in sayings] == list(PROMPTS)
+    assert all("Rome" in decode(saying.reply) for saying in sayings)
+    assert work.protected == tuple(len(saying.ids) for saying in sayings)
+    assert said_by(editor.resident, editor.kept) == []
 
 
-def test_an_edit_is_told_how_much_is_written_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    ranks: list[int] = []
+def test_an_edit_is_told_what_is_written_and_said_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tasks: list[Task] = []
 
     class Telling(Calibrated):
         def write(self, task: Task, neurons: Sequence[Scored], *, told: Told) -> list[LayerWrite]:
-            ranks.append(task.written)
+            tasks.append(task)
             return super().write(task, neurons, told=told)
 
     monkeypatch.setitem(RECIPES, Method.CALIBRATED, Telling())
@@ -85,10 +86,16 @@ def test_an_edit_is_told_how_much_is_written_before_it(monkeypatch: pytest.Monke
     first = editor.edit(request)
     with editor.applied(first):
         editor.edit(replace(request, target_new="Oslo"))
-    editor.edit(replace(request, target_new="Oslo"), base=first.adapter)
+    said = [(request.prompt, "Rome")]
+    editor.edit(replace(request, target_new="Oslo"), base=first.adapter, said=said)
 
     assert first.adapter.rank > 0
-    assert ranks == [0, first.adapter.rank, first.adapter.rank]
+    assert [task.written for task in tasks] == [0, first.adapter.rank, first.adapter.rank]
+    assert [len(task.said) for task in tasks] == [0, 1, 1]
+    assert tasks[2].said == told_of(editor.resident, said)
+    assert editor.workload(request, base=first.adapter, said=said).protected == (
+        len(tasks[2].said[0].ids),
+    )
 
 
 def test_the_kept_weights_are_those_that_were_measured() -> None:

@@ -40,7 +40,7 @@ class Holding(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Kept:
     """Texts of which the model must go on saying what it says: at every look the protected ones,
-    and of what kept edits say that which feels the write most; of the references a part in turn."""
+    and what earlier edits say that feels the write most; of the references a part in turn."""
 
     always: Holding
     references: list[Holding]
@@ -48,7 +48,7 @@ class Kept:
     @classmethod
     def of(cls, task: Task, found: Whitened, *, exposure: float) -> "Kept":
         prompts = map(task.resident.encoder.prompt_ids, task.request.protect_prompts)
-        strongest = (task.said[text - len(task.references)] for text, _ in found.said)
+        strongest = (task.said[text - len(task.references)].ids for text, _ in found.said)
         said = [text[:KEPT_TOKENS_PER_TEXT] for text in islice(strongest, KEPT_SAYINGS)]
         return cls(
             always=Holding([*prompts, *said], found.directions, exposure=1.0),

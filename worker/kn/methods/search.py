@@ -3,7 +3,7 @@
 What is wanted (`worker.kn.methods.wanted`) pulls with −log P of the new answer's tokens that do not
 lead by the margin yet, and of the token that should end it as the old one ended, in every prompt.
 What is held (`worker.kn.methods.holding`) pulls with how far what the model says of other text is
-moved: of the references that feel the write most, of what kept edits say, of protected prompts.
+moved: of the references that feel the write most, of what earlier edits say, of protected prompts.
 Text that nobody told of may feel the write several times more than references do, so these are
 held as if they felt it `exposure` times over; the others as they feel it. Every other step looks
 at what is held, each time at another part of the references. A step
