@@ -6,12 +6,12 @@ import os
 import sys
 from threading import Event
 
-from app import logs
 from app.binding import OpenToAllError, check_binding
 from app.main import create_app
 from app.server import server_of
 from app.tending import Tending, repeated
-from app.tracing import request_id
+from app.tracing import traced
+from contract import logs
 from contract.attempts import Attempts
 from contract.connection import RedisUrlError, connect
 from contract.keys import KeyRing, Keys, KeysError
@@ -34,7 +34,7 @@ def main() -> int:
         settings = Settings.from_environment(os.environ)
         keys = KeyRing(Keys.parse(settings.api_keys, source="api_keys"), settings.api_keys_file)
         check_binding(settings, has_keys=not keys.is_empty)
-        logs.configure(settings.log_level, request_id=request_id)
+        logs.configure(settings.log_level, lines=logs.JsonLines(traced))
         redis = connect(
             settings.redis_url,
             retries=REDIS_RETRIES,

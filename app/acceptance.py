@@ -7,13 +7,13 @@ from app.authentication import caller
 from app.edit_response import edit_response, missing
 from app.errors import MemoryInfeasibleError, NoWorkerError
 from app.intake import admission_of, composition_admission_of, foretold_of, model_for
-from app.logs import EventLog
 from app.service import Service
 from app.tracing import request_id
 from contract.composition import ComposeRequest
 from contract.edits import EditRequest
 from contract.failures import ErrorCode
 from contract.foretold import Admission, Decision, Foretold
+from contract.logs import EventLog
 from contract.origin import Origin
 from contract.serving import ModelView
 from contract.submission import Submission

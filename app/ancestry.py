@@ -16,15 +16,22 @@ from contract.store import CheckpointStore
 def base_edits(
     request: EditRequest, model: ModelView, store: CheckpointStore
 ) -> list[CheckpointView]:
-    """The edits in the edit's base; raises `InvalidRequestError` unless that is there and was made
-    on the model."""
+    """The edits in the edit's base; raises `InvalidRequestError` unless all are there and were made
+    on the model, and `UnreadableManifestError`."""
     if request.base is None:
         return []
     base = store.find(request.base)
     if base is None:
         raise _invalid("#/base", f"there is no checkpoint {request.base}")
     _check_kinship(base, model, pointer="#/base")
-    return list(store.readable(checkpoint_id_of(part.edit_id) for part in base.parts))
+    return [_within(base, part.edit_id, store) for part in base.parts]
+
+
+def _within(base: CheckpointView, edit_id: str, store: CheckpointStore) -> CheckpointView:
+    edit = store.find(checkpoint_id_of(edit_id))
+    if edit is None:
+        raise _invalid("#/base", f"holds {edit_id}, whose checkpoint is gone")
+    return edit
 
 
 def edits_of(

@@ -9,8 +9,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import ApiError, KeysUnavailableError, UnauthorizedError
-from app.logs import EventLog
 from contract.keys import KeysError
+from contract.logs import EventLog
 
 log = EventLog("app.authentication")
 

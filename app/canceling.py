@@ -1,8 +1,8 @@
 """Canceling a job, be it an edit or a composition."""
 
 from app.errors import EditFinalError
-from app.logs import EventLog
 from app.service import Service
+from contract.logs import EventLog
 from contract.settling import settle
 from contract.store_errors import StoreError
 

@@ -8,7 +8,6 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
 from app.errors import ApiError, InvalidRequestError
-from app.logs import EventLog
 from app.pointers import field_errors
 from app.problems import problem_response
 from contract.failures import ErrorCode
@@ -17,6 +16,7 @@ from contract.ledger_errors import (
     QueueFullError,
     SchemaMismatchError,
 )
+from contract.logs import EventLog
 from contract.store_errors import StoreUnavailableError, UnreadableManifestError
 
 log = EventLog("app.failure")

@@ -61,7 +61,7 @@ def admission_of(
     room = _room(model, workers)
 
     def decided(count: CountTokens) -> Admission:
-        work = on_top_of(base, workload_of(request, count), count)
+        work = on_top_of(base, request, count)
         return _decided(request, model, room, work)
 
     return _in_doubt(decided, counter)
@@ -128,7 +128,7 @@ def _room(model: ModelView, workers: Sequence[WorkerView]) -> Room:
     serving = [worker for worker in workers if worker.model == model.name]
     roomiest = max(serving, key=lambda worker: worker.budget_bytes, default=None)
     capacities = [worker.capacity_bytes for worker in serving if worker.capacity_bytes is not None]
-    on_host = roomiest is None or roomiest.device.startswith("cpu")
+    on_host = roomiest is None or roomiest.on_host
     return Room(
         budget_bytes=None if roomiest is None else roomiest.budget_bytes,
         rest_bytes=max(capacities, default=None),

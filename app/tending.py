@@ -8,11 +8,11 @@ from threading import Event, Thread
 
 from redis.exceptions import RedisError
 
-from app.logs import EventLog
 from contract.attempts import Attempts
 from contract.belonging import tie
 from contract.ledger import Ledger
 from contract.ledger_errors import SchemaMismatchError
+from contract.logs import EventLog
 from contract.retention import Retention
 from contract.settling import end_due
 from contract.store import CheckpointStore

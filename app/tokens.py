@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tokenizers import Tokenizer
 
-from app.logs import EventLog
+from contract.logs import EventLog
 from contract.serving import ModelView
 from contract.store import CheckpointStore
 from contract.workload import CountTokens

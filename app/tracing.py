@@ -9,8 +9,8 @@ from contextvars import ContextVar
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.logs import EventLog
 from app.traffic import Traffic
+from contract.logs import EventLog
 
 log = EventLog("app.request")
 
@@ -21,6 +21,11 @@ _request_id: ContextVar[str] = ContextVar("request_id", default="")
 def request_id() -> str:
     """The id of the request at hand; empty outside of one."""
     return _request_id.get()
+
+
+def traced() -> dict[str, str]:
+    """What every log line tells of the request at hand."""
+    return {"request_id": request_id()} if request_id() else {}
 
 
 def standard_headers() -> dict[str, str]:

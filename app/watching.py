@@ -7,10 +7,10 @@ from typing import NamedTuple
 from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
 
-from app.logs import EventLog
 from app.service import Service
 from contract.ledger import Ledger
 from contract.lifecycle import FINAL
+from contract.logs import EventLog
 from contract.views import EditEvent
 
 log = EventLog("app.watching")

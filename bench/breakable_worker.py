@@ -19,16 +19,16 @@ time.time = lambda: _clock() + _offset_s[0]  # before anybody takes it for a def
 
 import torch  # noqa: E402
 
+from contract import logs  # noqa: E402
 from contract.attempts import Attempts  # noqa: E402
 from contract.settings import Settings  # noqa: E402
 from contract.store import CheckpointStore  # noqa: E402
 from contract.store_errors import StoreFullError  # noqa: E402
-from worker import logs  # noqa: E402
 from worker.device_memory import memory_of  # noqa: E402
 from worker.failures import SERVICE_CODES, engine_codes  # noqa: E402
 from worker.kn import load_editor  # noqa: E402
 from worker.service import serve  # noqa: E402
-from worker.spare import is_needed  # noqa: E402
+from worker.spare import wait_until_needed  # noqa: E402
 
 
 class Gates:
@@ -116,7 +116,7 @@ class GatedEditor:
 
 
 def main() -> int:
-    if not is_needed(sys.argv, sys.stdin):
+    if not wait_until_needed(sys.argv, sys.stdin):
         return os.EX_OK
     settings = Settings.from_environment(os.environ)
     logs.configure(settings.log_level)

@@ -73,13 +73,12 @@ class Options:
     @property
     def enough(self) -> bool:
         """Whether its figures are worth keeping."""
-        given = not self.sampled and not self.subject
-        return given and Method.CALIBRATED in self.methods and self.n >= FEWEST_EDITS
+        return not self.sampled and not self.subject and self.n >= FEWEST_EDITS
 
     @property
     def whole(self) -> bool:
         """Whether the bar can be judged on this."""
-        return self.enough and self.pupils == PUPILS
+        return self.enough and Method.CALIBRATED in self.methods and self.pupils == PUPILS
 
     @property
     def name(self) -> str:
@@ -89,6 +88,7 @@ class Options:
             names: self.pupils != PUPILS,
             "sampled": self.sampled,
             "subject": self.subject,
+            "others": Method.CALIBRATED not in self.methods,
             self.dtype: self.dtype != "float32",
             "partial": not self.enough,
         }

@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from random import Random
@@ -95,6 +95,7 @@ class Run:
     setting: Setting
     n_protected: int
     way: Way = Way.KEPT
+    said: dict[str, str] = field(default_factory=dict)  # to each prompt, where edits are chained
 
     @cached_property
     def editor(self) -> Editor:
@@ -152,7 +153,7 @@ class Run:
                     result = editor.edit(request, base=base, said=self.said)
                 editor.revert()
                 editor.keep(result)
-                self.said.extend(_said_by(result))
+                self.said.update(_said_by(result))
 
     @contextmanager
     def _bare(self) -> Iterator[None]:
@@ -164,11 +165,6 @@ class Run:
         finally:
             for edit in kept:
                 self.editor.keep(edit)
-
-    @cached_property
-    def said(self) -> list[tuple[str, str]]:
-        """The prompts that were edited, where edits are chained, and what was said after them."""
-        return []
 
     def _tell(self, i: int, row: Row) -> None:
         print(row, file=sys.stderr)

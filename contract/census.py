@@ -5,11 +5,8 @@ from dataclasses import dataclass
 from redis import Redis
 
 from contract import names
-from contract.ids import EDIT_PREFIX
+from contract.ids import EDIT_PREFIX, made_at_s
 from contract.lifecycle import EditStatus
-
-_MS_DIGITS = 12
-"""Hex digits at the head of an id: the time when it was made, in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +27,5 @@ def take_census(redis: Redis, model: str) -> Census:
         queued = names.index(model=model, status=EditStatus.QUEUED)
         pipe.zrangebylex(queued, f"[{EDIT_PREFIX}", "+", start=0, num=1)
         *counts, oldest = pipe.execute()
-    made_s = _made_s(oldest[0].decode()) if oldest else None
+    made_s = made_at_s(oldest[0].decode()) if oldest else None
     return Census(dict(zip(statuses, counts, strict=True)), made_s)
-
-
-def _made_s(edit_id: str) -> float:
-    digits = edit_id.removeprefix(EDIT_PREFIX)[:_MS_DIGITS]
-    return int(digits, 16) / 1000

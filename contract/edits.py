@@ -113,7 +113,8 @@ class Quadrature(StrEnum):
 
 
 class HParams(Frozen):
-    """The field's hyper-parameters; null means the method's own default."""
+    """The field's hyper-parameters; null means the method's own default, or the card's
+    (`contract.cards`)."""
 
     steps: Whole = Field(
         default=20, ge=1, le=MAX_STEPS, description="Points on the integration path, m."
@@ -217,8 +218,8 @@ class EditRequest(Frozen):
     )
     base: Annotated[str, Field(pattern=CHECKPOINT_ID)] | None = Field(
         default=None,
-        description="A checkpoint to make the edit on; what the edits in it say is held. "
-        "Null: it is made on the pristine model.",
+        description="A checkpoint to make the edit on; `calibrated` holds what the edits "
+        "in it say. Null: it is made on the pristine model.",
     )
     method: Method = Method.CALIBRATED
     operation: Operation = Operation.EDIT

@@ -50,6 +50,11 @@ def index(*, model: str | None = None, status: str | None = None) -> str:
     return f"{EDITS}:model={model or '*'}:status={status or '*'}"
 
 
+def indexes(*, model: str, status: str) -> list[str]:
+    """All the indexes that an edit of a model and a status is in."""
+    return [index(model=m, status=s) for m in (None, model) for s in (None, status)]
+
+
 def idempotency(key_digest: str) -> str:
     """String: the edit that a key made, and the digest of its body."""
     return f"{PREFIX}idempotency:{key_digest}"

@@ -51,11 +51,6 @@ class EditQueue:
             pipe.delete(self.job_key(edit_id))
             pipe.execute()
 
-    def position(self, edit_id: str) -> int | None:
-        """How many stand before the edit; None if it is not in line."""
-        found: int | None = self._redis.lpos(self._rq.key, edit_id)
-        return found
-
     def ids(self) -> list[str]:
         """All who stand in line, the next one first."""
         return [raw.decode() for raw in self._redis.lrange(self._rq.key, 0, -1)]

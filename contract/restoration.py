@@ -29,7 +29,7 @@ class Restoration:
     keep_s: float
     clock: Callable[[], float] = time.time
 
-    def is_due(self) -> bool:
+    def takes_turn(self) -> bool:
         """Whether Redis is empty, or was when it was last asked; one caller at a time is told."""
         if self.redis.exists(names.RESTORED):
             return False
@@ -55,9 +55,8 @@ class Restoration:
         ended = rfc3339(checkpoint.created_at.timestamp())
         with self.redis.pipeline(transaction=True) as pipe:
             pipe.hset(names.edit(job_id), mapping=_record(checkpoint, job_id, ended))
-            for model in (None, checkpoint.model):
-                for status in (None, EditStatus.SUCCEEDED.value):
-                    pipe.zadd(names.index(model=model, status=status), {job_id: 0})
+            for index in names.indexes(model=checkpoint.model, status=EditStatus.SUCCEEDED):
+                pipe.zadd(index, {job_id: 0})
             pipe.zadd(names.FINISHED, {f"{ended} {job_id}": 0})
             event = {"type": "succeeded", "at": ended, "data": '{"restored": true}'}
             pipe.xadd(names.events(job_id), event)

@@ -103,6 +103,11 @@ class WorkerView(Frozen):
     started_at: datetime
     heartbeat_at: datetime
 
+    @property
+    def on_host(self) -> bool:
+        """Whether its edits take main memory, not a device's own."""
+        return self.device.startswith("cpu")
+
 
 class ModelList(Frozen):
     """Every model that a worker has ever published."""

@@ -70,7 +70,7 @@ class Submissions:
         with self._redis.pipeline() as writes:  # never executed: it only collects
             writes.multi()
             writes.hset(names.edit(edit_id), mapping=record)
-            for index in _indexes(model, EditStatus.QUEUED):
+            for index in names.indexes(model=model, status=EditStatus.QUEUED):
                 writes.zadd(index, {edit_id: 0})
             if request.deadline_s is not None:
                 writes.zadd(names.DEADLINES, {edit_id: now_s + request.deadline_s})
@@ -107,11 +107,3 @@ def _known(raw: bytes, request: Request, origin: Origin) -> Submission:
     if body != origin.body_digest(request) or request.model not in (None, model):
         raise IdempotencyMismatchError
     return Submission(edit_id, created=False)
-
-
-def _indexes(model: str, status: EditStatus) -> list[str]:
-    return [
-        names.index(model=of_model, status=of_status)
-        for of_model in (None, model)
-        for of_status in (None, status.value)
-    ]

@@ -1,12 +1,13 @@
-"""What finished edits wrote and made the model say, told by their manifests."""
+"""What it takes to build on finished edits, told by their manifests."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 from contract.checkpoints import CheckpointView
+from contract.edits import EditRequest
 from contract.memory import AdapterShape, Chosen, Composing, References, Workload, held_of
 from contract.views import EditResult, NeuronView
-from contract.workload import CountTokens
+from contract.workload import CountTokens, workload_of
 
 _EDITED = frozenset({"prompt", "refine"})
 """The roles of an edit's prompts that were edited."""
@@ -24,24 +25,29 @@ def composing_of(
     )
 
 
-def on_top_of(edits: Sequence[CheckpointView], work: Workload, count: CountTokens) -> Workload:
-    """The work, done on a checkpoint that holds these edits, one behind the other."""
+def on_top_of(
+    edits: Sequence[CheckpointView], request: EditRequest, count: CountTokens
+) -> Workload:
+    """What a request asks, done on a checkpoint that holds these edits, one behind the other."""
+    work = workload_of(request, count)
     if not edits:
         return work
-    said = [count(prompt) + count(reply) + 1 for prompt, reply in sayings_of(edits)]
+    edited = {prompt.rstrip() for prompt in (request.prompt, *request.refine_prompts)}
+    others = [(p, reply) for p, reply in sayings_of(edits).items() if p not in edited]
+    said = [count(f"{prompt} {reply}".rstrip()) + 1 for prompt, reply in others]
     return replace(
         work,
         base=AdapterShape(_chosen(*edits), sum(map(_rank, edits))),
         references=References.sampled(said),
-        protected=(*work.protected, *held_of(said)),
+        sayings=held_of(said),
     )
 
 
-def sayings_of(edits: Sequence[CheckpointView]) -> list[tuple[str, str]]:
-    """The prompts that were edited and what the model said after them: what is made on top of these
-    edits holds it."""
+def sayings_of(edits: Sequence[CheckpointView]) -> dict[str, str]:
+    """What edits made the model say last to each prompt that they edited, by the prompt without
+    white space at its end: what is made on top of them holds it."""
     answers = [answer for edit in edits for answer in _result(edit).answers]
-    return [(answer.prompt, answer.after) for answer in answers if answer.role in _EDITED]
+    return {a.prompt.rstrip(): a.after for a in answers if a.role in _EDITED}
 
 
 def _chosen(*edits: CheckpointView) -> Chosen:

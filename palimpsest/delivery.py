@@ -32,7 +32,6 @@ class Refused:
     """The service would not take a fact."""
 
     index: int
-    fact: Fact
     error: ServiceError
 
 
@@ -80,7 +79,7 @@ def _post(edits: Edits, fact: Fact, key: str) -> Accepted | Refused | _Full:
     except UnavailableError:
         raise
     except ServiceError as error:
-        return Refused(fact.index, fact, error)
+        return Refused(fact.index, error)
 
 
 def _follow(edits: Edits, accepted: Accepted, watch: Callable[[EditView], None]) -> Ended:

@@ -55,7 +55,7 @@ class Submission:
             case Ended(index, edit):
                 self._ended.append(edit)
                 self._result(index, edit)
-            case Refused(index, _, error):
+            case Refused(index, error):
                 self._refused.append(error.code)
                 told = {"index": index, "code": error.code, "detail": error.detail}
                 line = f"{self._number(index)}refused   {error}"

@@ -81,14 +81,15 @@ class FakeEditor:
     edited: list[Mapping[str, Any]] = field(default_factory=list)
     layers_per_pass: list[int | None] = field(default_factory=list)
     bases: list[FakeAdapter | None] = field(default_factory=list)
-    said: list[Sequence[tuple[str, str]]] = field(default_factory=list)
-    work_said: list[Sequence[tuple[str, str]]] = field(default_factory=list)
+    said: list[Mapping[str, str] | None] = field(default_factory=list)
+    work_said: list[Mapping[str, str] | None] = field(default_factory=list)
     verified: list[Mapping[str, bytes]] = field(default_factory=list)
     on_verify: Callable[[], None] = lambda: None
 
     architecture = "LlamaForCausalLM"
     dtype = "float32"
     device = "cpu"
+    on_host = True
     base_digest = "b" * 64
     provenance: Mapping[str, Any] = field(
         default_factory=lambda: {
@@ -113,7 +114,11 @@ class FakeEditor:
         return mapping
 
     def workload(
-        self, request: Mapping[str, Any], *, said: Sequence[tuple[str, str]] = (), **told: Any
+        self,
+        request: Mapping[str, Any],
+        *,
+        said: Mapping[str, str] | None = None,
+        **told: Any,
     ) -> Workload:
         self.work_said.append(said)
         sequence = SequenceShape(prompt_tokens=6, answer_tokens=1)
@@ -130,7 +135,7 @@ class FakeEditor:
         room_bytes: Callable[[], int] | None = None,
         lowered: Callable[[int], None] = lambda layers: None,
         base: FakeAdapter | None = None,
-        said: Sequence[tuple[str, str]] = (),
+        said: Mapping[str, str] | None = None,
         pad_rank: int | None = None,
         watch: Callable[[str, int, int], None] | None = None,
         between: Callable[[], None] = lambda: None,

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from worker.kn import EditRequest, Resident
 from worker.kn.recipe import Task
-from worker.kn.saying import Saying
 
 
 def tiny_task(
@@ -12,15 +11,12 @@ def tiny_task(
     *,
     target: str = "Rome",
     references: Sequence[Sequence[int]] = ([1, 40, 50], [1, 60]),
-    said: Sequence[Saying] = (),
-    refine_prompts: tuple[str, ...] = (),
+    said: Sequence[Sequence[int]] = (),
 ) -> Task:
     """Paris is to be overwritten; all layers ride in one pass."""
     return Task(
         resident=resident,
-        request=EditRequest(
-            prompt="The capital is", target_new=target, refine_prompts=refine_prompts
-        ),
+        request=EditRequest(prompt="The capital is", target_new=target),
         ground_truth="Paris",
         own_ids=(),
         ending=None,

@@ -8,18 +8,18 @@ import torch
 from redis.exceptions import RedisError
 from transformers.utils import logging
 
+from contract import logs
 from contract.connection import RedisUrlError
 from contract.ledger_errors import SchemaMismatchError
 from contract.settings import Settings, SettingsError
 from contract.store_errors import StoreUnavailableError, UnknownStoreError
-from worker import logs
 from worker.device_memory import memory_of
 from worker.failures import SERVICE_CODES, engine_codes
 from worker.kn import Editor, KnError, load_editor
 from worker.kn.references import read
 from worker.prerequisites import PrerequisiteError, checked
 from worker.service import serve
-from worker.spare import is_needed
+from worker.spare import wait_until_needed
 
 REFUSED, BROKEN = 2, 1
 
@@ -27,7 +27,7 @@ REFUSED, BROKEN = 2, 1
 def main() -> int:
     """Run the worker that the environment describes; returns its exit status: 0 when it was told
     to stop, 2 when its settings cannot be served, 1 when it could not go on."""
-    if not is_needed(sys.argv, sys.stdin):
+    if not wait_until_needed(sys.argv, sys.stdin):
         return os.EX_OK
     try:
         settings = Settings.from_environment(os.environ)
@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def _loaded(model_dir: Path, settings: Settings) -> Editor:
-    torch.set_num_threads(settings.threads or _spare_cores())
+    torch.set_num_threads(settings.threads or _default_threads())
     logging.disable_progress_bar()  # it would break into the lines of JSON
     return load_editor(
         model_dir,
@@ -61,7 +61,7 @@ def _loaded(model_dir: Path, settings: Settings) -> Editor:
     )
 
 
-def _spare_cores() -> int:
+def _default_threads() -> int:
     """All cores but one, which the API and Redis need: threads that wait for a core only spin."""
     return max(1, (os.cpu_count() or 2) - 1)
 

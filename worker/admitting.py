@@ -11,12 +11,12 @@ from contract.edits import EditRequest
 from contract.failures import ErrorCode
 from contract.foretold import Admission, Applied, Decision
 from contract.lifecycle import Phase
+from contract.logs import EventLog
 from contract.memory import ExcessError, Workload
 from contract.views import EditResult
 from contract.written import composing_of
 from worker.failures import Codes, code_of, message_of
 from worker.lineage import Ground, Member
-from worker.logs import EventLog
 from worker.resources import Editor, Made, Resources
 
 log = EventLog(__name__)
@@ -45,7 +45,7 @@ class CrowdedOutError(Exception):
 
 def settled(request: EditRequest, *, resources: Resources) -> EditRequest:
     """The request with the threshold that its card stands for, where it sets none."""
-    if resources.editor.device.startswith("cpu"):
+    if resources.editor.on_host:
         return request
     threshold = default_threshold(request, card_bytes=resources.monitor.card_bytes)
     if threshold is None:
@@ -72,7 +72,7 @@ def admit(
         _workload(parsed, ground, request.pad_rank, editor=editor),
         budget_bytes=resources.monitor.free_bytes(),
         rest_bytes=resources.monitor.rest_bytes(),
-        on_host=editor.device.startswith("cpu"),
+        on_host=editor.on_host,
         threshold=request.hparams.adaptive_threshold,
         threshold_max=request.hparams.adaptive_threshold_max,
     )
@@ -102,7 +102,7 @@ def admit_composition(
         work,
         budget_bytes=resources.monitor.free_bytes(),
         rest_bytes=resources.monitor.rest_bytes(),
-        on_host=editor.device.startswith("cpu"),
+        on_host=editor.on_host,
     )
     resources.attempts.admit(attempt, admission)
     return admission
@@ -190,8 +190,7 @@ def _halved(admission: Admission, work: Workload, told: str, *, editor: Editor) 
     layers = admission.applied.layers_per_pass
     if layers == 1:
         raise MemoryExhaustedError(admission, told, when="at 1 layer a pass")
-    on_host = editor.device.startswith("cpu")
-    fewer = with_layers(admission, editor.shape, work, layers // 2, on_host=on_host)
+    fewer = with_layers(admission, editor.shape, work, layers // 2, on_host=editor.on_host)
     return _with(fewer, fewer.applied, f"memory ran out at {layers} layers a pass")
 
 

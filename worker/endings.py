@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from contract.attempts import Attempt, AttemptLostError, CancelAskedError
 from contract.checkpoints import CheckpointView
 from contract.ids import checkpoint_id_of
+from contract.logs import EventLog
 from contract.record import EditRecord, Result
 from contract.store_errors import MissingStoreError, StoreError
 from contract.views import EditFailure
-from worker.logs import EventLog
 from worker.resources import Resources
 
 log = EventLog(__name__)

@@ -7,9 +7,9 @@ from redis.exceptions import RedisError
 
 from contract.attempts import Attempt, AttemptLostError, Attempts, CancelAskedError
 from contract.lifecycle import QueuedReason
+from contract.logs import EventLog
 from contract.queue import EditQueue
 from contract.record import EditRecord
-from worker.logs import EventLog
 
 log = EventLog(__name__)
 

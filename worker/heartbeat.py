@@ -12,11 +12,11 @@ from typing import Self
 from redis.exceptions import RedisError
 
 from contract.attempts import AttemptLostError, Attempts
+from contract.logs import EventLog
 from contract.presence import Presence
 from contract.serving import MemoryOutlook
 from worker.activity import Activity, Holding
 from worker.announcement import Identity, worker_view
-from worker.logs import EventLog
 from worker.monitor import Monitor, Outlook
 
 BEATS_PER_LEASE = 4

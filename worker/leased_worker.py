@@ -18,8 +18,8 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from contract import names
+from contract.logs import EventLog
 from worker.activity import Activity
-from worker.logs import EventLog
 
 SWEEP_EVERY_S = 1.0
 DEQUEUE_S = 1

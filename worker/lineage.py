@@ -1,7 +1,7 @@
 """What a job is built on: checkpoints of the store, read back and taken apart."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from contract.checkpoints import CheckpointFile, CheckpointView, Part
@@ -75,7 +75,7 @@ class Ground:
 
     adapter: Any = None
     parts: tuple[Part, ...] = ()
-    said: tuple[tuple[str, str], ...] = ()
+    said: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rank(self) -> int:
@@ -91,7 +91,7 @@ def ground_of(request: EditRequest, store: Store, reader: Reader) -> Ground:
     end = checkpoint.parts[-1].end_rank
     edits = [_found(checkpoint_id_of(part.edit_id), store, reader) for part in checkpoint.parts]
     adapter = reader.read(_files(checkpoint, store), end=end)
-    return Ground(adapter, checkpoint.parts, tuple(sayings_of(edits)))
+    return Ground(adapter, checkpoint.parts, sayings_of(edits))
 
 
 def members_of(edit_ids: Sequence[str], store: Store, reader: Reader) -> list[Member]:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from itertools import count
 from typing import Protocol
 
+from contract.logs import EventLog
 from contract.store_errors import StoreUnavailableError
-from worker.logs import EventLog
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0

@@ -7,9 +7,9 @@ from typing import Any
 
 from contract.calibration import Calibration, MemoryProbe, Probing
 from contract.edits import EditRequest, Method
+from contract.logs import EventLog
 from contract.views import EditResult
 from worker.failures import Codes, code_of, failure_of
-from worker.logs import EventLog
 from worker.resources import Editor
 
 SHORT, LONG = "The capital of France is", ("The river runs to the sea. " * 12).rstrip()

@@ -46,13 +46,15 @@ class Editor(Protocol):
     def provenance(self) -> Mapping[str, Any]: ...
     @property
     def device(self) -> str: ...
+    @property
+    def on_host(self) -> bool: ...
     def parse(self, mapping: Mapping[str, Any]) -> Any: ...
     def workload(
         self,
         request: Any,
         *,
         base: Any = ...,
-        said: Sequence[tuple[str, str]] = ...,
+        said: Mapping[str, str] = ...,
         pad_rank: int | None = ...,
     ) -> Workload: ...
     def edit(
@@ -64,7 +66,7 @@ class Editor(Protocol):
         room_bytes: Callable[[], int] | None = ...,
         lowered: Callable[[int], None] = ...,
         base: Any = ...,
-        said: Sequence[tuple[str, str]] = ...,
+        said: Mapping[str, str] = ...,
         pad_rank: int | None = ...,
         watch: Watch = ...,
         between: Callable[[], None] = ...,

@@ -17,6 +17,7 @@ from contract.calibration import Probing
 from contract.connection import connect
 from contract.housekeeping import Housekeeping, Policy
 from contract.ledger import Ledger
+from contract.logs import EventLog
 from contract.presence import Presence
 from contract.probings import Probings
 from contract.queue import EditQueue
@@ -33,7 +34,6 @@ from worker.fitness import Weights, last_resort
 from worker.handback import defer, hand_back
 from worker.heartbeat import BEATS_PER_LEASE, Heartbeat
 from worker.leased_worker import LeasedWorker
-from worker.logs import EventLog
 from worker.monitor import Monitor
 from worker.patience import wait
 from worker.probing import probe

@@ -6,7 +6,7 @@ from typing import TextIO
 SPARE = "--spare"
 
 
-def is_needed(argv: Sequence[str], orders: TextIO) -> bool:
+def wait_until_needed(argv: Sequence[str], orders: TextIO) -> bool:
     """True at once for a worker that is no spare one; for a spare, true once a line comes, and
     false when its supervisor is gone."""
     return SPARE not in argv or bool(orders.readline())

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 from contract.attempts import Attempts
 from contract.housekeeping import Kept
+from contract.logs import EventLog
 from contract.queue import EditQueue
 from contract.record import EditRecord
 from contract.restoration import Restoration
 from contract.retention import Retention
 from contract.settling import Withholding, end_due
 from contract.store_errors import StoreError
-from worker.logs import EventLog
 
 HOUSEKEEPING_EVERY_S = 3600.0
 
@@ -45,7 +45,7 @@ class Sweep:
     monotonic: Callable[[], float] = time.monotonic
 
     def __call__(self) -> None:
-        if self.restoration.is_due():
+        if self.restoration.takes_turn():
             self._restore()
         for edit_id in self.attempts.requeue_stranded(self.model, self.queue):
             log.warning("edit_swept", edit_id=edit_id)

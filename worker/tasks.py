@@ -8,13 +8,13 @@ from redis.exceptions import RedisError
 from contract.attempts import Attempt, AttemptLostError, CancelAskedError
 from contract.failures import ErrorCode
 from contract.ids import checkpoint_id_of
+from contract.logs import EventLog, bound
 from contract.record import EditRecord
 from contract.store_errors import MissingStoreError, WithheldError
 from worker.admitting import CrowdedOutError
 from worker.endings import Canceled, Deferred, Ending, Failed, Postponed, Published, end
 from worker.failures import failure, failure_of
 from worker.fitness import DeviceFaultError, TaintedWeightsError, UnfitError
-from worker.logs import EventLog, bound
 from worker.making import make
 from worker.patience import await_store, wait_s
 from worker.resources import Resources

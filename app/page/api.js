@@ -14,7 +14,7 @@ export const hasKey = () => sessionStorage.getItem(KEY) !== null;
 export const home = () => new URL(".", document.baseURI).href.replace(/\/$/, "");
 
 /** The service answered that it will not: an RFC 9457 document. */
-export class Problem extends Error {
+class Problem extends Error {
   constructor(status, told) {
     super(told.detail || told.title || `status ${status}`);
     Object.assign(this, { status, code: told.code ?? "unknown", errors: told.errors ?? [], told });

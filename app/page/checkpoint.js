@@ -16,7 +16,6 @@ export async function checkpointPage(root, { id, signal, told }) {
   let job = null;
   async function look() {
     job = await get(`checkpoints/${id}`, { signal });
-    job.status ??= "succeeded"; // a manifest is there only when it is
     if (isFinal(job)) root.replaceChildren(...finished(job));
     else show(root, heading(job), h("section", { class: "wide" }, phases(job), h("p", { class: "soft" }, activity(job))));
   }
@@ -33,7 +32,7 @@ const heading = (job) => h("section", { class: "wide head" },
   h("p", {}, h("span", { class: `chip ${tone(verdict(job))}`, id: "verdict" }, verdict(job)), h("span", { class: "soft" }, ` ${job.model ?? ""} · ${time(job.created_at)}`)));
 
 function finished(job) {
-  const parts = job.request?.edits ?? job.edits ?? (job.edit_id ? [job.edit_id] : []);
+  const parts = job.parts?.length ? job.parts.map((part) => part.edit_id) : job.edits ?? [job.edit_id];
   return [
     heading(job),
     h("div", { class: "wide stack" },

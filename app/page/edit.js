@@ -110,10 +110,10 @@ export const answers = (asked) => h("table", { class: "answers" },
 
 const KINDS = { rewrite: "Reliability", rephrase: "Generalization", locality: "Locality", portability: "Portability" };
 
-export function metrics(found) {
+function metrics(found) {
   const percent = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(value === 1 || value === 0 ? 0 : 1)} %`);
   const scored = Object.entries(KINDS).filter(([kind]) => found[`${kind}_acc`] !== null || found[`${kind}_exact`] !== null);
-  return h("table", { class: "metrics" },
+  return h("table", {},
     h("thead", {}, h("tr", {}, h("th"), h("th", { scope: "col", class: "number", title: "share of answer tokens right when the right ones before are given" }, "Teacher forced"),
       h("th", { scope: "col", class: "number", title: "share of answers that begin as wanted when the model writes freely" }, "Free generation"))),
     h("tbody", {}, scored.map(([kind, name]) => h("tr", {}, h("th", { scope: "row" }, name),
@@ -121,5 +121,5 @@ export function metrics(found) {
 }
 
 const ASKED = ["model", "base", "method", "operation", "prompt", "subject", "ground_truth", "target_new", "refine_prompts", "protect_prompts",
-  "rephrase_prompts", "locality", "portability", "hparams", "require_held", "deadline_s", "metadata"];
+  "rephrase_prompts", "locality", "portability", "hparams", "require_held", "pad_rank", "deadline_s", "metadata"];
 const request = (edit) => Object.fromEntries(ASKED.filter((name) => name in edit).map((name) => [name, edit[name]]));

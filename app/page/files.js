@@ -20,7 +20,7 @@ export function filesView(checkpoint) {
 const VLLM_RANKS = [8, 16, 32, 64, 128, 256, 320, 512];
 
 /** One line a tool; a key is never put into them, the shell's own variable is. */
-export function linesFor({ id, model, parts, request }) {
+function linesFor({ id, model, parts, request }) {
   const key = hasKey();
   const hub = `HF_ENDPOINT=${home()}/hub ${key ? "HF_TOKEN=$PALIMPSEST_API_KEY " : ""}`;
   const load = "from transformers import AutoModelForCausalLM as M";

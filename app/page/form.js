@@ -80,10 +80,9 @@ async function estimated(form, place, signal) {
   if (signal.aborted) return undefined;
   try {
     const told = await post("edits:estimate", request, { signal });
-    return signal.aborted ? undefined : show(place, admissionView(told.admission ?? told));
+    return signal.aborted ? undefined : show(place, admissionView(told));
   } catch (error) {
     if (signal.aborted) return undefined;
-    if ([404, 405].includes(error.status)) return show(place, h("p", { class: "soft" }, "This service foretells no memory."));
     return show(place, problemView(error));
   }
 }

@@ -17,7 +17,6 @@ from app.checkpoints import (
 )
 from app.cursors import checkpoint_before, cursor_after
 from app.json_body import JsonRoute
-from app.logs import EventLog
 from app.openapi import problems
 from app.routes.edits import IdempotencyKey
 from app.service import ServiceDependency
@@ -27,6 +26,7 @@ from contract.composition import ComposeRequest
 from contract.failures import ErrorCode
 from contract.ids import is_checkpoint_id
 from contract.limits import MAX_PAGE, MAX_WAIT_S
+from contract.logs import EventLog
 
 log = EventLog("app.checkpoints")
 router = APIRouter(tags=["checkpoints"], route_class=JsonRoute)

@@ -3,7 +3,7 @@
 from contract.memory.composing import Composing
 from contract.memory.estimate import estimate, estimate_composition
 from contract.memory.excess import ExcessError
-from contract.memory.fitting import Fit, at_worst, fit, least_of, most_layers_within
+from contract.memory.fitting import Fit, at_worst, fit, least_of
 from contract.memory.items import Estimate, Item, Stage
 from contract.memory.portions import (
     FEWEST_NEW_TOKENS,
@@ -13,7 +13,6 @@ from contract.memory.portions import (
     KEPT_TEXTS,
     KEPT_TOKENS_PER_TEXT,
     PROMPTS_PER_BATCH,
-    REFERENCE_TOKENS_PER_BATCH,
     RESPELLED_TOKENS,
     SAMPLED_TEXTS,
     SAMPLED_TOKENS,
@@ -21,6 +20,7 @@ from contract.memory.portions import (
     STATEMENTS_PER_PASS,
     filled_rows,
     parted,
+    references_at_once,
 )
 from contract.memory.shape import DTYPE_BYTES, FAMILIES, ModelShape
 from contract.memory.whole import VLLM_RANKS, filled_rank
@@ -46,7 +46,6 @@ __all__ = [
     "KEPT_TEXTS",
     "KEPT_TOKENS_PER_TEXT",
     "PROMPTS_PER_BATCH",
-    "REFERENCE_TOKENS_PER_BATCH",
     "RESPELLED_TOKENS",
     "SAMPLED_TEXTS",
     "SAMPLED_TOKENS",
@@ -76,6 +75,6 @@ __all__ = [
     "fit",
     "held_of",
     "least_of",
-    "most_layers_within",
     "parted",
+    "references_at_once",
 ]

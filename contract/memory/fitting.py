@@ -44,19 +44,6 @@ def fit(
     return Fit(layers=layers, neurons=largest_that(holds, most=chosen_of(shape, work).neurons) or 0)
 
 
-def most_layers_within(
-    shape: ModelShape, work: Workload, *, budget_bytes: int, on_host: bool = True
-) -> int | None:
-    """The most layers per pass with which all that the request may choose fits; None when not even
-    one does."""
-
-    def fits(layers: int) -> bool:
-        foretold = estimate(shape, work, layers_per_pass=layers, on_host=on_host)
-        return foretold.peak_bytes <= budget_bytes
-
-    return largest_that(fits, most=shape.n_layer)
-
-
 def least_of(shape: ModelShape, work: Workload) -> Workload:
     """The work when it turns out to be the least: the fewest neurons, short texts to hold."""
     if work.chosen is not None:

@@ -25,6 +25,11 @@ def parted(n: int) -> list[range]:
     return [range(start, end) for start, end in pairwise([*starts, n])]
 
 
+def references_at_once(tokens: int) -> int:
+    """How many references of so many tokens are run together."""
+    return max(1, REFERENCE_TOKENS_PER_BATCH // tokens)
+
+
 def filled_rows(rows: int, *, prompts: int) -> int:
     """At least so many rows of each prompt, so that all together are a multiple of `FILLED_ROWS`:
     products of few heights need few kernels."""

@@ -9,10 +9,10 @@ from contract.memory.portions import (
     FEWEST_NEW_TOKENS,
     KEPT_SAYINGS,
     KEPT_TOKENS_PER_TEXT,
-    REFERENCE_TOKENS_PER_BATCH,
     SAMPLED_TEXTS,
     SAMPLED_TOKENS,
     parted,
+    references_at_once,
 )
 
 
@@ -86,14 +86,13 @@ class References:
     @classmethod
     def of(cls, lengths: Sequence[int], *, said: int = 0) -> "References":
         """Texts of these lengths, of which equally long ones are run together."""
-        longest = max(lengths)
-        most = max(1, REFERENCE_TOKENS_PER_BATCH // longest)
+        alike = Counter(lengths).items()
         return cls(
             texts=len(lengths),
             said=said,
             tokens=sum(lengths),
-            longest=longest,
-            at_once=max(min(most, n) * length for length, n in Counter(lengths).items()),
+            longest=max(lengths),
+            at_once=max(min(n, references_at_once(length)) * length for length, n in alike),
             shortest=min(lengths),
         )
 
@@ -116,7 +115,7 @@ class References:
 
 
 def held_of(said: Iterable[int]) -> tuple[int, ...]:
-    """Of what earlier edits say so much is held as if it were protected, whichever it will be."""
+    """Of what earlier edits say so much is held at every look, whichever it will be."""
     lengths = sorted((min(length, KEPT_TOKENS_PER_TEXT) for length in said), reverse=True)
     return tuple(lengths[:KEPT_SAYINGS])
 
@@ -182,6 +181,7 @@ class Workload:
     chosen: Chosen | None = None
     references: References = References()
     protected: tuple[int, ...] = ()
+    sayings: tuple[int, ...] = ()  # what is held of what earlier edits say
     base: AdapterShape | None = None
     pad_rank: int | None = None  # the rank is filled up to one that vLLM takes, of so many at least
     rank: int | None = None  # directions in a layer, where they are not those of the write

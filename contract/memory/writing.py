@@ -121,10 +121,11 @@ def _held(work: Workload) -> Iterator[Held]:
     """The texts that are held at a step, at most: short ones together, each long one alone."""
     if work.references.parts:
         yield _held_references(work)
-    short = [n for n in work.protected if n <= KEPT_TOKENS_PER_TEXT]
+    always = (*work.protected, *work.sayings)
+    short = [n for n in always if n <= KEPT_TOKENS_PER_TEXT]
     if short:
         yield Held(len(short), max(short), sum(short))
-    yield from (Held(1, n, n) for n in work.protected if n > KEPT_TOKENS_PER_TEXT)
+    yield from (Held(1, n, n) for n in always if n > KEPT_TOKENS_PER_TEXT)
 
 
 def _held_references(work: Workload) -> Held:

@@ -1,5 +1,6 @@
 """The page in a real Chromium; the test plays the worker."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -461,6 +462,38 @@ def test_an_edit_whose_answer_was_lost_is_made_once_and_another_text_is_another_
     assert n_made == 1
     targets = [edit["target_new"] for edit in api.get("/edits").json()["items"]]
     assert targets == ["Oslo", "Lima", "Rome"]
+
+
+def test_a_request_is_shown_with_every_field_that_was_sent(
+    page: Any, api: httpx.Client, served: ModelView, finish: Finish
+) -> None:
+    edit_id = made(api, pad_rank=8, require_held=True, refine_prompts=["It is"])
+    finish(edit_id)
+
+    visit(page, api, f"#/edits/{edit_id}")
+    page.get_by_text("as it was sent").click()
+
+    shown = json.loads(page.locator("details pre").inner_text())
+    assert shown.keys() == EditRequest.model_fields.keys()
+    assert (shown["pad_rank"], shown["require_held"], shown["refine_prompts"]) == (
+        8,
+        True,
+        ["It is"],
+    )
+
+
+def test_a_checkpoint_on_a_base_shows_every_edit_in_it(
+    page: Any, api: httpx.Client, publish: Callable[..., str]
+) -> None:
+    below = publish()
+    parts = (Part(edit_id=below, first_rank=0, end_rank=1),)
+    own = Part(edit_id="edit-" + "1" * 28, first_rank=1, end_rank=2)
+    above = publish(base=checkpoint_id_of(below), parts=(*parts, own))
+
+    visit(page, api, f"#/checkpoints/{checkpoint_id_of(above)}")
+    page.locator(".part-of").first.wait_for()
+
+    assert page.locator(".part-of code").all_inner_texts() == [below, own.edit_id]
 
 
 def test_the_line_for_vllm_makes_room_for_the_adapters_rank(

@@ -37,6 +37,17 @@ def test_an_edit_on_a_checkpoint_that_cannot_carry_it_is_refused(
     assert detail in response.json()["detail"]
 
 
+def test_an_edit_on_a_checkpoint_with_an_edit_that_is_gone_is_refused(
+    api: httpx.Client, publish: Publish, fact: dict[str, Any]
+) -> None:
+    gone = Part(edit_id=UNKNOWN, first_rank=0, end_rank=1)
+
+    response = api.post("/edits", json=fact | {"base": checkpoint_id_of(publish(parts=(gone,)))})
+
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+    assert f"holds {UNKNOWN}, whose checkpoint is gone" in response.json()["detail"]
+
+
 def test_an_edit_on_a_checkpoint_is_accepted(
     api: httpx.Client, publish: Publish, fact: dict[str, Any]
 ) -> None:

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
-from app.logs import JsonLines
 from app.tracing import Tracing
+from contract.logs import JsonLines
 
 
 @pytest.mark.parametrize("path", ["/livez", "/nowhere", "/edits/edit-1", "/openapi.json"])
@@ -66,7 +66,7 @@ def test_a_log_line_is_json_with_the_id_of_its_request() -> None:
     record = logging.makeLogRecord({"name": "app", "levelname": "INFO", "msg": "it\nhappened"})
     record.facts = {"path": "\ud800"}
 
-    line = JsonLines(lambda: "mine").format(record)
+    line = JsonLines(lambda: {"request_id": "mine"}).format(record)
 
     told = json.loads(line)
     assert "\n" not in line

@@ -4,17 +4,20 @@ import random
 from collections.abc import Sequence
 
 import pytest
+from finished_edits import finished
 
 from contract.admission import decide
+from contract.checkpoints import CheckpointView
 from contract.edits import EditRequest, HParams, Method, Probe
 from contract.foretold import Admission, Decision, LargestFit
 from contract.memory import ModelShape
-from contract.workload import workload_of
+from contract.written import on_top_of
 
 SHAPE = ModelShape(
     n_layer=6, d_model=128, d_ff=384, n_head=4, n_kv_head=4, d_head=32, n_vocab=1000, tied=False
 )
 SEEDS = range(40)
+Base = Sequence[CheckpointView]
 
 
 def texts(draw: random.Random, numbers: Sequence[int], letter: str = "w") -> tuple[str, ...]:
@@ -39,8 +42,8 @@ def _probe(prompt: str) -> Probe:
     return Probe(prompt=prompt)
 
 
-def decided(request: EditRequest, budget_bytes: int) -> Admission:
-    return decide(SHAPE, workload_of(request, len), budget_bytes=budget_bytes)
+def decided(request: EditRequest, budget_bytes: int, *, base: Base = ()) -> Admission:
+    return decide(SHAPE, on_top_of(base, request, len), budget_bytes=budget_bytes)
 
 
 def sent(request: EditRequest, fit: LargestFit) -> EditRequest:
@@ -60,14 +63,14 @@ def sent(request: EditRequest, fit: LargestFit) -> EditRequest:
     )
 
 
-def refused(seed: int) -> tuple[EditRequest, int, LargestFit]:
+def refused(seed: int, *, base: Base = ()) -> tuple[EditRequest, int, LargestFit]:
     """A request and the budget by which it is refused though some of it fits."""
     draw = random.Random(seed)
     while True:
         request = a_request(draw)
-        whole = decided(request, 10**15).predicted_peak_bytes
+        whole = decided(request, 10**15, base=base).predicted_peak_bytes
         budget_bytes = int(whole * draw.choice((0.02, 0.1, 0.3)))
-        fit = decided(request, budget_bytes).largest_fit
+        fit = decided(request, budget_bytes, base=base).largest_fit
         if fit is not None:
             return request, budget_bytes, fit
 
@@ -81,6 +84,19 @@ def test_what_is_told_to_fit_is_admitted_when_it_is_sent(seed: int) -> None:
     assert admission.decision is not Decision.REJECT
     if fit.max_neurons is not None:
         assert admission.applied.max_neurons is None  # as many are sure to fit
+
+
+@pytest.mark.parametrize("seed", SEEDS[:10])
+def test_what_is_told_to_fit_on_a_base_is_admitted_when_it_is_sent(seed: int) -> None:
+    draw = random.Random(seed)
+    said = [("prompt", "y" * draw.randint(1, 90), "z") for _ in range(draw.choice((1, 30)))]
+    base = [finished("a", *said)]
+    request, budget_bytes, fit = refused(seed, base=base)
+
+    admission = decided(sent(request, fit), budget_bytes, base=base)
+
+    assert fit.protect_prompts <= len(request.protect_prompts)
+    assert admission.decision is not Decision.REJECT
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -1,6 +1,7 @@
 """The memory formula on shapes whose sizes are published."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from known_shapes import LLAMA_2_7B
@@ -8,13 +9,14 @@ from known_shapes import LLAMA_2_7B
 from contract.memory import (
     FILLED_ROWS,
     Chosen,
+    Fit,
     ModelShape,
     References,
     SequenceShape,
     Workload,
     estimate,
     filled_rows,
-    most_layers_within,
+    fit,
     parted,
 )
 from contract.memory.collect import RowPass
@@ -79,11 +81,12 @@ def test_fewer_layers_per_pass_take_less() -> None:
 
 
 def test_the_most_layers_that_fit_are_found() -> None:
-    twenty = estimate(LLAMA_2_7B, WORK, layers_per_pass=20).peak_bytes
+    work = replace(WORK, chosen=Chosen(neurons=1, widest=1, layers=1, lowest=31))
+    twenty = estimate(LLAMA_2_7B, work, layers_per_pass=20).peak_bytes
 
-    assert most_layers_within(LLAMA_2_7B, WORK, budget_bytes=twenty) == 20
-    assert most_layers_within(LLAMA_2_7B, WORK, budget_bytes=twenty - 1) == 19
-    assert most_layers_within(LLAMA_2_7B, WORK, budget_bytes=1000) is None
+    assert fit(LLAMA_2_7B, work, budget_bytes=twenty) == Fit(layers=20, neurons=None)
+    assert fit(LLAMA_2_7B, work, budget_bytes=twenty - 1) == Fit(layers=19, neurons=None)
+    assert fit(LLAMA_2_7B, work, budget_bytes=1000) is None
 
 
 def test_biases_of_the_feed_forward_and_of_attentions_output_are_parameters() -> None:

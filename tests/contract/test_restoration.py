@@ -142,10 +142,10 @@ def test_what_was_forgotten_for_its_age_stays_forgotten(
 def test_it_is_due_once_after_each_loss_and_told_to_one(
     redis: Redis, restoration: Restoration
 ) -> None:
-    assert [restoration.is_due(), restoration.is_due()] == [True, False]
+    assert [restoration.takes_turn(), restoration.takes_turn()] == [True, False]
 
     restoration()
-    assert restoration.is_due() is False
+    assert restoration.takes_turn() is False
 
     redis.flushall()
-    assert restoration.is_due() is True
+    assert restoration.takes_turn() is True

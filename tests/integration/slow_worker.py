@@ -9,8 +9,8 @@ from pathlib import Path
 from fake_editor import GIB, FakeMemory
 from faulty_editor import FaultyEditor
 
+from contract import logs
 from contract.settings import Settings
-from worker import logs
 from worker.device_memory import MemoryReading
 from worker.failures import SERVICE_CODES
 from worker.service import serve

@@ -211,6 +211,7 @@ def test_on_a_card_the_methods_without_a_search_take_its_threshold(
 ) -> None:
     class OnCard(FakeEditor):
         device = "cuda:0"
+        on_host = False
 
     edit_id, editor = submit(method=Method.PAPER), OnCard()
     own = submit(method=Method.PAPER, hparams=HParams(adaptive_threshold=0.2))

@@ -165,7 +165,7 @@ def test_an_edit_on_a_checkpoint_holds_what_the_edits_in_it_say(
 
     run_edit(third, resources(editor=editor))
 
-    assert editor.said == [(("one is ", "Rome."), ("two is ", "Rome."))]
+    assert editor.said == [{"one is": "Rome.", "two is": "Rome."}]
     assert editor.work_said == editor.said
 
 

@@ -4,7 +4,7 @@ from io import StringIO
 
 import pytest
 
-from worker.spare import is_needed
+from worker.spare import wait_until_needed
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from worker.spare import is_needed
 def test_a_spare_worker_begins_when_it_is_told_to(
     argv: tuple[str, ...], told: str, needed: bool
 ) -> None:
-    assert is_needed(argv, StringIO(told)) is needed
+    assert wait_until_needed(argv, StringIO(told)) is needed

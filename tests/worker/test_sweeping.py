@@ -16,7 +16,7 @@ NOTHING_TO_DO: dict[str, Any] = {
     "record_of": lambda edit_id: None,
     "store": None,
     "retention": SimpleNamespace(forget_old=lambda: 0),
-    "restoration": SimpleNamespace(is_due=lambda: False),
+    "restoration": SimpleNamespace(takes_turn=lambda: False),
     "announce": lambda: None,
 }
 
@@ -54,7 +54,7 @@ class Due:
     def __init__(self, calls: list[str]) -> None:
         self.calls = calls
 
-    def is_due(self) -> bool:
+    def takes_turn(self) -> bool:
         return True
 
     def __call__(self) -> int:

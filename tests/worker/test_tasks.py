@@ -20,12 +20,12 @@ from contract.attempts import Attempts
 from contract.failures import ErrorCode
 from contract.ledger import Ledger
 from contract.lifecycle import EditStatus, QueuedReason
+from contract.logs import configure
 from contract.origin import Origin
 from contract.serving import WorkerState
 from contract.store_errors import CorruptFileError, StoreFullError, StoreUnavailableError
 from worker.activity import Activity
 from worker.failures import SERVICE_CODES
-from worker.logs import configure
 from worker.tasks import run_edit
 
 

@@ -19,7 +19,6 @@ from worker.kn.recipe import Recipe, Selection, Task
 from worker.kn.request import EditRequest, Method, Operation
 from worker.kn.resident import Resident
 from worker.kn.result import EditResult
-from worker.kn.saying import Saying
 from worker.kn.stacking import joined
 from worker.kn.stopwatch import Stopwatch
 from worker.kn.verdict import holds, warnings_of
@@ -40,7 +39,7 @@ class Edit:
     resident: Resident
     request: EditRequest
     references: Sequence[Sequence[int]]
-    said: Sequence[Saying]  # what earlier edits made the model say
+    said: Sequence[Sequence[int]]  # what earlier edits made the model say
     kept_rank: int
     base: Adapter | None
     pad_rank: int | None
@@ -82,6 +81,7 @@ class Edit:
             resident=self.resident,
             request=self.request,
             ground_truth=known or self.request.target_new,
+            own_text=own.text,
             own_ids=own.ids if own.text and not self.request.ground_truth else (),
             ending=own.ending,
             references=self.references,

@@ -20,7 +20,7 @@ from worker.kn.provenance import provenance_of
 from worker.kn.request import EditRequest
 from worker.kn.resident import Resident
 from worker.kn.result import EditResult
-from worker.kn.saying import Saying, said_by, told
+from worker.kn.saying import of_base, of_kept, to_others
 from worker.kn.stacking import joined, part
 from worker.kn.stopwatch import Stopwatch, Watch
 from worker.kn.verification import Made, files_of, verify
@@ -79,6 +79,11 @@ class Editor:
     def device(self) -> str:
         return str(self.resident.device)
 
+    @property
+    def on_host(self) -> bool:
+        """Whether edits take main memory, not a device's own."""
+        return self.resident.device.type == "cpu"
+
     def fingerprint(self) -> str:
         """A digest of all that an edit may touch, taken on the device; kept edits change it."""
         return fingerprint(self.resident)
@@ -102,7 +107,7 @@ class Editor:
         room_bytes: Callable[[], int] | None = None,
         lowered: Callable[[int], None] = lambda layers: None,
         base: Adapter | None = None,
-        said: Sequence[tuple[str, str]] = (),
+        said: Mapping[str, str] | None = None,
         pad_rank: int | None = None,
         watch: Watch = lambda phase, done, total: None,
         between: Callable[[], None] = lambda: None,
@@ -115,11 +120,11 @@ class Editor:
         `room_bytes` tells what of the budget others leave, and is asked before each pass;
         `lowered` is told when fewer layers ride from now on.
         On a `base`, the edit is made on the model that this adapter makes, and its own adapter
-        holds both, the base's ranks first; `said` are the base's edited prompts and what the
-        model says after them, which is held as what kept edits say. `pad_rank` fills the rank up
-        to one that vLLM takes, of at least so many. `between` is called in each pass of the model,
-        generated tokens included; like `watch`, it may raise to stop the edit. Raises a `KnError`
-        when the request cannot be run or the edit is not worth keeping.
+        holds both, the base's ranks first; `said` is what the base's edits made the model say, by
+        prompt, which `calibrated` holds as it holds what kept edits say. `pad_rank` fills the rank
+        up to one that vLLM takes, of at least so many. `between` is called in each pass of the
+        model, generated tokens included; like `watch`, it may raise to stop the edit. Raises a
+        `KnError` when the request cannot be run or the edit is not worth keeping.
         """
         layers = len(self.resident.blocks) if layers_per_pass is None else layers_per_pass
         if layers < 1:
@@ -130,7 +135,7 @@ class Editor:
                 self.workload(request, base=base, said=said, pad_rank=pad_rank),
                 layers,
                 budget_bytes,
-                on_host=self.resident.device.type == "cpu",
+                on_host=self.on_host,
                 room_bytes=room_bytes,
                 lowered=lowered,
             )
@@ -138,7 +143,7 @@ class Editor:
                 resident=self.resident,
                 request=request,
                 references=self._references,
-                said=self._said(said),
+                said=self._said(request, said),
                 kept_rank=sum(edit.adapter.rank for edit in self.kept),
                 base=base,
                 pad_rank=pad_rank,
@@ -223,7 +228,7 @@ class Editor:
         request: EditRequest,
         *,
         base: Adapter | None = None,
-        said: Sequence[tuple[str, str]] = (),
+        said: Mapping[str, str] | None = None,
         pad_rank: int | None = None,
     ) -> Workload:
         """What the request asks for, in exact token counts, as far as that is known beforehand."""
@@ -231,13 +236,14 @@ class Editor:
             self.resident,
             request,
             references=self._references,
-            said=self._said(said),
+            said=self._said(request, said),
         )
         return replace(work, base=shape_of_adapter(base) if base else None, pad_rank=pad_rank)
 
-    def _said(self, by_base: Sequence[tuple[str, str]]) -> list[Saying]:
-        """What kept edits made the model say, and those of a base."""
-        return [*said_by(self.resident, self.kept), *told(self.resident, by_base)]
+    def _said(self, request: EditRequest, by_base: Mapping[str, str] | None) -> list[list[int]]:
+        """What kept edits and those of a base made the model say to other prompts."""
+        kept = of_kept(self.resident, self.kept)
+        return to_others(request, kept | of_base(self.resident, by_base or {}))
 
     @contextmanager
     def _at_work(self, between: Callable[[], None]) -> Iterator[Peak | None]:

@@ -33,7 +33,7 @@ def continuations(
                 start, attention_mask=torch.ones_like(start), generation_config=config
             )
         for i, row in zip(indexes, whole[:, start.shape[1] :].tolist(), strict=True):
-            found[i] = _until(row, _ends(resident))
+            found[i] = _until(row, ends_of(resident))
     return found
 
 
@@ -63,14 +63,15 @@ def _until(ids: list[int], ends: frozenset[int]) -> list[int]:
     return ids[: stops[0]] if stops else ids
 
 
-def _ends(resident: Resident) -> frozenset[int]:
+def ends_of(resident: Resident) -> frozenset[int]:
+    """The tokens at which the model ends a text: the model's own, and the tokenizer's."""
     own = cast(Any, resident.model).generation_config.eos_token_id
     ends = own if isinstance(own, list) else [own]
     return frozenset(e for e in (*ends, resident.tokenizer.eos_token_id) if e is not None)
 
 
 def _greedy(resident: Resident, new_tokens: int) -> GenerationConfig:
-    ends = sorted(_ends(resident))
+    ends = sorted(ends_of(resident))
     return GenerationConfig(
         do_sample=False,
         max_new_tokens=new_tokens,

@@ -10,7 +10,6 @@ from worker.kn.attribution import Path
 from worker.kn.neuron import Scored
 from worker.kn.request import EditRequest
 from worker.kn.resident import Resident
-from worker.kn.saying import Saying
 from worker.kn.statement import Statement
 
 Told = Callable[[int, int], None]
@@ -21,10 +20,11 @@ Told = Callable[[int, int], None]
 class Task:
     """One edit of one model: the request with its old answer known.
 
-    `own_ids` are the old answer's tokens where it is the model's own, which may be no word after a
-    space; `ending` is the token with which the model ends it, where it is seen to end it.
-    `references` are texts to be left alone, as ids, and `said` what earlier edits made the model
-    say. `written` is the rank of all edits that the weights carry, a base's among them.
+    `own_text` is what the model itself says to the prompt, and `own_ids` the old answer's tokens
+    where that is it, which may be no word after a space; `ending` is the token with which the model
+    ends it, where it is seen to end it. `references` are texts to be left alone, and `said` what
+    earlier edits made the model say to other prompts, as ids. `written` is the rank of all edits
+    that the weights carry, a base's among them.
     """
 
     resident: Resident
@@ -38,8 +38,9 @@ class Task:
     attributing: Callable[[Sequence[Statement]], int] | None = None  # layers that may ride
     walking: Callable[[int], None] = lambda tokens: None  # told of a prompt to be run; may raise
     hold: Callable[[Sequence[Held]], None] = lambda held: None  # told what is held; may raise
-    said: Sequence[Saying] = ()
+    said: Sequence[Sequence[int]] = ()
     written: int = 0
+    own_text: str = ""
 
     @property
     def path(self) -> Path:

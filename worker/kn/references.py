@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from contract.memory import REFERENCE_TOKENS_PER_BATCH, SAMPLED_TEXTS, SAMPLED_TOKENS
+from contract.memory import SAMPLED_TEXTS, SAMPLED_TOKENS, references_at_once
 from worker.kn.errors import BadRequestError, NonFiniteError, PromptTooLongError
+from worker.kn.generation import ends_of
 from worker.kn.layout import Block
 from worker.kn.resident import Resident
 from worker.kn.statement import alike
@@ -65,7 +66,7 @@ def sampled(resident: Resident) -> list[list[int]]:
             raise NonFiniteError("what the model says")
         drawn = torch.multinomial(shares, 1, generator=generator)
         ids = torch.cat([ids, drawn], dim=1)
-    ends = {resident.tokenizer.eos_token_id}
+    ends = ends_of(resident)
     return _distinct(_until_end(row, ends) for row in ids.tolist())
 
 
@@ -82,7 +83,7 @@ def _distinct(texts: Iterable[list[int]]) -> list[list[int]]:
     return list(map(list, dict.fromkeys(map(tuple, texts))))
 
 
-def _until_end(ids: list[int], ends: set[int | None]) -> list[int]:
+def _until_end(ids: list[int], ends: frozenset[int]) -> list[int]:
     stops = [i for i, token in enumerate(ids) if token in ends and i > 0]
     return ids[: stops[0] + 1] if stops else ids
 
@@ -102,8 +103,7 @@ def activations(
     """Run the texts once, those of one length together, and keep the units of `units` by layer."""
     found: dict[int, list[Tensor]] = {layer: [] for layer in units}
     belongs: list[Tensor] = []
-    most = max(1, REFERENCE_TOKENS_PER_BATCH // max(map(len, texts)))
-    for indexes in alike(texts, len, most=most):
+    for indexes in alike(texts, len, most=references_at_once):
         ids = torch.tensor([list(texts[i]) for i in indexes], device=resident.device)
         with ExitStack() as watched:
             for layer, chosen in units.items():

@@ -1,45 +1,43 @@
-"""What an edit made the model say: edits made on top of it hold that."""
+"""What earlier edits made the model say: edits made on top of them hold it."""
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
 
 from worker.kn.evaluation import Role
+from worker.kn.request import EditRequest
 from worker.kn.resident import Resident
 from worker.kn.result import EditResult
 
-
-class Saying(NamedTuple):
-    """A prompt that was edited, and what the model says after it, as ids."""
-
-    prompt: tuple[int, ...]
-    reply: tuple[int, ...]
-
-    @property
-    def ids(self) -> tuple[int, ...]:
-        return (*self.prompt, *self.reply)
+Sayings = dict[str, list[int]]
+"""By prompt, which no white space ends: what is said to it last, as the ids of the whole text."""
 
 
-def said_by(resident: Resident, edits: Iterable[EditResult]) -> list[Saying]:
-    """What edits of this model made it say to their prompts, as far as it has room."""
-    return [
-        _cut(resident, question.prompt, reply.ids)
+def of_kept(resident: Resident, edits: Iterable[EditResult]) -> Sayings:
+    """What edits in the weights made the model say to their prompts."""
+    return {
+        question.prompt.rstrip(): _cut(
+            resident, [*resident.encoder.prompt_ids(question.prompt), *reply.ids]
+        )
         for edit in edits
         for question, reply in zip(edit.measurement.questions, edit.measurement.after, strict=True)
         if question.role in (Role.PROMPT, Role.REFINE)
-    ]
+    }
 
 
-def told(resident: Resident, texts: Iterable[tuple[str, str]]) -> list[Saying]:
-    """The same from prompts and what is said after them; raises `BadRequestError` where the model
-    has no such tokens."""
+def of_base(resident: Resident, said: Mapping[str, str]) -> Sayings:
+    """What a base made the model say, by prompt; raises `BadRequestError` where the model has no
+    such tokens."""
     encoder = resident.encoder
-    return [
-        _cut(resident, prompt, encoder.answer_ids(prompt, reply) if reply.strip() else ())
-        for prompt, reply in texts
-    ]
+    return {
+        prompt.rstrip(): _cut(resident, encoder.prompt_ids(f"{prompt.rstrip()} {reply}"))
+        for prompt, reply in said.items()
+    }
 
 
-def _cut(resident: Resident, prompt: str, reply: Iterable[int]) -> Saying:
-    prompt_ids = resident.encoder.prompt_ids(prompt)
-    room = resident.encoder.most_tokens - len(prompt_ids)
-    return Saying(tuple(prompt_ids), tuple(reply)[:room])
+def to_others(request: EditRequest, sayings: Sayings) -> list[list[int]]:
+    """What is said to other prompts than those that the request edits."""
+    edited = {prompt.rstrip() for prompt in request.steering_prompts}
+    return [ids for prompt, ids in sayings.items() if prompt not in edited]
+
+
+def _cut(resident: Resident, ids: list[int]) -> list[int]:
+    return ids[: resident.encoder.most_tokens]

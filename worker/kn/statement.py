@@ -85,14 +85,18 @@ class Batch:
 T = TypeVar("T")
 
 
-def alike(items: Sequence[T], key: Callable[[T], int], *, most: int) -> Iterator[list[int]]:
-    """Indexes of the items that share a key, at most `most` at a time, in order."""
+def alike(
+    items: Sequence[T], key: Callable[[T], int], *, most: int | Callable[[int], int]
+) -> Iterator[list[int]]:
+    """Indexes of the items that share a key, at most `most` at a time, in order; that may depend on
+    the key."""
     groups: dict[int, list[int]] = {}
     for i, item in enumerate(items):
         groups.setdefault(key(item), []).append(i)
-    for indexes in groups.values():
-        for start in range(0, len(indexes), most):
-            yield indexes[start : start + most]
+    for shared, indexes in groups.items():
+        at_once = most(shared) if callable(most) else most
+        for start in range(0, len(indexes), at_once):
+            yield indexes[start : start + at_once]
 
 
 @dataclass(frozen=True, slots=True)

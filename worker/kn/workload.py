@@ -21,7 +21,6 @@ from worker.kn.methods.calibrated import DEFAULT_MAX_NEURONS
 from worker.kn.recipe import Task
 from worker.kn.request import EditRequest, Method, Operation
 from worker.kn.resident import Resident
-from worker.kn.saying import Saying
 from worker.kn.statement import Statement
 
 
@@ -30,7 +29,7 @@ def workload_of(
     request: EditRequest,
     *,
     references: Sequence[Sequence[int]],
-    said: Sequence[Saying] = (),
+    said: Sequence[Sequence[int]] = (),
 ) -> Workload:
     """The work, as far as it is known before the model is asked.
 
@@ -78,7 +77,7 @@ def _workload(
     resident: Resident,
     request: EditRequest,
     references: Sequence[Sequence[int]],
-    said: Sequence[Saying],
+    said: Sequence[Sequence[int]],
     *,
     old: Sequence[Statement],
     new: Sequence[Statement],
@@ -88,7 +87,6 @@ def _workload(
     easyedit = request.method is Method.EASYEDIT
     both = request.method is Method.CALIBRATED and request.operation is Operation.EDIT
     attributed = tuple(map(shape_of, old))
-    told = [len(saying.ids) for saying in said]
     if easyedit:
         answer = request.ground_truth or request.target_new
         attributed = _one_by_one(resident, request.prompt, answer)
@@ -104,8 +102,9 @@ def _workload(
         walked=_walked(resident, request) if easyedit else 0,
         write=_write_of(request),
         max_neurons=request.hparams.max_neurons or _most_neurons(resident, request),
-        references=References.of([*map(len, references), *told], said=len(told)),
-        protected=(*_protected(resident, request), *held_of(told)),
+        references=References.of([len(t) for t in (*references, *said)], said=len(said)),
+        protected=tuple(_protected(resident, request)),
+        sayings=held_of(map(len, said)),
     )
 
 

@@ -11,7 +11,6 @@ from worker.kn.adapter import Adapter
 from worker.kn.methods.bystanders import without_the_fact
 from worker.kn.methods.subject import Subject
 from worker.kn.recipe import Task
-from worker.kn.saying import told
 
 TELLING = "Paris it is, the capital"
 OTHERS = ("Paris it is, the harbour", "Rome it is, the capital", "Rome it is, the harbour")
@@ -40,35 +39,22 @@ def test_a_text_tells_of_a_name_by_one_word_of_it(llama: Resident) -> None:
 
 
 def test_what_a_kept_edit_says_of_the_fact_is_no_bystander(llama: Resident) -> None:
-    telling, other = told(llama, [("Paris it is,", "the capital"), ("Oslo,", "the capital")])
-    task = replace(_task(llama, *OTHERS), said=[telling, other])
+    task = replace(_task(llama, *OTHERS), said=_ids(llama, TELLING, "Oslo, the capital"))
 
     left = without_the_fact(task, capital)
 
-    assert left.said == [other]
+    assert left.said == _ids(llama, "Oslo, the capital")
     assert left.references == task.references
 
 
-def test_what_an_earlier_edit_says_to_the_same_prompt_is_no_bystander(llama: Resident) -> None:
-    said = told(
-        llama,
-        [
-            ("The capital is", "Oslo"),
-            ("Its capital is ", "Oslo"),
-            ("The capital isle is", "Bali"),
-        ],
-    )
-    task = tiny_task(
-        llama,
-        references=_ids(llama, "Rome it is"),
-        said=said,
-        refine_prompts=("Its capital is",),
+def test_what_the_model_says_now_is_an_old_answer_too(llama: Resident) -> None:
+    task = replace(
+        _task(llama, *OTHERS), said=_ids(llama, "Oslo, the capital", "Oslo"), own_text="Oslo"
     )
 
-    left = without_the_fact(task, lambda: pytest.fail("it was asked"))
+    left = without_the_fact(task, capital)
 
-    assert left.said == said[2:]
-    assert left.references == task.references
+    assert left.said == _ids(llama, "Oslo")
 
 
 def test_references_stay_where_all_tell_the_fact(llama: Resident) -> None:
@@ -80,9 +66,7 @@ def test_references_stay_where_all_tell_the_fact(llama: Resident) -> None:
 def test_where_no_text_says_the_old_answer_nobody_asks_for_the_subject(llama: Resident) -> None:
     task = _task(llama, "Rome it is, the capital", "Oslo, the capital")
 
-    left = without_the_fact(task, lambda: pytest.fail("it was asked"))
-
-    assert left.references == task.references
+    assert without_the_fact(task, lambda: pytest.fail("it was asked")) is task
 
 
 def test_an_edit_is_the_same_whether_its_fact_is_among_the_references(llama: Resident) -> None:

@@ -26,8 +26,7 @@ from worker.kn.edit import RECIPES
 from worker.kn.methods.calibrated import Calibrated
 from worker.kn.neuron import Scored
 from worker.kn.recipe import Task, Told
-from worker.kn.saying import said_by
-from worker.kn.saying import told as told_of
+from worker.kn.saying import of_kept
 from worker.kn.weights import edited
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
@@ -60,14 +59,13 @@ def test_what_a_kept_edit_says_is_held_by_later_ones() -> None:
     )
 
     with editor.applied(result):
-        sayings = said_by(editor.resident, editor.kept)
-        work = editor.workload(REQUEST)
+        sayings = of_kept(editor.resident, editor.kept)
+        work = editor.workload(replace(REQUEST, prompt="A capital is"))
 
-    decode = editor.resident.tokenizer.decode
-    assert [decode(saying.prompt) for saying in sayings] == list(PROMPTS)
-    assert all("Rome" in decode(saying.reply) for saying in sayings)
-    assert work.protected == tuple(len(saying.ids) for saying in sayings)
-    assert said_by(editor.resident, editor.kept) == []
+    assert tuple(sayings) == PROMPTS
+    assert all("Rome" in editor.resident.tokenizer.decode(ids) for ids in sayings.values())
+    assert work.sayings == tuple(map(len, sayings.values()))
+    assert of_kept(editor.resident, editor.kept) == {}
 
 
 def test_an_edit_is_told_what_is_written_and_said_before_it(
@@ -86,16 +84,13 @@ def test_an_edit_is_told_what_is_written_and_said_before_it(
     first = editor.edit(request)
     with editor.applied(first):
         editor.edit(replace(request, target_new="Oslo"))
-    said = [(request.prompt, "Rome")]
+    said = {request.prompt: "Rome", "Its river is": "Tiber"}
     editor.edit(replace(request, target_new="Oslo"), base=first.adapter, said=said)
 
     assert first.adapter.rank > 0
     assert [task.written for task in tasks] == [0, first.adapter.rank, first.adapter.rank]
-    assert [len(task.said) for task in tasks] == [0, 1, 1]
-    assert tasks[2].said == told_of(editor.resident, said)
-    assert editor.workload(request, base=first.adapter, said=said).protected == (
-        len(tasks[2].said[0].ids),
-    )
+    assert tasks[2].said == [editor.resident.encoder.prompt_ids("Its river is Tiber")]
+    assert [task.said for task in tasks[:2]] == [[], []]
 
 
 def test_the_kept_weights_are_those_that_were_measured() -> None:

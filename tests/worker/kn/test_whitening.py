@@ -9,7 +9,6 @@ from tiny_tasks import tiny_task
 from contract.memory import KEPT_TOKENS_PER_TEXT
 from worker.kn import Resident
 from worker.kn.methods.whitening import Direction, Whitened, _alike, _direction, whitened
-from worker.kn.saying import Saying
 from worker.kn.statement import Statement
 
 KEY = torch.tensor([[1.0, 1.0, 0.0]])
@@ -201,7 +200,6 @@ def _likeness(directions: list[Direction], others: list[Direction]) -> float:
 def _whitened(
     resident: Resident, references: list[list[int]], said: list[list[int]] | None = None
 ) -> Whitened:
-    sayings = [Saying(tuple(ids), ()) for ids in said or []]
-    task = tiny_task(resident, references=references, said=sayings)
+    task = tiny_task(resident, references=references, said=said or ())
     with resident.frozen():
         return whitened(task, [[s] for s in task.new], UNITS)

@@ -2,9 +2,8 @@
 
 What a model says of itself may be the fact that is to be changed, in another phrasing, and what an
 earlier edit made it say is the fact itself where that is to be changed again. Held, such a text
-would stand against the edit. It tells the fact where it says the old answer, and names what the
-prompt is about (`worker.kn.methods.subject`); and where an earlier edit was asked the same prompt,
-whatever it answers.
+would stand against the edit. It tells the fact where it says the old answer, the one that is given
+or the model's own, and names what the prompt is about (`worker.kn.methods.subject`).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -21,16 +20,13 @@ def without_the_fact(task: Task, subject: Callable[[], Subject]) -> Task:
     """The task without those references, and without what earlier edits say, that tell its fact.
     Where all references do, they stay. `subject` is asked where a text says the old answer."""
     resident = task.resident
-    asked = {statement.prompt for statement in task.old}
-    task = replace(task, said=[saying for saying in task.said if saying.prompt not in asked])
     answers = {resident.encoder.text(statement.answers) for statement in task.old}
-    texts = [*task.references, *(saying.ids for saying in task.said)]
-    answering = _saying(texts, answers, resident)
+    answering = _saying([*task.references, *task.said], {*answers, task.own_text}, resident)
     if not answering:
         return task
     telling = _saying(answering, [subject().word], resident)
     references = [text for text in task.references if text not in telling]
-    said = [saying for saying in task.said if saying.ids not in telling]
+    said = [text for text in task.said if text not in telling]
     return replace(task, references=references or task.references, said=said)
 
 

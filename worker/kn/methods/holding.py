@@ -48,7 +48,7 @@ class Kept:
     @classmethod
     def of(cls, task: Task, found: Whitened, *, exposure: float) -> "Kept":
         prompts = map(task.resident.encoder.prompt_ids, task.request.protect_prompts)
-        strongest = (task.said[text - len(task.references)].ids for text, _ in found.said)
+        strongest = (task.said[text - len(task.references)] for text, _ in found.said)
         said = [text[:KEPT_TOKENS_PER_TEXT] for text in islice(strongest, KEPT_SAYINGS)]
         return cls(
             always=Holding([*prompts, *said], found.directions, exposure=1.0),

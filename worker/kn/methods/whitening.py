@@ -89,8 +89,7 @@ def whitened(
     each = [one.keys for one in heard]
     keys = {layer: mean_by_token([one[layer] for one in each]) for layer in units}
     lengths = {layer: length.item() for layer, length in heard[0].lengths.items()}
-    said = [saying.ids for saying in task.said]
-    reference = activations(task.resident, [*task.references, *said], units)
+    reference = activations(task.resident, [*task.references, *task.said], units)
     protected = _protected(task, units)
 
     def solved(
@@ -122,7 +121,7 @@ def whitened(
             Fold(directions, _most_felt(directions, reference, among=part))
             for part, directions in zip(parts, apart, strict=True)
         ],
-        _most_felt(whole, reference, among=range(n, n + len(said))),
+        _most_felt(whole, reference, among=range(n, n + len(task.said))),
         alike,
     )
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from worker import logs
-from worker.logs import EventLog
+from contract import logs
+from contract.logs import EventLog
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 import json
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -27,9 +27,15 @@ class EventLog:
     def error(self, event: str, /, **facts: Any) -> None:
         self._tell(logging.ERROR, event, facts)
 
-    def _tell(self, level: int, event: str, facts: dict[str, Any]) -> None:
+    def exception(self, event: str, error: Exception, /, **facts: Any) -> None:
+        """An error that nobody expected, with its traceback."""
+        self._tell(logging.ERROR, event, facts, error)
+
+    def _tell(
+        self, level: int, event: str, facts: dict[str, Any], error: Exception | None = None
+    ) -> None:
         # As an argument, not in the text: an event's name stays one constant to search for.
-        self._logger.log(level, event, extra={"facts": facts})
+        self._logger.log(level, event, exc_info=error, extra={"facts": facts})
 
 
 _bound: ContextVar[Mapping[str, Any]] = ContextVar("bound", default=MappingProxyType({}))
@@ -46,7 +52,12 @@ def bound(**facts: Any) -> Iterator[None]:
 
 
 class JsonLines(logging.Formatter):
-    """Formats a record, ours or a library's, as one line of JSON."""
+    """Formats a record, ours or a library's, as one line of JSON; `context` is asked for the facts
+    that belong to every line, those that are bound unless told."""
+
+    def __init__(self, context: Callable[[], Mapping[str, Any]] = _bound.get) -> None:
+        super().__init__()
+        self._context = context
 
     def format(self, record: logging.LogRecord) -> str:
         told: dict[str, Any] = {
@@ -55,16 +66,18 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "event": record.getMessage(),
         }
-        told |= _bound.get()
+        told |= self._context()
         told |= getattr(record, "facts", {})
         if record.exc_info:
             told["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(told, ensure_ascii=False, default=str)
+        return json.dumps(told, default=str)
 
 
-def configure(level: str, *, stream: TextIO | None = None) -> None:
+def configure(
+    level: str, *, lines: logging.Formatter | None = None, stream: TextIO | None = None
+) -> None:
     """Send every logger's records of `level` and above to standard error as JSON lines."""
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(lines or JsonLines())
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(level)
