@@ -114,7 +114,7 @@ def _search(shape: ModelShape, work: Workload) -> Iterator[Stage]:
     for statements in alike(work.written, most=STATEMENTS_PER_PASS):
         yield from _persuading(shape, work, statements)
     for held in work.held if work.held is not None else _held(work):
-        yield _holding(shape, work, held.texts * held.longest, held.tokens)
+        yield from _holding(shape, work, held.texts * held.longest, held.tokens)
 
 
 def _held(work: Workload) -> Iterator[Held]:
@@ -150,26 +150,32 @@ def _persuading(
     kept = (_directions(shape, work), _kept(shape, work, tokens))
     read = tokens * d * (FLOAT32_BYTES + b)
     logits = S * J * shape.n_vocab
+    yield Stage(name="search_pass", items=(*kept, _passing(shape, tokens)))
     yield Stage(name="search_logits", items=(*kept, _logits(logits * 5 * FLOAT32_BYTES + read)))
-    known = _logits(logits * FLOAT32_BYTES)
-    norm = tokens * d * (6 * FLOAT32_BYTES + b)
-    yield Stage(name="search_norm", items=(*kept, known, _gradients(norm)))
-    units = 3 * tokens * shape.d_ff * b
-    streams = 2 * tokens * d * b
-    yield Stage(name="search_feed_forward", items=(*kept, known, _gradients(units + streams)))
+    yield from _downward("search", shape, (*kept, _logits(logits * FLOAT32_BYTES)), tokens)
 
 
-def _holding(shape: ModelShape, work: Workload, padded_tokens: int, tokens: int) -> Stage:
+def _holding(shape: ModelShape, work: Workload, padded_tokens: int, tokens: int) -> Iterator[Stage]:
     """Log shares of the whole vocabulary: unedited, edited, and three more of them between."""
     read = padded_tokens * shape.d_model * FLOAT32_BYTES  # the final norm's input
-    return Stage(
-        name="search_hold",
-        items=(
-            _directions(shape, work),
-            _kept(shape, work, padded_tokens),
-            _logits(tokens * shape.n_vocab * 5 * FLOAT32_BYTES + read),
-        ),
-    )
+    kept = (_directions(shape, work), _kept(shape, work, padded_tokens))
+    logits = tokens * shape.n_vocab * FLOAT32_BYTES
+    unedited = (*kept, _logits(logits))
+    yield Stage(name="search_hold_pass", items=(*unedited, _passing(shape, padded_tokens)))
+    yield Stage(name="search_hold_logits", items=(*kept, _logits(5 * logits + read)))
+    yield from _downward("search_hold", shape, unedited, padded_tokens)
+
+
+def _downward(
+    name: str, shape: ModelShape, items: tuple[Item, ...], tokens: int
+) -> Iterator[Stage]:
+    """Gradients on their way down, where the head's are gone: in the final norm, and in a
+    feed-forward. They bind where the vocabulary is small."""
+    d, b = shape.d_model, shape.dtype_bytes
+    norm = tokens * d * (6 * FLOAT32_BYTES + b)
+    yield Stage(name=f"{name}_norm", items=(*items, _gradients(norm)))
+    feed_forward = tokens * (3 * shape.d_ff + 2 * d) * b
+    yield Stage(name=f"{name}_feed_forward", items=(*items, _gradients(feed_forward)))
 
 
 def _directions(shape: ModelShape, work: Workload, *, moving: int = 4) -> Item:
