@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from contract.memory import ModelShape
+from worker.kn.encoder import Encoder, Tokenizer
 from worker.kn.errors import UnsuitableModelError
 from worker.kn.layout import Block, Layout, blocks_of, layout_of
-from worker.kn.statement import Encoder, Tokenizer
 
 
 @dataclass(frozen=True, slots=True)

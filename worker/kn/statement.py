@@ -2,21 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
-
-from worker.kn.errors import BadRequestError, PromptTooLongError, UnreachableTargetError
-
-
-class Tokenizer(Protocol):
-    """What the engine needs of a Hugging Face tokenizer."""
-
-    eos_token_id: int | None
-
-    def encode(self, text: str, /, **options: Any) -> list[int]: ...
-    def decode(self, ids: Any, /, **options: Any) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,78 +86,3 @@ def alike(
         at_once = most(shared) if callable(most) else most
         for start in range(0, len(indexes), at_once):
             yield indexes[start : start + at_once]
-
-
-@dataclass(frozen=True, slots=True)
-class Encoder:
-    """Turns prompts and answers into statements the model has room for."""
-
-    tokenizer: Tokenizer
-    most_tokens: int
-    n_vocab: int
-    ends_texts: bool  # with EOS, which would stand between prompt and answer, and is left out
-
-    @classmethod
-    def of(cls, tokenizer: Tokenizer, *, most_tokens: int, n_vocab: int) -> "Encoder":
-        ends_texts = tokenizer.encode("a")[-1:] == [tokenizer.eos_token_id]
-        return cls(tokenizer, most_tokens, n_vocab, ends_texts)
-
-    def prompt_ids(self, prompt: str) -> list[int]:
-        """The prompt with BOS, where the tokenizer has one; white space at its end is left out,
-        since it belongs to the answer's first token. Raises `BadRequestError` where the model has
-        no such tokens."""
-        ids = self._ids(prompt.rstrip() or prompt)
-        if prompt and not ids:
-            raise BadRequestError(f"the tokenizer knows no part of {prompt!r}")
-        return ids
-
-    def _ids(self, text: str) -> list[int]:
-        ids = self.tokenizer.encode(text)
-        if ids and max(ids) >= self.n_vocab:
-            raise BadRequestError(f"{text!r} has a token that the model has no embedding for")
-        return ids[:-1] if self.ends_texts else ids
-
-    def answer_ids(self, prompt: str, answer: str) -> list[int]:
-        """The ids that the answer adds after the prompt and a space."""
-        before = self.prompt_ids(prompt)
-        whole = self._ids(f"{prompt.rstrip()} {answer.strip()}")
-        if whole[: len(before)] == before:
-            added = whole[len(before) :]
-        else:  # the tokenizer merges across the seam: take the answer as a text of its own
-            added = self.tokenizer.encode(f" {answer.strip()}", add_special_tokens=False)
-        if not added or not self.tokenizer.encode(answer.strip(), add_special_tokens=False):
-            raise UnreachableTargetError(answer)
-        return added
-
-    @property
-    def respells(self) -> bool:
-        """Whether a word at a text's beginning has other tokens than after a space."""
-        return self.spellings("a", after="a") is not None
-
-    def spellings(self, word: str, *, after: str) -> tuple[list[int], list[int]] | None:
-        """The ids of a word at a text's beginning, and of the same after a text and a space, where
-        these differ: to some tokenizers a space belongs to the word after it, to others each text
-        begins with one."""
-        try:
-            first = self.prompt_ids(word)[len(self.prompt_ids("")) :]
-            spaced = self.answer_ids(after, word)
-        except BadRequestError:
-            return None
-        return (first, spaced) if first != spaced else None
-
-    def text(self, ids: Sequence[int]) -> str:
-        """What ids say, without special tokens, and without white space around it."""
-        return self.tokenizer.decode(ids, skip_special_tokens=True).strip()
-
-    def statement(self, prompt: str, answer: str) -> Statement:
-        """The prompt followed by the answer; raises `PromptTooLongError`."""
-        return self.checked(Statement.of(self.prompt_ids(prompt), self.answer_ids(prompt, answer)))
-
-    def has_room(self, statement: Statement) -> bool:
-        """Whether the model can run it, and say one token more."""
-        return len(statement.ids) + 1 <= self.most_tokens
-
-    def checked(self, statement: Statement) -> Statement:
-        if not self.has_room(statement):
-            raise PromptTooLongError(len(statement.ids) + 1, most=self.most_tokens)
-        return statement

@@ -6,13 +6,13 @@ from tiny_tasks import tiny_task
 
 from worker.kn import Resident
 from worker.kn.adapter import LayerWrite
+from worker.kn.encoder import Encoder
 from worker.kn.methods import spelling
 from worker.kn.methods.calibrated import Calibrated
 from worker.kn.methods.search import Search
 from worker.kn.methods.subject import Subject
 from worker.kn.methods.whitening import whitened
 from worker.kn.neuron import Neuron, Scored
-from worker.kn.statement import Encoder
 
 UNITS = {0: list(range(20)), 1: list(range(10, 25))}
 CHOSEN = [Scored(Neuron(layer, unit), 1.0) for layer, units in UNITS.items() for unit in units]

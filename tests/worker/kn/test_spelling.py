@@ -10,8 +10,8 @@ from tiny_models import Letters
 from contract.memory import RESPELLED_TOKENS
 from worker.demo.tokenizer import build_tokenizer
 from worker.kn import Resident
+from worker.kn.encoder import Encoder
 from worker.kn.methods.spelling import respelled, spelled
-from worker.kn.statement import Encoder
 
 
 class SpacedWords(Letters):

@@ -9,8 +9,9 @@ mean the same.
 from collections.abc import Sequence
 
 from contract.memory import RESPELLED_TOKENS
+from worker.kn.encoder import Encoder
 from worker.kn.resident import Resident
-from worker.kn.statement import Encoder, Statement
+from worker.kn.statement import Statement
 from worker.kn.wording import goes_on, is_parted
 
 
