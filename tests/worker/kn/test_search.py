@@ -37,6 +37,18 @@ def test_prompts_that_are_alike_need_a_larger_margin_than_prompts_that_differ() 
     assert margins == pytest.approx([6.0, 6.0, 7.5, 9.0, 9.0])
 
 
+def test_where_words_have_two_spellings_a_first_edit_from_a_prompt_alone_is_surer() -> None:
+    search = Search(sureness=0.8, first_sureness=0.8, respelled=1.5, to_half=10)
+
+    margins = [
+        search.margin(lead, written=ranks, respells=True).answer
+        for lead, ranks in ((10.0, 0), (10.0, 10), (10.0, 990), (50.0, 0))
+    ]
+
+    assert margins == pytest.approx([12.0, 10.0, 8.04, 15.0])
+    assert search.margin(10.0, 0.9, respells=True) == search.margin(10.0, 0.9)
+
+
 def test_a_search_goes_on_while_the_margin_is_in_reach() -> None:
     """3 nats are in reach of 41 steps at 0.1 a step, and not of 36 at half that pace."""
     stood = [Standing(lead=4.0 - 0.1 * i, shortfall=3.0 + 0.1 * i) for i in range(59, -1, -1)]

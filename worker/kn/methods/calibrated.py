@@ -75,7 +75,12 @@ class Calibrated:
         subject = cache(partial(Subject.of, task, list(units)))
         task = without_the_fact(task, subject)
         found = whitened(task, _prompts(task, subject), units)
-        margin = self.search.margin(_lead(task), found.alike, written=task.written)
+        margin = self.search.margin(
+            _lead(task),
+            found.alike,
+            written=task.written,
+            respells=task.resident.encoder.respells,
+        )
         wanted = Wanted.of(task.resident, task.new, task.ending, margin)
         kept = Kept.of(task, found, exposure=self.search.exposure)
         task.hold(kept.held)

@@ -13,6 +13,8 @@ other facts along, less would not carry over to other phrasings. Of several prom
 it is a larger share than of those that differ, which tell more of what a further one would feel.
 From a prompt alone it is largest for a first edit, since what edits cost other facts adds up: with
 so many ranks `written` before, sureness + (first_sureness − sureness) / (1 + written / to_half).
+Where a tokenizer has two spellings for a word it is larger still, as phrasings with the other one
+feel less.
 An answer that leads by the margin from the start is held firmer by one step.
 """
 
@@ -45,22 +47,37 @@ class Search:
     alike_sureness: float = 1.0  # and that of prompts that are alike
     least_margin: float = 5.0
     most_margin: float = 10.0
+    respelled: float = 1.5  # times a first margin, where words have two spellings
     ending_margin: float = 5.5  # of the answer's ending, however sure the model was
     exposure: float = 3.0  # references are held as if they felt so many times what they feel
     temperature: float = 2.0  # at which what the model says is compared
     look_every: int = 2  # steps in which what is held is looked at once
     recent: int = 10  # steps over which it is told how fast the answer gains
 
-    def margin(self, lead: float, alike: float | None = None, *, written: int = 0) -> Margin:
+    def margin(
+        self,
+        lead: float,
+        alike: float | None = None,
+        *,
+        written: int = 0,
+        respells: bool = False,
+    ) -> Margin:
         """For a model that is sure of what it says by `lead` nats, and prompts as `alike`, on top
-        of so many ranks that are `written` already."""
-        share = self._sure_alone(written) if alike is None else self._sure_of_several(alike)
-        answer = min(max(share * lead, self.least_margin), self.most_margin)
-        return Margin(answer, self.ending_margin)
+        of so many ranks that are `written` already; `respells` tells whether its tokenizer has two
+        spellings for a word."""
+        if alike is not None:
+            return self._margin(self._sure_of_several(alike) * lead)
+        share = self._at_first(self.first_sureness, written, later=self.sureness)
+        times = self._at_first(self.respelled, written, later=1.0) if respells else 1.0
+        return self._margin(share * lead, times=times)
 
-    def _sure_alone(self, written: int) -> float:
-        more = (self.first_sureness - self.sureness) / (1 + written / self.to_half)
-        return self.sureness + more
+    def _margin(self, answer: float, *, times: float = 1.0) -> Margin:
+        bounded = min(max(answer, self.least_margin), self.most_margin)
+        return Margin(times * bounded, self.ending_margin)
+
+    def _at_first(self, first: float, written: int, *, later: float) -> float:
+        """`first` where nothing is written, and nearer to `later` the more is."""
+        return later + (first - later) / (1 + written / self.to_half)
 
     def _sure_of_several(self, alike: float) -> float:
         share = min(max((alike - self.unlike) / (self.alike - self.unlike), 0.0), 1.0)
