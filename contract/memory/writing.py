@@ -147,23 +147,24 @@ def _persuading(
     S, J = len(statements), statements[0].answer_tokens + work.ended
     tokens = S * (max(sequence.tokens for sequence in statements) + work.ended)
     d, b = shape.d_model, shape.dtype_bytes
-    kept = (_directions(shape, work), _kept(shape, work, tokens))
     read = tokens * d * (FLOAT32_BYTES + b)
-    logits = S * J * shape.n_vocab
-    yield Stage(name="search_pass", items=(*kept, _passing(shape, tokens)))
-    yield Stage(name="search_logits", items=(*kept, _logits(logits * 5 * FLOAT32_BYTES + read)))
-    yield from _downward("search", shape, (*kept, _logits(logits * FLOAT32_BYTES)), tokens)
+    logits = S * J * shape.n_vocab * FLOAT32_BYTES
+    directions, kept = _directions(shape, work), _kept(shape, work, tokens)
+    yield Stage(name="search_pass", items=(directions, _passing(shape, tokens)))
+    yield Stage(name="search_logits", items=(directions, kept, _logits(5 * logits + read)))
+    yield from _downward("search", shape, (directions, kept, _logits(logits)), tokens)
 
 
 def _holding(shape: ModelShape, work: Workload, padded_tokens: int, tokens: int) -> Iterator[Stage]:
-    """Log shares of the whole vocabulary: unedited, edited, and three more of them between."""
+    """Log shares of the whole vocabulary: unedited, edited, and three more of them between. Up to
+    the lowest block that is written the edited pass keeps nothing."""
     read = padded_tokens * shape.d_model * FLOAT32_BYTES  # the final norm's input
-    kept = (_directions(shape, work), _kept(shape, work, padded_tokens))
     logits = tokens * shape.n_vocab * FLOAT32_BYTES
-    unedited = (*kept, _logits(logits))
-    yield Stage(name="search_hold_pass", items=(*unedited, _passing(shape, padded_tokens)))
-    yield Stage(name="search_hold_logits", items=(*kept, _logits(5 * logits + read)))
-    yield from _downward("search_hold", shape, unedited, padded_tokens)
+    directions, kept = _directions(shape, work), _kept(shape, work, padded_tokens)
+    unedited, passing = _logits(logits), _passing(shape, padded_tokens)
+    yield Stage(name="search_hold_pass", items=(directions, unedited, passing))
+    yield Stage(name="search_hold_logits", items=(directions, kept, _logits(5 * logits + read)))
+    yield from _downward("search_hold", shape, (directions, kept, unedited), padded_tokens)
 
 
 def _downward(
