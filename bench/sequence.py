@@ -34,6 +34,7 @@ from bench.made_up import N_PHRASING, Fact
 from bench.report import report
 from bench.taught import PUPILS, Pupil, make, pupils_named, telling
 from worker.kn import Editor, EditRequest, EditResult, KnError, Resident
+from worker.kn.evaluation import EDITED
 from worker.kn.loading import load_resident
 
 BAR = 0.95
@@ -195,7 +196,7 @@ class Run:
 
 def _said_by(result: EditResult) -> Iterator[tuple[str, str]]:
     for answer in result.measurement.answers():
-        if answer["role"] in ("prompt", "refine"):
+        if answer["role"] in EDITED:
             yield answer["prompt"], answer["after"]
 
 

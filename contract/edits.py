@@ -113,8 +113,8 @@ class Quadrature(StrEnum):
 
 
 class HParams(Frozen):
-    """The field's hyper-parameters; null means the method's own default, or the card's
-    (`contract.cards`)."""
+    """The field's hyper-parameters; null means the method's own default or, of the threshold on a
+    GPU, one by its memory."""
 
     steps: Whole = Field(
         default=20, ge=1, le=MAX_STEPS, description="Points on the integration path, m."

@@ -3,14 +3,7 @@
 from collections.abc import Callable
 
 from contract.edits import EditRequest, Method, Operation
-from contract.memory import (
-    FEWEST_NEW_TOKENS,
-    Nodes,
-    References,
-    SequenceShape,
-    Workload,
-    Write,
-)
+from contract.memory import FEWEST_NEW_TOKENS, SAMPLED, Nodes, SequenceShape, Workload, Write
 
 CountTokens = Callable[[str], int]
 """Tokens of a text, without BOS."""
@@ -49,7 +42,7 @@ def workload_of(request: EditRequest, count: CountTokens) -> Workload:
         walked=_walked(request, new[0]),
         write=_write(request),
         max_neurons=request.hparams.max_neurons or _most_neurons(request),
-        references=References.sampled(),
+        references=SAMPLED,
         pad_rank=request.pad_rank,
         protected=tuple(count(prompt) + 1 for prompt in request.protect_prompts),
     )

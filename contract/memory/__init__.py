@@ -25,6 +25,7 @@ from contract.memory.portions import (
 from contract.memory.shape import DTYPE_BYTES, FAMILIES, ModelShape
 from contract.memory.whole import VLLM_RANKS, filled_rank
 from contract.memory.work import (
+    SAMPLED,
     AdapterShape,
     Chosen,
     Held,
@@ -47,6 +48,7 @@ __all__ = [
     "KEPT_TOKENS_PER_TEXT",
     "PROMPTS_PER_BATCH",
     "RESPELLED_TOKENS",
+    "SAMPLED",
     "SAMPLED_TEXTS",
     "SAMPLED_TOKENS",
     "STATEMENTS_PER_BATCH",

@@ -114,6 +114,10 @@ class References:
         return replace(self, longest=self.shortest, crossed=False)
 
 
+SAMPLED = References.sampled()
+"""Those where no earlier edit says anything."""
+
+
 def held_of(said: Iterable[int]) -> tuple[int, ...]:
     """Of what earlier edits say so much is held at every look, whichever it will be."""
     lengths = sorted((min(length, KEPT_TOKENS_PER_TEXT) for length in said), reverse=True)

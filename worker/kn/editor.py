@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from contract.memory import ModelShape, Workload
-from worker.kn import references
+from worker.kn import references, saying
 from worker.kn.adapter import Adapter
 from worker.kn.allowance import Allowance
 from worker.kn.base import Base
@@ -20,7 +20,6 @@ from worker.kn.provenance import provenance_of
 from worker.kn.request import EditRequest
 from worker.kn.resident import Resident
 from worker.kn.result import EditResult
-from worker.kn.saying import of_base, of_kept, to_others
 from worker.kn.stacking import joined, part
 from worker.kn.stopwatch import Stopwatch, Watch
 from worker.kn.verification import Made, files_of, verify
@@ -130,9 +129,10 @@ class Editor:
         if layers < 1:
             raise BadRequestError(f"layers_per_pass is {layers}, not at least 1")
         with self._at_work(between) as peak:
+            sayings = self._sayings(request, said)
             allowance = Allowance(
                 self.shape,
-                self.workload(request, base=base, said=said, pad_rank=pad_rank),
+                self._workload(request, sayings, base=base, pad_rank=pad_rank),
                 layers,
                 budget_bytes,
                 on_host=self.on_host,
@@ -143,7 +143,7 @@ class Editor:
                 resident=self.resident,
                 request=request,
                 references=self._references,
-                said=self._said(request, said),
+                said=sayings,
                 kept_rank=sum(edit.adapter.rank for edit in self.kept),
                 base=base,
                 pad_rank=pad_rank,
@@ -232,18 +232,24 @@ class Editor:
         pad_rank: int | None = None,
     ) -> Workload:
         """What the request asks for, in exact token counts, as far as that is known beforehand."""
-        work = workload_of(
-            self.resident,
-            request,
-            references=self._references,
-            said=self._said(request, said),
-        )
+        sayings = self._sayings(request, said)
+        return self._workload(request, sayings, base=base, pad_rank=pad_rank)
+
+    def _workload(
+        self,
+        request: EditRequest,
+        sayings: Sequence[Sequence[int]],
+        *,
+        base: Adapter | None,
+        pad_rank: int | None,
+    ) -> Workload:
+        work = workload_of(self.resident, request, references=self._references, said=sayings)
         return replace(work, base=shape_of_adapter(base) if base else None, pad_rank=pad_rank)
 
-    def _said(self, request: EditRequest, by_base: Mapping[str, str] | None) -> list[list[int]]:
+    def _sayings(self, request: EditRequest, by_base: Mapping[str, str] | None) -> list[list[int]]:
         """What kept edits and those of a base made the model say to other prompts."""
-        kept = of_kept(self.resident, self.kept)
-        return to_others(request, kept | of_base(self.resident, by_base or {}))
+        kept = saying.of_kept(self.resident, self.kept)
+        return saying.to_others(request, kept | saying.of_base(self.resident, by_base or {}))
 
     @contextmanager
     def _at_work(self, between: Callable[[], None]) -> Iterator[Peak | None]:

@@ -25,6 +25,10 @@ class Role(StrEnum):
     PORTABILITY = "portability"
 
 
+EDITED = frozenset({Role.PROMPT, Role.REFINE})
+"""The roles of the prompts that are edited."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """A prompt and the answer that counts; None: whatever the unedited model says.

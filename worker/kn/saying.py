@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from worker.kn.evaluation import Role
+from worker.kn.evaluation import EDITED
 from worker.kn.request import EditRequest
 from worker.kn.resident import Resident
 from worker.kn.result import EditResult
@@ -19,7 +19,7 @@ def of_kept(resident: Resident, edits: Iterable[EditResult]) -> Sayings:
         )
         for edit in edits
         for question, reply in zip(edit.measurement.questions, edit.measurement.after, strict=True)
-        if question.role in (Role.PROMPT, Role.REFINE)
+        if question.role in EDITED
     }
 
 

@@ -20,8 +20,8 @@ def without_the_fact(task: Task, subject: Callable[[], Subject]) -> Task:
     """The task without those references, and without what earlier edits say, that tell its fact.
     Where all references do, they stay. `subject` is asked where a text says the old answer."""
     resident = task.resident
-    answers = {resident.encoder.text(statement.answers) for statement in task.old}
-    answering = _saying([*task.references, *task.said], {*answers, task.own_text}, resident)
+    given = (resident.encoder.text(statement.answers) for statement in task.old)
+    answering = _saying([*task.references, *task.said], {task.own_text, *given}, resident)
     if not answering:
         return task
     telling = _saying(answering, [subject().word], resident)

@@ -65,15 +65,13 @@ class Search:
         """For a model that is sure of what it says by `lead` nats, and prompts as `alike`, on top
         of so many ranks that are `written` already; `respells` tells whether its tokenizer has two
         spellings for a word."""
-        if alike is not None:
-            return self._margin(self._sure_of_several(alike) * lead)
-        share = self._at_first(self.first_sureness, written, later=self.sureness)
-        times = self._at_first(self.respelled, written, later=1.0) if respells else 1.0
-        return self._margin(share * lead, times=times)
-
-    def _margin(self, answer: float, *, times: float = 1.0) -> Margin:
-        bounded = min(max(answer, self.least_margin), self.most_margin)
-        return Margin(times * bounded, self.ending_margin)
+        if alike is None:
+            share = self._at_first(self.first_sureness, written, later=self.sureness)
+            times = self._at_first(self.respelled, written, later=1.0) if respells else 1.0
+        else:
+            share, times = self._sure_of_several(alike), 1.0
+        answer = min(max(share * lead, self.least_margin), self.most_margin)
+        return Margin(times * answer, self.ending_margin)
 
     def _at_first(self, first: float, written: int, *, later: float) -> float:
         """`first` where nothing is written, and nearer to `later` the more is."""
