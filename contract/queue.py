@@ -44,13 +44,6 @@ class EditQueue:
         """Where RQ keeps an edit's job."""
         return str(Job.key_for(edit_id))
 
-    def drop(self, edit_id: str) -> None:
-        """Take an edit out of the line."""
-        with self._redis.pipeline(transaction=True) as pipe:
-            pipe.lrem(self.key, 0, edit_id)
-            pipe.delete(self.job_key(edit_id))
-            pipe.execute()
-
     def ids(self) -> list[str]:
         """All who stand in line, the next one first."""
         return [raw.decode() for raw in self._redis.lrange(self._rq.key, 0, -1)]

@@ -70,7 +70,7 @@ def admit(
     admission = decide(
         editor.shape,
         _workload(parsed, ground, request.pad_rank, editor=editor),
-        budget_bytes=resources.monitor.free_bytes(),
+        budget_bytes=resources.monitor.budget_bytes(),
         rest_bytes=resources.monitor.rest_bytes(),
         on_host=editor.on_host,
         threshold=request.hparams.adaptive_threshold,
@@ -100,7 +100,7 @@ def admit_composition(
     admission = decide_composition(
         editor.shape,
         work,
-        budget_bytes=resources.monitor.free_bytes(),
+        budget_bytes=resources.monitor.budget_bytes(),
         rest_bytes=resources.monitor.rest_bytes(),
         on_host=editor.on_host,
     )

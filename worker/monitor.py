@@ -85,7 +85,7 @@ class Monitor:
         """Let go of what nobody refers to any more."""
         self._memory.release()
 
-    def free_bytes(self) -> int:
+    def budget_bytes(self) -> int:
         """What may be foretold of a job that is to fit beside what is in the memory now."""
         return self._foretellable_of(self._memory.read())
 

@@ -124,7 +124,8 @@ def test_an_edit_whose_worker_stays_silent_waits_for_another(
     tend: Tending, ask: Callable[..., str], ledger: Ledger, attempts: Attempts, clock: Clock
 ) -> None:
     edit_id = ask()
-    ledger.queue("demo").drop(edit_id)
+    queue = ledger.queue("demo")
+    ledger.redis.delete(queue.key, queue.job_key(edit_id))
     attempt = attempts.claim(edit_id, worker_id="w")
     assert attempt is not None
     attempts.release(attempt)

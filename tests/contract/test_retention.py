@@ -79,7 +79,8 @@ def test_an_edit_is_forgotten_a_day_after_it_ended(
         ledger.cancel(edit_id)
     else:
         end(attempts, edit_id, result, status)
-        ledger.queue("demo").drop(edit_id)
+        queue = ledger.queue("demo")
+        redis.delete(queue.key, queue.job_key(edit_id))
 
     clock.now_s += DAY_S
     assert (retention.forget_old(), ledger.is_gone(edit_id)) == (0, False)
