@@ -9,7 +9,8 @@ that the models were taught, and nothing more. Locality is the share of prompts 
 20 random facts, 20 of the same relation, and all other facts of the subject in all phrasings.
 References are facts of other subjects than those measured, in phrasings that the request shows.
 Holds when `calibrated` meets every bar over all models, with at least 200 edits in each setting.
-An edit that the engine refuses counts as failed and as harmless.
+An edit that the engine refuses counts as failed and as harmless. Products of halves are summed in
+float32, as on a GPU (`bench/halves.py`).
 """
 
 import argparse
@@ -17,7 +18,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
@@ -29,6 +30,7 @@ from typing import Any
 import torch
 
 from bench.cases import Case, Setting, Split, check_apart
+from bench.halves import HALVES, SummedInFloat32
 from bench.hearing import Heard, texts
 from bench.intervals import Estimate, bootstrap, wilson
 from bench.report import report
@@ -201,9 +203,10 @@ def measured(options: Options, pupil: Pupil) -> list[Row]:
     directory = make(pupil, progress=telling(pupil))
     resident = load_resident(directory, dtype=options.dtype, device="cpu")
     rows = []
-    for row in Bench(pupil, resident, options).rows():
-        rows.append(row)
-        print(_told(row), file=sys.stderr)
+    with SummedInFloat32() if resident.dtype in HALVES else nullcontext():
+        for row in Bench(pupil, resident, options).rows():
+            rows.append(row)
+            print(_told(row), file=sys.stderr)
     return rows
 
 
