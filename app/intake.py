@@ -11,7 +11,7 @@ from contract.checkpoints import CheckpointView
 from contract.composition import ComposeRequest
 from contract.edits import EditRequest
 from contract.foretold import Admission, Decision, Foretold
-from contract.memory import ModelShape, Workload
+from contract.memory import ModelShape, Workload, as_run
 from contract.serving import ModelView, WorkerView
 from contract.workload import CountTokens, fact_of, new_tokens_of, workload_of
 from contract.written import composing_of, on_top_of
@@ -153,7 +153,7 @@ def _measured(request: EditRequest, count: CountTokens) -> Iterator[Measured]:
     after = max(new_tokens_of(request, count), count(request.ground_truth or ""))
 
     def measured(pointer: str, prompt: str) -> Measured:
-        return Measured(pointer, 1 + count(prompt.rstrip()) + after)
+        return Measured(pointer, 1 + count(as_run(prompt)) + after)
 
     yield measured("#/prompt", request.prompt)
     for name in ("refine_prompts", "rephrase_prompts", "protect_prompts"):

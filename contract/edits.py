@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from contract.ids import CHECKPOINT_ID
-from contract.memory import VLLM_RANKS
+from contract.memory import VLLM_RANKS, as_run
 
 MAX_PROMPT_CHARS = 4000
 MAX_ANSWER_CHARS = 1000
@@ -248,6 +248,11 @@ class EditRequest(Frozen):
         return frozenset({self.base} if self.base else ())
 
     @property
+    def steering_prompts(self) -> tuple[str, ...]:
+        """The prompts that steer the edit, the first one first, as they are run, and none twice."""
+        return tuple(dict.fromkeys(map(as_run, (self.prompt, *self.refine_prompts))))
+
+    @property
     def quadrature(self) -> Quadrature:
         """The method's own where the request leaves it open."""
         calibrated = self.method is Method.CALIBRATED
@@ -262,7 +267,7 @@ class EditRequest(Frozen):
 
     @model_validator(mode="after")
     def _what_is_edited_is_not_protected(self) -> "EditRequest":
-        edited = {" ".join(p.split()) for p in (self.prompt, *self.refine_prompts)}
+        edited = {" ".join(prompt.split()) for prompt in self.steering_prompts}
         for prompt in self.protect_prompts:
             if " ".join(prompt.split()) in edited:
                 raise ValueError(f"{prompt!r} is to be edited and in protect_prompts")

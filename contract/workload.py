@@ -18,7 +18,7 @@ def workload_of(request: EditRequest, count: CountTokens) -> Workload:
 
     An old answer that the model has still to give is cut to the new one's length.
     """
-    steering = (request.prompt, *request.refine_prompts)
+    steering = request.steering_prompts
     probes = (*request.locality, *request.portability)
     target = count(request.target_new)
     truth = count(request.ground_truth) if request.ground_truth else target

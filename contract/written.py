@@ -5,7 +5,16 @@ from dataclasses import replace
 
 from contract.checkpoints import CheckpointView
 from contract.edits import EditRequest
-from contract.memory import AdapterShape, Chosen, Composing, References, Workload, held_of
+from contract.memory import (
+    AdapterShape,
+    Chosen,
+    Composing,
+    References,
+    Workload,
+    as_run,
+    followed,
+    held_of,
+)
 from contract.views import EditResult, NeuronView
 from contract.workload import CountTokens, workload_of
 
@@ -32,9 +41,9 @@ def on_top_of(
     work = workload_of(request, count)
     if not edits:
         return work
-    edited = {prompt.rstrip() for prompt in (request.prompt, *request.refine_prompts)}
+    edited = request.steering_prompts
     others = [(p, reply) for p, reply in sayings_of(edits).items() if p not in edited]
-    said = [count(f"{prompt} {reply}".rstrip()) + 1 for prompt, reply in others]
+    said = [count(as_run(followed(prompt, reply))) + 1 for prompt, reply in others]
     return replace(
         work,
         base=AdapterShape(_chosen(*edits), sum(map(_rank, edits))),
@@ -45,9 +54,9 @@ def on_top_of(
 
 def sayings_of(edits: Sequence[CheckpointView]) -> dict[str, str]:
     """What edits made the model say last to each prompt that they edited, by the prompt without
-    white space at its end: what is made on top of them holds it."""
+    blanks at its end: what is made on top of them holds it."""
     answers = [answer for edit in edits for answer in _result(edit).answers]
-    return {a.prompt.rstrip(): a.after for a in answers if a.role in _EDITED}
+    return {as_run(a.prompt): a.after for a in answers if a.role in _EDITED}
 
 
 def _chosen(*edits: CheckpointView) -> Chosen:

@@ -22,6 +22,7 @@ from contract.memory.portions import (
     parted,
     references_at_once,
 )
+from contract.memory.prompts import UNSPACED_SCRIPTS, as_run, followed, is_of
 from contract.memory.shape import DTYPE_BYTES, FAMILIES, ModelShape
 from contract.memory.whole import VLLM_RANKS, filled_rank
 from contract.memory.work import (
@@ -53,6 +54,7 @@ __all__ = [
     "SAMPLED_TOKENS",
     "STATEMENTS_PER_BATCH",
     "STATEMENTS_PER_PASS",
+    "UNSPACED_SCRIPTS",
     "VLLM_RANKS",
     "AdapterShape",
     "Chosen",
@@ -69,13 +71,16 @@ __all__ = [
     "Stage",
     "Workload",
     "Write",
+    "as_run",
     "at_worst",
     "estimate",
     "estimate_composition",
     "filled_rank",
     "filled_rows",
     "fit",
+    "followed",
     "held_of",
+    "is_of",
     "least_of",
     "parted",
     "references_at_once",

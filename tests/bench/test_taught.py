@@ -20,7 +20,7 @@ def test_to_a_tokenizer_of_bytes_each_subject_is_another_at_a_texts_beginning() 
 
     assert encoder.respells
     for subject in BYTES.world.subjects:
-        spellings = encoder.spellings(subject, after="So")
+        spellings = encoder.spellings(subject)
         assert spellings is not None
         first, spaced = spellings
         assert len(spaced) == len(subject.split())

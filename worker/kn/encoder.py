@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from contract.memory import as_run, followed
 from worker.kn.errors import BadRequestError, PromptTooLongError, UnreachableTargetError
 from worker.kn.statement import Statement
 
@@ -24,18 +25,20 @@ class Encoder:
     tokenizer: Tokenizer
     most_tokens: int
     n_vocab: int
+    bos: int | None  # what each text is begun with
     ends_texts: bool  # with EOS, which would stand between prompt and answer, and is left out
 
     @classmethod
     def of(cls, tokenizer: Tokenizer, *, most_tokens: int, n_vocab: int) -> "Encoder":
         ends_texts = tokenizer.encode("a")[-1:] == [tokenizer.eos_token_id]
-        return cls(tokenizer, most_tokens, n_vocab, ends_texts)
+        bare = tokenizer.encode("", add_special_tokens=False)
+        bos = None if bare else next(iter(tokenizer.encode("")), None)
+        return cls(tokenizer, most_tokens, n_vocab, bos, ends_texts)
 
     def prompt_ids(self, prompt: str) -> list[int]:
-        """The prompt with BOS, where the tokenizer has one; white space at its end is left out,
-        since it belongs to the answer's first token. Raises `BadRequestError` where the model has
-        no such tokens."""
-        ids = self._ids(prompt.rstrip() or prompt)
+        """The prompt with one BOS, where the tokenizer has one, and without blanks at its end.
+        Raises `BadRequestError` where the model has no such tokens."""
+        ids = self._ids(as_run(prompt))
         if prompt and not ids:
             raise BadRequestError(f"the tokenizer knows no part of {prompt!r}")
         return ids
@@ -44,16 +47,19 @@ class Encoder:
         ids = self.tokenizer.encode(text)
         if ids and max(ids) >= self.n_vocab:
             raise BadRequestError(f"{text!r} has a token that the model has no embedding for")
+        if ids[:2] == [self.bos, self.bos]:  # the text tells it itself, as chat templates do
+            ids = ids[1:]
         return ids[:-1] if self.ends_texts else ids
 
     def answer_ids(self, prompt: str, answer: str) -> list[int]:
-        """The ids that the answer adds after the prompt and a space."""
+        """The ids that the answer adds after the prompt and, where one is written, a space."""
         before = self.prompt_ids(prompt)
-        whole = self._ids(f"{prompt.rstrip()} {answer.strip()}")
+        whole = self._ids(followed(prompt, answer))
         if whole[: len(before)] == before:
             added = whole[len(before) :]
         else:  # the tokenizer merges across the seam: take the answer as a text of its own
-            added = self.tokenizer.encode(f" {answer.strip()}", add_special_tokens=False)
+            alone = followed(prompt, answer).removeprefix(as_run(prompt))
+            added = self.tokenizer.encode(alone, add_special_tokens=False)
         if not added or not self.tokenizer.encode(answer.strip(), add_special_tokens=False):
             raise UnreachableTargetError(answer)
         return added
@@ -61,15 +67,15 @@ class Encoder:
     @property
     def respells(self) -> bool:
         """Whether a word at a text's beginning has other tokens than after a space."""
-        return self.spellings("a", after="a") is not None
+        return self.spellings("a") is not None
 
-    def spellings(self, word: str, *, after: str) -> tuple[list[int], list[int]] | None:
+    def spellings(self, word: str) -> tuple[list[int], list[int]] | None:
         """The ids of a word at a text's beginning, and of the same after a text and a space, where
         these differ: to some tokenizers a space belongs to the word after it, to others each text
         begins with one."""
         try:
             first = self.prompt_ids(word)[len(self.prompt_ids("")) :]
-            spaced = self.answer_ids(after, word)
+            spaced = self.answer_ids("a", word)
         except BadRequestError:
             return None
         return (first, spaced) if first != spaced else None

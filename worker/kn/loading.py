@@ -20,6 +20,8 @@ UNREADABLE = (
     ValueError,
     KeyError,
     TypeError,
+    AttributeError,
+    ArithmeticError,
     RuntimeError,
     SafetensorError,
     StrictDataclassError,
@@ -37,9 +39,9 @@ def load_resident(
 
     `dtype` defaults to the checkpoint's own; `device` to the first GPU, if any, else the CPU;
     "auto" spreads the layers over all devices. Raises `UnloadableModelError`, also where an adapter
-    lies in the directory or a weight is not in its files, and before any weight is read
-    `UnknownFamilyError`, `QuantisedModelError`, `UnsuitableModelError`, `UnknownDtypeError` and
-    `UnknownDeviceError`.
+    lies in the directory, a weight is not in its files, or a layer finds no room on a device; and
+    before any weight is read `UnknownFamilyError`, `QuantisedModelError`, `UnsuitableModelError`,
+    `UnknownDtypeError` and `UnknownDeviceError`.
     """
     if not (directory / "config.json").is_file():
         raise UnloadableModelError(directory, reason="it has no config.json")
@@ -56,10 +58,13 @@ def load_resident(
             directory,
             dtype=torch_dtype,
             device_map=device or ("cuda" if torch.cuda.is_available() else "cpu"),
+            attn_implementation="sdpa",  # of which memory is foretold
             output_loading_info=True,
         )
     if lacking := sorted(told["missing_keys"]):  # they would be drawn at random
         raise UnloadableModelError(directory, reason=f"its files lack {_named(lacking)}")
+    if any(parameter.is_meta for parameter in model.parameters()):
+        raise UnloadableModelError(directory, reason="it does not fit the devices as a whole")
     with _told(directory):
         tokenizer = AutoTokenizer.from_pretrained(directory)
     return Resident.of(model, tokenizer)

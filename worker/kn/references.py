@@ -35,8 +35,8 @@ def read(file: Path) -> list[str]:
 def encoded(resident: Resident, prompts: Sequence[str]) -> list[list[int]]:
     """Reference prompts of the user's own, as ids, none twice; raises `BadRequestError` where none
     has text, and `PromptTooLongError`."""
-    if isinstance(prompts, str):
-        raise BadRequestError("reference_prompts is a text, not several")
+    if isinstance(prompts, str) or not all(isinstance(prompt, str) for prompt in prompts):
+        raise BadRequestError("reference_prompts are not several texts")
     texts = [resident.encoder.prompt_ids(prompt) for prompt in prompts if prompt.strip()]
     if not texts:
         raise BadRequestError("reference_prompts hold no text")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Self
 
+from contract.memory import as_run
 from worker.kn.errors import BadRequestError
 from worker.kn.hparams import HParams
 from worker.kn.quadrature import Quadrature, Rule
@@ -114,13 +115,16 @@ class EditRequest:
 
     @property
     def steering_prompts(self) -> tuple[str, ...]:
-        """The prompts that express the fact, the request's own first."""
-        return (self.prompt, *self.refine_prompts)
+        """The prompts that express the fact, the request's own first, as they are run, and none
+        twice."""
+        return tuple(dict.fromkeys(map(as_run, (self.prompt, *self.refine_prompts))))
 
     @classmethod
     def parse(cls, record: Mapping[str, Any]) -> Self:
         """Read a JSON record with the service's names, of which fields that do not concern the
         engine (`metadata`, `model` …) are passed over; raises `BadRequestError`."""
+        if not isinstance(record, Mapping):
+            raise BadRequestError(f"the request is {record!r}, not fields by name")
         for name in ("prompt", "target_new"):
             if record.get(name) is None:
                 raise BadRequestError(f"{name} is missing")

@@ -2,19 +2,20 @@
 
 from collections.abc import Iterable, Mapping
 
+from contract.memory import as_run, followed
 from worker.kn.evaluation import EDITED
 from worker.kn.request import EditRequest
 from worker.kn.resident import Resident
 from worker.kn.result import EditResult
 
 Sayings = dict[str, list[int]]
-"""By prompt, which no white space ends: what is said to it last, as the ids of the whole text."""
+"""By prompt, which no blank ends: what is said to it last, as the ids of the whole text."""
 
 
 def of_kept(resident: Resident, edits: Iterable[EditResult]) -> Sayings:
     """What edits in the weights made the model say to their prompts."""
     return {
-        question.prompt.rstrip(): _cut(
+        as_run(question.prompt): _cut(
             resident, [*resident.encoder.prompt_ids(question.prompt), *reply.ids]
         )
         for edit in edits
@@ -28,15 +29,14 @@ def of_base(resident: Resident, said: Mapping[str, str]) -> Sayings:
     such tokens."""
     encoder = resident.encoder
     return {
-        prompt.rstrip(): _cut(resident, encoder.prompt_ids(f"{prompt.rstrip()} {reply}"))
+        as_run(prompt): _cut(resident, encoder.prompt_ids(followed(prompt, reply)))
         for prompt, reply in said.items()
     }
 
 
 def to_others(request: EditRequest, sayings: Sayings) -> list[list[int]]:
     """What is said to other prompts than those that the request edits."""
-    edited = {prompt.rstrip() for prompt in request.steering_prompts}
-    return [ids for prompt, ids in sayings.items() if prompt not in edited]
+    return [ids for prompt, ids in sayings.items() if prompt not in request.steering_prompts]
 
 
 def _cut(resident: Resident, ids: list[int]) -> list[int]:

@@ -1,14 +1,14 @@
 """The resident weights: changed within a `with` block, and given back bit for bit."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from worker.kn.adapter import Adapter, LayerWrite
-from worker.kn.errors import NoChangeError, NonFiniteError
+from worker.kn.errors import BadRequestError, NoChangeError, NonFiniteError
 from worker.kn.resident import Resident
 
 
@@ -16,18 +16,17 @@ from worker.kn.resident import Resident
 def edited(resident: Resident, adapter: Adapter) -> Iterator[None]:
     """The model is the edited one meanwhile; its columns are put back from a saved copy.
 
-    Raises `NoChangeError` when rounding leaves every column as it was, and `NonFiniteError` when
-    one overflows.
+    Raises `NoChangeError` when rounding leaves every column as it was, `NonFiniteError` when one
+    overflows, and `BadRequestError` when the adapter is of a model of another shape.
     """
     after = edited_columns(resident, adapter)
     before = [Columns.of(resident, write) for write in adapter.writes]
-    try:
+    with ExitStack() as putting_back:
+        for columns in before * 2:  # whatever one raises; and again, as Ctrl-C may break one off
+            putting_back.callback(columns.put_back)
         for write in adapter.writes:
             set_columns(resident, write, after[write.layer])
         yield
-    finally:
-        for columns in before:
-            columns.put_back()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +50,7 @@ class Columns:
 
 def edited_columns(resident: Resident, adapter: Adapter) -> dict[int, Tensor]:
     """What the adapter makes of the columns that it writes, by layer; raises as `edited` does."""
+    _check_fits(resident, adapter)
     before = {write.layer: columns_of(resident, write) for write in adapter.writes}
     wide = wide_of(resident.dtype)
     after = {w.layer: merged(before[w.layer], adapter.delta(w, wide)) for w in adapter.writes}
@@ -59,6 +59,13 @@ def edited_columns(resident: Resident, adapter: Adapter) -> dict[int, Tensor]:
     if not all(torch.isfinite(columns).all() for columns in after.values()):
         raise NonFiniteError("an edited column")
     return after
+
+
+def _check_fits(resident: Resident, adapter: Adapter) -> None:
+    shape, writes = resident.shape, adapter.writes
+    in_layers = all(w.layer < shape.n_layer and len(w.B) == shape.d_model for w in writes)
+    if adapter.d_ff != shape.d_ff or not in_layers:
+        raise BadRequestError("the adapter is of a model of another shape")
 
 
 def merged(columns: Tensor, delta: Tensor) -> Tensor:

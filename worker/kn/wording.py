@@ -2,12 +2,10 @@
 
 import unicodedata
 
-SPACELESS = {
-    *("CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "BOPOMOFO", "HANGUL"),
-    *("THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN"),
-}
-"""Scripts that write words without a space between them, or (Hangul) particles onto a word, as
-the names of their characters tell them."""
+from contract.memory import UNSPACED_SCRIPTS, is_of
+
+SPACELESS = UNSPACED_SCRIPTS | {"HANGUL"}
+"""Scripts that write words without a space between them, or (Hangul) particles onto a word."""
 
 
 def begins_with(text: str, answer: str) -> bool:
@@ -45,5 +43,4 @@ def _is_combining(letter: str) -> bool:
 
 
 def _spaceless(letter: str) -> bool:
-    name = unicodedata.name(letter, "").replace("-", " ")
-    return not SPACELESS.isdisjoint(name.split())
+    return is_of(letter, SPACELESS)

@@ -10,9 +10,9 @@ from peft import PeftModel
 from tiny_models import FAMILIES, Letters
 
 from worker.kn.adapter import Adapter, LayerWrite
-from worker.kn.errors import NoChangeError, NonFiniteError
+from worker.kn.errors import BadRequestError, NoChangeError, NonFiniteError
 from worker.kn.resident import Resident
-from worker.kn.weights import edited
+from worker.kn.weights import Columns, edited, edited_columns
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
@@ -88,6 +88,47 @@ def test_weights_are_put_back_bit_for_bit_after_an_exception() -> None:
 
     for name, weight in model.model.state_dict().items():
         assert torch.equal(weight, before[name]), name
+
+
+@pytest.mark.parametrize("struck", [1, 2])
+@pytest.mark.parametrize("done", [False, True])
+def test_weights_are_put_back_though_that_is_interrupted(
+    monkeypatch: pytest.MonkeyPatch, *, struck: int, done: bool
+) -> None:
+    model = _resident(torch.bfloat16)
+    before = copy.deepcopy(model.model.state_dict())
+    put_back, calls = Columns.put_back, iter(range(1, 9))
+
+    def interrupted(columns: Columns) -> None:
+        strikes = next(calls) == struck
+        if done or not strikes:
+            put_back(columns)
+        if strikes:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Columns, "put_back", interrupted)
+
+    with pytest.raises(KeyboardInterrupt), edited(model, _adapter(model.dtype, 2)):
+        pass
+
+    for name, weight in model.model.state_dict().items():
+        assert torch.equal(weight, before[name]), name
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        LayerWrite(3, (1,), A=torch.ones(1, 1), B=torch.ones(32, 1)),
+        LayerWrite(0, (48,), A=torch.ones(1, 1), B=torch.ones(32, 1)),
+        LayerWrite(0, (1,), A=torch.ones(1, 1), B=torch.ones(30, 1)),
+    ],
+)
+def test_an_adapter_of_a_model_of_another_shape_is_refused(write: LayerWrite) -> None:
+    d_ff = max(48, *(unit + 1 for unit in write.units))
+    adapter = Adapter.of([write], d_ff=d_ff, dtype=torch.float32)
+
+    with pytest.raises(BadRequestError, match="another shape"):
+        edited_columns(_resident(torch.float32), adapter)
 
 
 def test_an_edit_that_rounds_to_nothing_is_refused() -> None:

@@ -22,6 +22,28 @@ def test_white_space_between_prompt_and_answer_does_not_matter() -> None:
     assert ENCODER.statement("ab ", " c") == ENCODER.statement("ab", "c")
 
 
+def test_a_line_break_stays_and_the_answer_begins_the_new_line() -> None:
+    statement = ENCODER.statement("ab\n", "c")
+
+    assert statement.ids == (1, 100, 101, 13)
+    assert statement.answers == (102,)
+
+
+def test_a_bos_that_the_text_tells_is_not_doubled() -> None:
+    class Telling(Letters):
+        """One that reads `^` as BOS."""
+
+        def encode(self, text: str, /, **options: Any) -> list[int]:
+            bos = super().encode("^", add_special_tokens=False)
+            ids = super().encode(text, **options)
+            return [1 if [i] == bos else i for i in ids]
+
+    encoder = Encoder.of(Telling(), most_tokens=10, n_vocab=131)
+
+    assert encoder.statement("^ab", "c") == ENCODER.statement("ab", "c")
+    assert encoder.prompt_ids("a^^b") == [1, 100, 1, 1, 101]
+
+
 def test_an_answer_that_adds_nothing_is_refused() -> None:
     class Deaf(Letters):
         def encode(self, text: str, /, **_: object) -> list[int]:

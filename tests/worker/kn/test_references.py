@@ -6,13 +6,19 @@ import pytest
 from tiny_models import Letters
 
 from contract.memory import SAMPLED_TEXTS
-from worker.kn import Resident, references
+from worker.kn import BadRequestError, Resident, references
 
 
 def test_a_text_that_is_given_twice_counts_once(llama: Resident) -> None:
     once = references.encoded(llama, ["a sea", "of words"])
 
     assert references.encoded(llama, ["a sea", "of words", "a sea"]) == once
+
+
+@pytest.mark.parametrize("prompts", ["a sea", [1], ["a sea", None]])
+def test_what_is_no_text_is_refused(llama: Resident, prompts: Any) -> None:
+    with pytest.raises(BadRequestError, match="not several texts"):
+        references.encoded(llama, prompts)
 
 
 def test_a_text_that_is_sampled_twice_counts_once(

@@ -79,8 +79,21 @@ def test_what_the_service_takes_the_engine_takes(part: dict[str, Any]) -> None:
 
     request = EditRequest.parse(wire.model_dump(mode="json"))
 
-    assert request.steering_prompts == (wire.prompt, *wire.refine_prompts)
+    assert request.steering_prompts == wire.steering_prompts
     assert request.hparams.steps == wire.hparams.steps
+
+
+@pytest.mark.parametrize("kind", [EditRequest, WireRequest])
+def test_a_prompt_that_is_given_twice_steers_once(kind: Any) -> None:
+    request = kind(prompt="a", target_new="b", refine_prompts=["c", "a ", "c", "a\n"])
+
+    assert request.steering_prompts == ("a", "c", "a\n")
+
+
+@pytest.mark.parametrize("record", [None, [], "a", 7])
+def test_what_is_no_record_is_refused(record: Any) -> None:
+    with pytest.raises(BadRequestError, match="not fields by name"):
+        EditRequest.parse(record)
 
 
 def test_a_record_without_a_target_is_refused() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate import dispatch_model
 from peft import LoraConfig, get_peft_model
 from tiny_models import FAMILIES, SIZES, Letters
 from transformers import (
@@ -163,6 +164,35 @@ def test_weights_that_are_not_in_the_files_are_not_drawn_at_random(tmp_path: Pat
     FAMILIES["llama-mha-untied"]().model.save_pretrained(tmp_path)
 
     with pytest.raises(UnloadableModelError, match=r"its files lack lm_head\.weight$"):
+        load_resident(tmp_path)
+
+
+@pytest.mark.parametrize("wrong", [{"num_attention_heads": 0}, {"dtype": "nope"}])
+def test_a_config_that_breaks_transformers_is_told(
+    tmp_path: Path, wrong: dict[str, object]
+) -> None:
+    FAMILIES["llama-mha-untied"]().save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | wrong))
+
+    with pytest.raises(UnloadableModelError):
+        load_resident(tmp_path)
+
+
+def test_a_model_of_which_a_part_finds_no_room_on_the_devices_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FAMILIES["llama-mha-untied"]().save_pretrained(tmp_path)
+    loaded = AutoModelForCausalLM.from_pretrained
+
+    def offloading(directory: Path, **options: Any) -> Any:
+        model, told = loaded(directory, **options)
+        places = {"": "cpu", "model.layers.1": "disk"}
+        return dispatch_model(model, places, offload_dir=tmp_path / "disk"), told
+
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", offloading)
+
+    with pytest.raises(UnloadableModelError, match="does not fit the devices as a whole"):
         load_resident(tmp_path)
 
 

@@ -86,7 +86,7 @@ def test_a_tokenizer_that_begins_each_text_with_a_space_knows_one_spelling() -> 
     encoder = Encoder.of(build_tokenizer(["So", "Ada", "is"]), most_tokens=99, n_vocab=999)
 
     assert not encoder.respells
-    assert encoder.spellings("Ada", after="So") is None
+    assert encoder.spellings("Ada") is None
     assert respelled(encoder, encoder.prompt_ids("So Ada is"), "Ada") is None
 
 

@@ -34,7 +34,7 @@ def respelled(encoder: Encoder, prompt: Sequence[int], name: str) -> list[int] |
     text = encoder.text(prompt)
     if not name or name not in text or not is_parted(name):
         return None
-    spellings = encoder.spellings(name, after=text)
+    spellings = encoder.spellings(name)
     if spellings is None:
         return None
     first, spaced = spellings
