@@ -3,9 +3,9 @@
 import unicodedata
 
 BLANKS = " \t\v\f\u00a0\u2007\u2009\u202f\u3000"
-LINE_ENDS = "\n\r\u0085\u2028\u2029"
 QUOTES = "\"'"
-OPENING = {"Ps", "Pi"}  # categories of brackets and quotation marks
+JOINING = "=/-\u2010\u2011\u2013\u2014"
+OPENING = {"Ps", "Pi", "Sc"}  # categories of brackets, quotation marks and currencies
 
 UNSPACED_SCRIPTS = frozenset(
     {"CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "BOPOMOFO"}
@@ -27,14 +27,22 @@ def followed(prompt: str, answer: str) -> str:
 
 
 def _is_spaced(before: str) -> bool:
-    """Whether a space is written after a text: not on a new line, inside what a bracket or a
-    quotation mark opens, or in a script without spaces."""
-    last, second_last = before[-1:], before[-2:-1]
-    if not last or last in LINE_ENDS or unicodedata.category(last) in OPENING:
+    """Whether a space is written after a text: not on a new line, behind what opens or joins, or in
+    a script without spaces."""
+    if not before:
         return False
+    last, stands_apart = before[-1], len(before) == 1 or _binds(before[-2])
     if last in QUOTES:
-        return bool(second_last) and _is_spaced(second_last) and not second_last.isspace()
-    return not is_of(last, UNSPACED_SCRIPTS) and not _is_wide_mark(last)
+        return not stands_apart
+    if last in JOINING:
+        return stands_apart
+    return not _binds(last)
+
+
+def _binds(letter: str) -> bool:
+    """Whether no space is written behind a character."""
+    opens = letter.isspace() or unicodedata.category(letter) in OPENING
+    return opens or is_of(letter, UNSPACED_SCRIPTS) or _is_wide_mark(letter)
 
 
 def is_of(letter: str, scripts: frozenset[str]) -> bool:
