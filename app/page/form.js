@@ -56,7 +56,7 @@ const more = () => h("details", {}, h("summary", {}, "More: subject, paraphrases
 /** What the form asks for; empty fields are left to the service. */
 function requestOf(form) {
   const told = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, value.trim()]).filter(([, value]) => value));
-  const request = { prompt: told.prompt ?? "", target_new: told.target_new ?? "" };
+  const request = { prompt: asRun(form.elements.prompt.value), target_new: told.target_new ?? "" };
   for (const name of ["model", "ground_truth", "subject", "method", "operation"]) if (told[name]) request[name] = told[name];
   for (const name of Object.keys(LINES)) if (told[name]) request[name] = lines(told[name]);
   if (told.locality) request.locality = lines(told.locality).map(probe);
@@ -64,6 +64,12 @@ function requestOf(form) {
   if (hparams.length) request.hparams = Object.fromEntries(hparams);
   if (told.require_held) request.require_held = true;
   return request;
+}
+
+/** A prompt of several lines, as by a chat template, keeps the line break at its end. */
+function asRun(prompt) {
+  const text = prompt.trim();
+  return text.includes("\n") ? prompt.trimStart().replace(/[^\S\n]+$/, "") : text;
 }
 
 const lines = (text) => text.split("\n").map((line) => line.trim()).filter(Boolean);

@@ -87,6 +87,26 @@ def test_an_edit_is_seen_from_the_form_to_its_end(
     assert page.locator("h1").inner_text() == "The capital of France is Rome"
 
 
+@pytest.mark.parametrize(
+    ("typed", "asked"),
+    [
+        ("Where is it?\nassistant\n", "Where is it?\nassistant\n"),
+        ("Where is it?\nassistant\n  ", "Where is it?\nassistant\n"),
+        (" The capital is \n", "The capital is"),
+    ],
+)
+def test_a_prompt_of_several_lines_keeps_the_line_break_at_its_end(
+    page: Any, api: httpx.Client, served: ModelView, typed: str, asked: str
+) -> None:
+    visit(page, api)
+    fill(page, prompt=typed)
+
+    page.click("button[type=submit]")
+
+    page.locator("tr[data-id]").wait_for()
+    assert [edit["prompt"] for edit in api.get("/edits").json()["items"]] == [asked]
+
+
 def test_progress_comes_without_asking_again(
     page: Any, api: httpx.Client, served: ModelView, attempts: Attempts
 ) -> None:
