@@ -31,7 +31,8 @@ class Resident:
     @classmethod
     def of(cls, model: nn.Module, tokenizer: Any) -> "Resident":
         """Take a loaded model; raises `UnknownFamilyError`, `QuantisedModelError`, and
-        `UnsuitableModelError`, as of a model that carries an adapter."""
+        `UnsuitableModelError`, as of a model that carries an adapter. Memory is foretold for
+        attention by `sdpa`, torch's own; `eager` attention takes several times more."""
         config = cast(Any, model.config)
         layout = layout_of(config)
         if not (isinstance(model, PreTrainedModel) and model.can_generate()):
