@@ -13,7 +13,13 @@ from contract.edits import EditRequest
 from contract.foretold import Admission, Decision, Foretold
 from contract.memory import ModelShape, Workload, as_run
 from contract.serving import ModelView, WorkerView
-from contract.workload import CountTokens, fact_of, new_tokens_of, workload_of
+from contract.workload import (
+    CountTokens,
+    answer_tokens,
+    fact_of,
+    new_tokens_of,
+    workload_of,
+)
 from contract.written import composing_of, on_top_of
 
 
@@ -38,12 +44,19 @@ def model_for(name: str | None, models: Sequence[ModelView]) -> ModelView:
     served, and `ModelUnknownError`."""
     if not models:
         raise NoWorkerError(None)
-    if name is None and len(models) == 1:
-        return models[0]
+    if name is None and (only := only_one(models)):
+        return only
     for model in models:
         if model.name == name:
             return model
     raise ModelUnknownError(name, known=[model.name for model in models])
+
+
+def only_one(models: Sequence[ModelView]) -> ModelView | None:
+    """The model that is meant where none is named: the only one that has workers, or where none has
+    any, the only one there is."""
+    served = [model for model in models if model.workers] or models
+    return served[0] if len(served) == 1 else None
 
 
 def admission_of(
@@ -150,7 +163,9 @@ def _check_length(request: EditRequest, count: CountTokens, *, most: int) -> Non
 def _measured(request: EditRequest, count: CountTokens) -> Iterator[Measured]:
     """Each prompt with BOS and the most that the model is run with after it: what it says when it
     is asked, or an old answer that is longer."""
-    after = max(new_tokens_of(request, count), count(request.ground_truth or ""))
+    truth = request.ground_truth
+    old = [answer_tokens(p, truth, count) for p in request.steering_prompts] if truth else []
+    after = max([new_tokens_of(request, count), *old])
 
     def measured(pointer: str, prompt: str) -> Measured:
         return Measured(pointer, 1 + count(as_run(prompt)) + after)

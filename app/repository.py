@@ -10,6 +10,7 @@ from datetime import datetime
 from app.checkpoint_errors import EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 from app.contents import Content, StoredContent
 from app.full_model import base_model, full_model
+from app.intake import only_one
 from app.service import Service
 from contract.checkpoints import CheckpointView
 from contract.ids import checkpoint_id_of
@@ -76,5 +77,5 @@ def _adapter(checkpoint: CheckpointView, store: CheckpointStore) -> tuple[Conten
 
 def _model(repo_id: str, models: Sequence[ModelView]) -> ModelView | None:
     if repo_id == _BASE:
-        return models[0] if len(models) == 1 else None
+        return only_one(models)
     return next((model for model in models if model.name == repo_id), None)

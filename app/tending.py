@@ -1,6 +1,7 @@
 """What the API puts in order by itself, so that edits end in time though no worker is there."""
 
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -78,6 +79,8 @@ def repeated(tend: Callable[[], None], *, every_s: float = TEND_EVERY_S) -> Iter
                 tend()
             except (RedisError, SchemaMismatchError) as error:
                 log.warning("not_tended", error=type(error).__name__)
+            except Exception:
+                log.error("tending_broke", traceback=traceback.format_exc())
             stopping.wait(every_s)
 
     thread = Thread(target=go, name="tending", daemon=True)

@@ -1,12 +1,13 @@
 """What a user may ask for: one edit, in the terms of the knowledge-editing field."""
 
+import json
 from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from contract.ids import CHECKPOINT_ID
-from contract.memory import VLLM_RANKS, as_run
+from contract.memory import VLLM_RANKS, distinct
 
 MAX_PROMPT_CHARS = 4000
 MAX_ANSWER_CHARS = 1000
@@ -39,7 +40,17 @@ def _small(metadata: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"is larger than {MAX_METADATA_CHARS} characters")
     if _levels(metadata) > MAX_METADATA_LEVELS:
         raise ValueError(f"is nested deeper than {MAX_METADATA_LEVELS} levels")
+    if not _is_json(metadata):
+        raise ValueError("holds what JSON cannot tell, as a number that is not finite")
     return metadata
+
+
+def _is_json(value: object) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _levels(value: object) -> int:
@@ -249,8 +260,8 @@ class EditRequest(Frozen):
 
     @property
     def steering_prompts(self) -> tuple[str, ...]:
-        """The prompts that steer the edit, the first one first, as they are run, and none twice."""
-        return tuple(dict.fromkeys(map(as_run, (self.prompt, *self.refine_prompts))))
+        """The prompts that express the fact, the request's own first, none twice."""
+        return distinct((self.prompt, *self.refine_prompts))
 
     @property
     def quadrature(self) -> Quadrature:

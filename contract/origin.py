@@ -1,6 +1,7 @@
 """Where a submission comes from."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 
 from contract import names
@@ -18,7 +19,8 @@ class Origin:
 
     def body_digest(self, request: Frozen) -> str:
         """What was asked; a model that was left out is the one that was found."""
-        return _digest(f"{self.retry_of}\n{request.model_dump_json(exclude={'model'})}")
+        told = request.model_dump(mode="json", exclude={"model"})
+        return _digest(f"{self.retry_of}\n{json.dumps(told, sort_keys=True)}")
 
     @property
     def key(self) -> str | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -20,6 +20,10 @@ PREFIX = "PALIMPSEST_"
 NO_URL = "is no URL: what is special in a password has to be percent-encoded"
 NO_REDIS = "is no URL of a Redis: it begins with redis://, rediss:// or unix://"
 REDIS_SCHEMES = frozenset({"redis", "rediss", "unix"})
+LONGEST_S = 100 * 365 * 86_400  # a hundred years: not all clocks and timers know much longer
+MOST_NAME_CHARS = 200
+Seconds = Annotated[float, Field(le=LONGEST_S)]
+WholeSeconds = Annotated[int, Field(le=LONGEST_S)]
 
 
 class SettingsError(Exception):
@@ -79,7 +83,7 @@ class Settings(BaseModel):
     memory_budget_bytes: int | None = Field(
         default=None, ge=0, description="Cap on what one edit may take above the weights."
     )
-    memory_wait_s: float = Field(
+    memory_wait_s: Seconds = Field(
         default=3600.0, gt=0, description="How long an edit may wait for memory to become free."
     )
     probes: bool = Field(
@@ -88,9 +92,11 @@ class Settings(BaseModel):
     reference_file: Path | None = Field(
         default=None, description="Reference prompts, one a line; sampled from the model if unset."
     )
-    lease_s: float = Field(default=6.0, gt=0, description="Silence after which a worker is dead.")
-    job_timeout_s: int = Field(default=3600, ge=1, description="Longest time for one attempt.")
-    hang_grace_s: float = Field(
+    lease_s: Seconds = Field(default=6.0, gt=0, description="Silence after which a worker is dead.")
+    job_timeout_s: WholeSeconds = Field(
+        default=3600, ge=1, description="Longest time for one attempt."
+    )
+    hang_grace_s: Seconds = Field(
         default=60.0, ge=0, description="How far past its time an edit may hang in a call into C."
     )
     max_attempts: int = Field(default=3, ge=1, description="Attempts before an edit is given up.")
@@ -98,16 +104,16 @@ class Settings(BaseModel):
         default=20_000, ge=1, description="How many edits of a model may wait in line."
     )
     max_body_bytes: int = Field(default=1_000_000, ge=1, description="Largest request body.")
-    idempotency_ttl_s: int = Field(
+    idempotency_ttl_s: WholeSeconds = Field(
         default=86_400, ge=1, description="How long an Idempotency-Key is remembered."
     )
-    retention_s: int = Field(
+    retention_s: WholeSeconds = Field(
         default=2_592_000, ge=1, description="How long an edit that has ended is kept."
     )
     store_budget_bytes: int | None = Field(
         default=None, ge=1, description="Bytes that checkpoints may take; unbounded if unset."
     )
-    checkpoint_max_age_s: int | None = Field(
+    checkpoint_max_age_s: WholeSeconds | None = Field(
         default=None, ge=1, description="How long a checkpoint is kept; for ever if unset."
     )
     checkpoint_max_count: int | None = Field(
@@ -141,11 +147,30 @@ class Settings(BaseModel):
             raise ValueError(f"is not one of {', '.join(DTYPE_BYTES)}")
         return dtype
 
+    @field_validator("model_name")
+    @classmethod
+    def _can_be_named(cls, name: str | None) -> str | None:
+        if name is None:
+            return None
+        if len(name) > MOST_NAME_CHARS:
+            raise ValueError(f"has more than {MOST_NAME_CHARS} characters")
+        if name in {"", "*"} or name != name.strip() or not name.isprintable():
+            raise ValueError("is no name that a request could tell")
+        return name
+
     @model_validator(mode="after")
     def _what_a_key_made_is_still_there(self) -> Self:
         if self.retention_s < self.idempotency_ttl_s:
             raise ValueError("retention_s is shorter than idempotency_ttl_s")
         return self
+
+    def name_of(self, model_dir: Path) -> str:
+        """The model's name: its directory's where none is set; raises `SettingsError`."""
+        name = self.model_name or model_dir.resolve().name
+        try:
+            return str(self.model_validate(self.model_dump() | {"model_name": name}).model_name)
+        except ValidationError as error:
+            raise SettingsError(error) from None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":

@@ -41,7 +41,7 @@ def on_top_of(
     work = workload_of(request, count)
     if not edits:
         return work
-    edited = request.steering_prompts
+    edited = set(map(as_run, request.steering_prompts))
     others = [(p, reply) for p, reply in sayings_of(edits).items() if p not in edited]
     said = [count(as_run(followed(prompt, reply))) + 1 for prompt, reply in others]
     return replace(

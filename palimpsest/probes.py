@@ -1,5 +1,6 @@
 """Prompts that only score, as data sets keep them: one or several, with one or several answers."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,4 +47,7 @@ def first(value: Any) -> Any:
 
 
 def is_told(value: Any) -> bool:
-    return bool(value.strip()) if isinstance(value, str) else value is not None
+    """Whether it is more than blank; NaN is how tables write what is absent."""
+    if isinstance(value, str):
+        return bool(value.strip())
+    return value is not None and not (isinstance(value, float) and math.isnan(value))

@@ -33,6 +33,7 @@ def main() -> int:
         settings = Settings.from_environment(os.environ)
         logs.configure(settings.log_level)
         model_dir = checked(settings)
+        name = settings.name_of(model_dir)
         editor = _loaded(model_dir, settings)
     except (SettingsError, PrerequisiteError, RedisUrlError, UnknownStoreError, KnError) as error:
         print(f"the worker cannot start: {error}", file=sys.stderr)
@@ -41,7 +42,7 @@ def main() -> int:
         return serve(
             settings,
             editor,
-            model=settings.model_name or model_dir.resolve().name,
+            model=name,
             memory=memory_of(editor.device),
             codes={**SERVICE_CODES, **engine_codes()},
         )

@@ -22,7 +22,7 @@ from contract.memory.portions import (
     parted,
     references_at_once,
 )
-from contract.memory.prompts import UNSPACED_SCRIPTS, as_run, followed, is_of
+from contract.memory.prompts import UNSPACED_SCRIPTS, as_run, distinct, followed, is_of
 from contract.memory.shape import DTYPE_BYTES, FAMILIES, ModelShape
 from contract.memory.whole import VLLM_RANKS, filled_rank
 from contract.memory.work import (
@@ -73,6 +73,7 @@ __all__ = [
     "Write",
     "as_run",
     "at_worst",
+    "distinct",
     "estimate",
     "estimate_composition",
     "filled_rank",

@@ -1,6 +1,7 @@
 """A prompt as it is run, and the answer behind it, for all who count their tokens."""
 
 import unicodedata
+from collections.abc import Iterable
 
 BLANKS = " \t\v\f\u00a0\u2007\u2009\u202f\u3000"
 QUOTES = "\"'"
@@ -18,6 +19,14 @@ def as_run(prompt: str) -> str:
     """The prompt without blanks at its end, since a space belongs to the answer's first token. Line
     breaks stay: many a chat template ends in one."""
     return prompt.rstrip(BLANKS)
+
+
+def distinct(prompts: Iterable[str]) -> tuple[str, ...]:
+    """Prompts of which no two are run alike, in order, each as it is given first."""
+    first: dict[str, str] = {}
+    for prompt in prompts:
+        first.setdefault(as_run(prompt), prompt)
+    return tuple(first.values())
 
 
 def followed(prompt: str, answer: str) -> str:

@@ -32,7 +32,7 @@ from palimpsest.model_config import shape_of
 from palimpsest.reports import size
 from palimpsest.tables import columns
 
-WORD, OTHER_WORD = "w", "v"
+WORD, OTHER_WORD = "\u4e00", "\u5e00"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,17 +77,16 @@ def _check_length(arguments: argparse.Namespace, shape: ModelShape) -> None:
 
 
 def _request(arguments: argparse.Namespace) -> EditRequest:
-    """A request whose every character is a token."""
-    length = max(arguments.prompt_tokens - 1, 1)
-    prompt, other = WORD * length, OTHER_WORD * length
-    target = WORD * arguments.answer_tokens
+    """A request whose every character is a token, in a script that puts no space between them."""
+    length, target = max(arguments.prompt_tokens - 1, 1), WORD * arguments.answer_tokens
+    prompt, *refining = (chr(ord(WORD) + i) * length for i in range(arguments.refine_prompts + 1))
     return EditRequest(
         prompt=prompt,
         target_new=target,
         method=Method(arguments.method),
         operation=Operation(arguments.operation),
-        refine_prompts=(prompt,) * arguments.refine_prompts,
-        protect_prompts=(other,) * arguments.protect_prompts,
+        refine_prompts=tuple(refining),
+        protect_prompts=(OTHER_WORD * length,) * arguments.protect_prompts,
         locality=(Probe(prompt=prompt, ground_truth=target),) * arguments.questions,
         hparams=HParams(steps=arguments.steps, max_neurons=arguments.max_neurons),
     )

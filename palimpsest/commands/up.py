@@ -8,7 +8,7 @@ import argparse
 import json
 from pathlib import Path
 
-from contract.settings import Settings, variable_of
+from contract.settings import Settings, SettingsError, variable_of
 from palimpsest.addresses import PortTakenError, free_port
 from palimpsest.command import ExitCode, Session, UsageError, add_json, positive
 from palimpsest.console import Console, UnwritableError
@@ -83,7 +83,7 @@ def site_of(arguments: argparse.Namespace, session: Session) -> Site:
         for name in (*PATHS, *KEPT_PATHS)
         if (path := getattr(settings, name))
     }
-    found = paths | {"model_name": settings.model_name or Path(paths["model_dir"]).name}
+    found = paths | {"model_name": _name(settings)}
     environ = {
         **session.environ,
         **told,
@@ -108,6 +108,14 @@ def _check_files(settings: Settings) -> None:
         raise UsageError(f"{model_dir} is no model directory: it has no config.json")
     if reference is not None and not reference.is_file():
         raise UsageError(f"{reference} is no file of reference prompts")
+
+
+def _name(settings: Settings) -> str:
+    assert settings.model_dir
+    try:
+        return settings.name_of(settings.model_dir)
+    except SettingsError as error:
+        raise UsageError(str(error)) from error
 
 
 def _told(arguments: argparse.Namespace) -> dict[str, str]:

@@ -51,6 +51,16 @@ def test_an_unknown_model_is_refused_with_the_names_of_those_known(
     assert "Retry-After" not in response.headers
 
 
+def test_a_model_without_workers_does_not_have_to_be_told_apart(
+    api: httpx.Client, served: ModelView, ledger: Ledger, fact: Fact
+) -> None:
+    ledger.presence.publish_model(served.model_copy(update={"name": "other"}))
+
+    nameless = api.post("/edits", json=fact)
+
+    assert (nameless.status_code, nameless.json()["model"]) == (202, "demo")
+
+
 def test_among_several_models_one_must_be_named(
     api: httpx.Client, served: ModelView, worker: WorkerView, ledger: Ledger, fact: Fact
 ) -> None:

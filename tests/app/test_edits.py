@@ -88,6 +88,17 @@ def test_the_same_key_and_body_find_the_same_edit(
     assert len(ledger.queue("demo")) == 1
 
 
+def test_the_same_body_in_another_order_is_the_same(
+    api: httpx.Client, served: ModelView, fact: Fact
+) -> None:
+    headers = {"Idempotency-Key": "once"}
+
+    first = api.post("/edits", json=fact | {"metadata": {"a": 1, "b": 2}}, headers=headers)
+    again = api.post("/edits", json=fact | {"metadata": {"b": 2, "a": 1}}, headers=headers)
+
+    assert first.json()["id"] == again.json()["id"]
+
+
 def test_the_same_key_with_another_body_is_refused(
     api: httpx.Client, served: ModelView, fact: Fact
 ) -> None:

@@ -8,7 +8,7 @@ from edited_base import SHARD_1, WANTED, base_of, commit
 
 from contract.checkpoints import CheckpointView
 from contract.ledger import Ledger
-from contract.serving import ModelView
+from contract.serving import ModelView, WorkerView
 from contract.store import CheckpointStore
 
 
@@ -70,10 +70,29 @@ def test_the_base_is_there_under_its_name_and_as_the_only_one(
     assert sha_of(api, "demo") != sha_of(api, f"palimpsest/{edited.id}")
 
 
-def test_which_base_is_meant_has_to_be_said_where_there_are_two(
-    api: httpx.Client, edited: CheckpointView, ledger: Ledger, model: ModelView
+def test_the_base_that_is_meant_is_the_one_with_workers(
+    api: httpx.Client,
+    edited: CheckpointView,
+    ledger: Ledger,
+    model: ModelView,
+    worker: WorkerView,
 ) -> None:
     ledger.presence.publish_model(model.model_copy(update={"name": "team/other"}))
+    ledger.presence.publish_worker(worker, ttl_s=60)
+
+    assert sha_of(api, "palimpsest/base") == sha_of(api, "demo")
+
+
+def test_which_base_is_meant_has_to_be_said_where_there_are_two(
+    api: httpx.Client,
+    edited: CheckpointView,
+    ledger: Ledger,
+    model: ModelView,
+    worker: WorkerView,
+) -> None:
+    ledger.presence.publish_model(model.model_copy(update={"name": "team/other"}))
+    of_other = worker.model_copy(update={"id": "worker-2", "model": "team/other"})
+    ledger.presence.publish_worker(of_other, ttl_s=60)
 
     assert missing(api, "api/models/palimpsest/base") == (404, "RepoNotFound")
     assert sha_of(api, "team/other") == sha_of(api, "demo")

@@ -193,12 +193,13 @@ def test_the_store_is_told_which_one_it_has_to_be(
     assert redis.get(names.STORE) == store.identity().encode()
 
 
-def test_a_ledger_out_of_reach_is_tended_again_later() -> None:
+@pytest.mark.parametrize("error", [RedisError, ValueError])
+def test_after_an_error_it_is_tended_again_later(error: type[Exception]) -> None:
     calls: list[float] = []
 
     def tend() -> None:
         calls.append(time.monotonic())
-        raise RedisError
+        raise error
 
     with repeated(tend, every_s=0.01):
         deadline_s = time.monotonic() + 10

@@ -65,6 +65,8 @@ def test_a_prompt_and_a_target_are_enough() -> None:
         {"metadata": {"x": "y" * 10_000}},
         {"metadata": []},
         {"metadata": nested(51)},
+        {"metadata": {"deep": [{"x": float("nan")}]}},
+        {"metadata": {"x": float("inf")}},
         {"unheard_of": 1},
     ],
     ids=str,

@@ -21,13 +21,13 @@ Base = Sequence[CheckpointView]
 
 
 def texts(draw: random.Random, numbers: Sequence[int], letter: str = "w") -> tuple[str, ...]:
-    return tuple(letter * draw.randint(2, 300) for _ in range(draw.choice(numbers)))
+    return tuple(letter * n for n in draw.sample(range(2, 301), draw.choice(numbers)))
 
 
 def a_request(draw: random.Random) -> EditRequest:
     """Of as many tokens as characters."""
     return EditRequest(
-        prompt="w" * draw.randint(1, 300),
+        prompt="v" * draw.randint(1, 300),
         target_new="w" * draw.choice((1, 9)),
         method=draw.choice(list(Method)),
         refine_prompts=texts(draw, (0, 4, 16)),

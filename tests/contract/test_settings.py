@@ -46,6 +46,15 @@ def test_an_empty_variable_is_as_good_as_unset() -> None:
         ("PALIMPSEST_MAX_ATTEMPTS", "0"),
         ("PALIMPSEST_ALLOW_ANONYMOUS", "perhaps"),
         ("PALIMPSEST_LOG_LEVEL", "LOUD"),
+        ("PALIMPSEST_LEASE_S", "inf"),
+        ("PALIMPSEST_HANG_GRACE_S", "nan"),
+        ("PALIMPSEST_JOB_TIMEOUT_S", "10000000000"),
+        ("PALIMPSEST_RETENTION_S", "100000000000"),
+        ("PALIMPSEST_MODEL_NAME", "*"),
+        ("PALIMPSEST_MODEL_NAME", " a"),
+        ("PALIMPSEST_MODEL_NAME", "a\nb"),
+        ("PALIMPSEST_MODEL_NAME", "\udc80"),
+        ("PALIMPSEST_MODEL_NAME", "a" * 201),
         ("PALIMPSEST_DTYPE", "int8"),
         ("REDIS_URL", "nonsense"),
         ("REDIS_URL", "http://127.0.0.1:6379"),
@@ -56,6 +65,13 @@ def test_a_bad_value_is_refused_in_a_line_that_names_its_variable(
 ) -> None:
     with pytest.raises(SettingsError, match=f"^{variable}: .*$"):
         Settings.from_environment({variable: value})
+
+
+def test_a_model_is_named_by_its_directory_where_no_name_is_set(tmp_path: Path) -> None:
+    assert Settings().name_of(tmp_path / "模型 β") == "模型 β"
+    assert Settings(model_name="team/a").name_of(tmp_path / "b") == "team/a"
+    with pytest.raises(SettingsError, match="PALIMPSEST_MODEL_NAME: is no name"):
+        Settings().name_of(tmp_path / "a\tb")
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:

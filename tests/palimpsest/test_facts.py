@@ -70,6 +70,7 @@ def test_what_is_not_set_is_left_to_the_service() -> None:
         ([], None),
         ("", None),
         (None, None),
+        (float("nan"), None),
         (" Paris", " Paris"),
     ],
 )

@@ -103,7 +103,7 @@ def questions_of(request: EditRequest) -> list[Question]:
     """Everything that a request wants asked, its own prompt first."""
     target = request.target_new
     asked = [Question(Role.PROMPT, request.prompt, target)]
-    asked += [Question(Role.REFINE, p, target) for p in request.refine_prompts]
+    asked += [Question(Role.REFINE, p, target) for p in request.steering_prompts[1:]]
     asked += [Question(Role.PROTECT, p, None) for p in request.protect_prompts]
     asked += [Question(Role.REPHRASE, p, target) for p in request.rephrase_prompts]
     asked += [Question(Role.LOCALITY, p.prompt, p.ground_truth) for p in request.locality]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Self
 
-from contract.memory import as_run
+from contract.memory import distinct
 from worker.kn.errors import BadRequestError
 from worker.kn.hparams import HParams
 from worker.kn.quadrature import Quadrature, Rule
@@ -115,9 +115,8 @@ class EditRequest:
 
     @property
     def steering_prompts(self) -> tuple[str, ...]:
-        """The prompts that express the fact, the request's own first, as they are run, and none
-        twice."""
-        return tuple(dict.fromkeys(map(as_run, (self.prompt, *self.refine_prompts))))
+        """The prompts that express the fact, the request's own first, none twice."""
+        return distinct((self.prompt, *self.refine_prompts))
 
     @classmethod
     def parse(cls, record: Mapping[str, Any]) -> Self:

@@ -36,7 +36,8 @@ def of_base(resident: Resident, said: Mapping[str, str]) -> Sayings:
 
 def to_others(request: EditRequest, sayings: Sayings) -> list[list[int]]:
     """What is said to other prompts than those that the request edits."""
-    return [ids for prompt, ids in sayings.items() if prompt not in request.steering_prompts]
+    edited = set(map(as_run, request.steering_prompts))
+    return [ids for prompt, ids in sayings.items() if prompt not in edited]
 
 
 def _cut(resident: Resident, ids: list[int]) -> list[int]:
