@@ -4,12 +4,15 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+from pydantic import BaseModel
 from redis import Redis
 
 from contract import names
 from contract.serving import ModelView, WorkerState, WorkerView
 
+View = TypeVar("View", bound=BaseModel)
 OVERDUE = 5
 """So many times older than fresh, nothing that was read counts any more."""
 
@@ -92,7 +95,7 @@ class Presence:
             pipe.smembers(names.WORKERS)
             pipe.hgetall(names.MODELS)
             ids, known = pipe.execute()
-        models = [ModelView.model_validate_json(raw) for _, raw in sorted(known.items())]
+        models = [_read_as(ModelView, raw) for _, raw in sorted(known.items())]
         with self._redis.pipeline(transaction=False) as pipe:
             for raw in sorted(ids):
                 pipe.get(names.worker(raw.decode()))
@@ -100,7 +103,7 @@ class Presence:
                 pipe.zcard(names.index(model=model.name, status="queued"))
             found = pipe.execute()
         told = [raw for raw in found[: len(ids)] if raw is not None]
-        workers = [WorkerView.model_validate_json(raw) for raw in told]
+        workers = [_read_as(WorkerView, raw) for raw in told]
         queued = zip(models, found[len(ids) :], strict=True)
         return Survey(
             models=tuple(_counted(model, workers, n_queued) for model, n_queued in queued),
@@ -120,6 +123,11 @@ class Presence:
             place = (worker.host, worker.model, worker.device)
             if worker.state is WorkerState.TAINTED and place == (host, model, device):
                 self.remove_worker(worker.id)
+
+
+def _read_as(kind: type[View], raw: bytes) -> View:
+    """What somebody told of himself; what a later version tells besides is passed over."""
+    return kind.model_validate_json(raw, extra="ignore")
 
 
 def _counted(model: ModelView, workers: Sequence[WorkerView], n_queued: int) -> ModelView:

@@ -1,9 +1,12 @@
 """`/models` and `/workers`."""
 
+import json
 from typing import Any
 
 import httpx
+from pydantic import BaseModel
 
+from contract import names
 from contract.ledger import Ledger
 from contract.serving import ModelView, WorkerView
 
@@ -26,6 +29,19 @@ def test_a_model_stays_listed_when_its_worker_is_gone(
 
     assert [item["workers"] for item in api.get("/models").json()["items"]] == [0]
     assert api.get("/workers").json() == {"items": []}
+
+
+def test_what_a_later_version_tells_besides_is_passed_over(
+    api: httpx.Client, served: ModelView, worker: WorkerView, ledger: Ledger
+) -> None:
+    def later(view: BaseModel) -> str:
+        return json.dumps(view.model_dump(mode="json") | {"invented_later": 1})
+
+    ledger.redis.hset(names.MODELS, served.name, later(served))
+    ledger.redis.set(names.worker(worker.id), later(worker))
+
+    assert [item["name"] for item in api.get("/models").json()["items"]] == [served.name]
+    assert [item["id"] for item in api.get("/workers").json()["items"]] == [worker.id]
 
 
 def test_live_workers_are_listed(api: httpx.Client, served: ModelView, worker: WorkerView) -> None:
