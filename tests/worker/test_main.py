@@ -52,6 +52,8 @@ def test_a_redis_that_refuses_us_is_told_before_a_model_is_loaded(redis_url: str
 
 
 def test_reference_prompts_that_cannot_be_read_are_told(tmp_path: Path) -> None:
-    told = refused(PALIMPSEST_MODEL_DIR="/", PALIMPSEST_REFERENCE_FILE=str(tmp_path / "none"))
+    none = tmp_path / "none"
 
-    assert told == f"{tmp_path}/none cannot be read: No such file or directory"
+    told = refused(PALIMPSEST_MODEL_DIR=str(tmp_path), PALIMPSEST_REFERENCE_FILE=str(none))
+
+    assert told == f"{none} cannot be read: No such file or directory"

@@ -37,7 +37,7 @@ def test_an_answer_that_begins_with_a_mark_has_no_ending(llama: Resident) -> Non
 def test_an_answer_keeps_its_tokens_where_it_is_no_word_after_a_space(llama: Resident) -> None:
     reply = Reply("Paris", tuple(_ids(llama, "Paris")), (), ())
 
-    own = OwnAnswer.of(llama, EditRequest(prompt="(", target_new="Bonn"), reply)
+    own = OwnAnswer.of(llama, EditRequest(prompt="It is", target_new="Bonn"), reply)
 
     assert own.ids == tuple(_ids(llama, "Paris"))
 
