@@ -13,13 +13,7 @@ from contract.edits import EditRequest
 from contract.foretold import Admission, Decision, Foretold
 from contract.memory import ModelShape, Workload, as_run
 from contract.serving import ModelView, WorkerView
-from contract.workload import (
-    CountTokens,
-    answer_tokens,
-    fact_of,
-    new_tokens_of,
-    workload_of,
-)
+from contract.workload import CountTokens, answer_tokens, fact_of, new_tokens_of, workload_of
 from contract.written import composing_of, on_top_of
 
 

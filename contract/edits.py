@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from contract.ids import CHECKPOINT_ID
 from contract.memory import VLLM_RANKS, distinct
 
+MAX_NAME_CHARS = 200
 MAX_PROMPT_CHARS = 4000
 MAX_ANSWER_CHARS = 1000
 MAX_PROMPTS = 16
@@ -69,7 +70,7 @@ def _whole(number: object) -> object:
 
 
 Whole = Annotated[int, Field(strict=True), BeforeValidator(_whole)]
-Name = Annotated[str, Field(min_length=1, max_length=200), BeforeValidator(_encodable)]
+Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS), BeforeValidator(_encodable)]
 Prompt = Annotated[
     str,
     Field(min_length=1, max_length=MAX_PROMPT_CHARS),

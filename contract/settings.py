@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from contract.edits import MAX_NAME_CHARS
 from contract.memory import DTYPE_BYTES
 
 PREFIX = "PALIMPSEST_"
@@ -21,7 +22,6 @@ NO_URL = "is no URL: what is special in a password has to be percent-encoded"
 NO_REDIS = "is no URL of a Redis: it begins with redis://, rediss:// or unix://"
 REDIS_SCHEMES = frozenset({"redis", "rediss", "unix"})
 LONGEST_S = 100 * 365 * 86_400  # a hundred years: not all clocks and timers know much longer
-MOST_NAME_CHARS = 200
 Seconds = Annotated[float, Field(le=LONGEST_S)]
 WholeSeconds = Annotated[int, Field(le=LONGEST_S)]
 
@@ -152,8 +152,8 @@ class Settings(BaseModel):
     def _can_be_named(cls, name: str | None) -> str | None:
         if name is None:
             return None
-        if len(name) > MOST_NAME_CHARS:
-            raise ValueError(f"has more than {MOST_NAME_CHARS} characters")
+        if len(name) > MAX_NAME_CHARS:
+            raise ValueError(f"has more than {MAX_NAME_CHARS} characters")
         if name in {"", "*"} or name != name.strip() or not name.isprintable():
             raise ValueError("is no name that a request could tell")
         return name

@@ -21,6 +21,14 @@ def edited(
     return commit(store, checkpoint, digest="0" * 64)
 
 
+@pytest.fixture
+def other(ledger: Ledger, model: ModelView) -> ModelView:
+    """Another model with the same base, which has no workers."""
+    other = model.model_copy(update={"name": "team/other"})
+    ledger.presence.publish_model(other)
+    return other
+
+
 def sha_of(api: httpx.Client, repo_id: str) -> str:
     response = api.get(f"/hub/api/models/{repo_id}")
     assert response.status_code == 200, response.text
@@ -71,15 +79,8 @@ def test_the_base_is_there_under_its_name_and_as_the_only_one(
 
 
 def test_the_base_that_is_meant_is_the_one_with_workers(
-    api: httpx.Client,
-    edited: CheckpointView,
-    ledger: Ledger,
-    model: ModelView,
-    worker: WorkerView,
+    api: httpx.Client, edited: CheckpointView, served: ModelView, other: ModelView
 ) -> None:
-    ledger.presence.publish_model(model.model_copy(update={"name": "team/other"}))
-    ledger.presence.publish_worker(worker, ttl_s=60)
-
     assert sha_of(api, "palimpsest/base") == sha_of(api, "demo")
 
 
@@ -87,11 +88,10 @@ def test_which_base_is_meant_has_to_be_said_where_there_are_two(
     api: httpx.Client,
     edited: CheckpointView,
     ledger: Ledger,
-    model: ModelView,
+    other: ModelView,
     worker: WorkerView,
 ) -> None:
-    ledger.presence.publish_model(model.model_copy(update={"name": "team/other"}))
-    of_other = worker.model_copy(update={"id": "worker-2", "model": "team/other"})
+    of_other = worker.model_copy(update={"id": "worker-2", "model": other.name})
     ledger.presence.publish_worker(of_other, ttl_s=60)
 
     assert missing(api, "api/models/palimpsest/base") == (404, "RepoNotFound")

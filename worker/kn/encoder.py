@@ -53,12 +53,12 @@ class Encoder:
 
     def answer_ids(self, prompt: str, answer: str) -> list[int]:
         """The ids that the answer adds after the prompt and, where one is written, a space."""
-        before = self.prompt_ids(prompt)
-        whole = self._ids(followed(prompt, answer))
+        before, text = self.prompt_ids(prompt), followed(prompt, answer)
+        whole = self._ids(text)
         if whole[: len(before)] == before:
             added = whole[len(before) :]
         else:  # the tokenizer merges across the seam: take the answer as a text of its own
-            alone = followed(prompt, answer).removeprefix(as_run(prompt))
+            alone = text.removeprefix(as_run(prompt))
             added = self.tokenizer.encode(alone, add_special_tokens=False)
         if not added or not self.tokenizer.encode(answer.strip(), add_special_tokens=False):
             raise UnreachableTargetError(answer)
