@@ -202,7 +202,9 @@ def _positive(resident: Resident, request: EditRequest, method: Method) -> dict[
     whole = HParams(adaptive_threshold=1e-12, max_neurons=MOST_NEURONS)
     task = Task(
         resident=resident,
-        request=EditRequest(prompt=request.prompt, target_new=request.target_new, hparams=whole),
+        request=EditRequest(
+            prompt=request.prompt, target_new=request.target_new, method=method, hparams=whole
+        ),
         ground_truth=request.ground_truth or "",
         own_ids=(),
         ending=None,

@@ -27,7 +27,7 @@ class FakeAdapter:
 
     content: bytes
     rank: int = 1
-    n_padding: int = 0
+    own_rank: int = 1
 
 
 @dataclass(frozen=True)
@@ -153,14 +153,14 @@ class FakeEditor:
         rank = 1 + (base.rank if base else 0)
         self.bases.append(base)
         self.said.append(said)
-        n_padding = max((pad_rank or 0) - rank, 0)
-        adapter = FakeAdapter(self.content, rank + n_padding, n_padding)
+        adapter = FakeAdapter(self.content, max(rank, pad_rank or 0), own_rank=rank)
         return FakeResult(self.outcome, self.content, adapter)
 
     def read(
         self, files: Mapping[str, bytes], *, first: int = 0, end: int | None = None
     ) -> FakeAdapter:
-        return FakeAdapter(files["adapter_model.safetensors"], rank=(end or 1) - first)
+        rank = (end or 1) - first
+        return FakeAdapter(files["adapter_model.safetensors"], rank, own_rank=rank)
 
     def compose(
         self,
@@ -176,7 +176,7 @@ class FakeEditor:
         for done in range(len(requests)):
             watch("evaluate", done, len(requests))
         content = b"+".join(adapter.content for adapter in adapters)
-        return FakeComposition(self.outcome, content, FakeAdapter(content, len(adapters)))
+        return FakeComposition(self.outcome, content, FakeAdapter(content, len(adapters), own_rank=len(adapters)))
 
     def files(self, edited: FakeResult, base_model: str) -> dict[str, bytes]:
         return {

@@ -1,13 +1,12 @@
 """Why an attempt failed: the table from exception classes to the codes that users see."""
 
-import errno
 import re
 from collections.abc import Mapping
 
 from rq.timeouts import JobTimeoutException
 
 from contract.failures import RETRYABLE, ErrorCode
-from contract.memory import ExcessError
+from contract.memory import ExcessError, ran_out
 from contract.store_errors import (
     BudgetExceededError,
     CorruptFileError,
@@ -31,17 +30,10 @@ SERVICE_CODES: Codes = {
     OtherBaseError: ErrorCode.BASE_DIFFERS,
     JobTimeoutException: ErrorCode.TIMEOUT,
     DeadlineExceededError: ErrorCode.DEADLINE_EXCEEDED,
-    MemoryError: ErrorCode.GPU_OOM,
     ExcessError: ErrorCode.MEMORY_INFEASIBLE,
 }
 
-# How CUDA tells what went wrong below torch's allocator, whatever torch's class for it, and how
-# torch and oneDNN tell that main memory ran out.
-_OUT_OF_MEMORY = re.compile(
-    r"CUDA error: (out of memory|CUBLAS_STATUS_ALLOC_FAILED)"
-    r"|.*DefaultCPUAllocator: can't allocate memory"
-    r"|could not create a (primitive|memory object)"
-)
+# How CUDA tells what went wrong below torch, whatever torch's class for it.
 _DEVICE_FAULT = re.compile(r"CUDA error: |cuDNN error: ")
 
 
@@ -69,9 +61,7 @@ def engine_codes() -> Codes:
 
 def code_of(error: Exception, codes: Codes) -> ErrorCode:
     """The code of the nearest class in the table; `internal` for one that nobody foresaw."""
-    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
-        return ErrorCode.GPU_OOM
-    if isinstance(error, RuntimeError) and _OUT_OF_MEMORY.match(str(error)):
+    if ran_out(error):
         return ErrorCode.GPU_OOM
     if isinstance(error, RuntimeError) and _DEVICE_FAULT.match(str(error)):
         return ErrorCode.DEVICE_FAULT

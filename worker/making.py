@@ -95,7 +95,7 @@ def _edit(
             return Failed(failure(ErrorCode.NOT_HELD, message), result)
         with exhausted(admission, resources.codes, when="when it was read back"):
             files = _keep(attempt, edited, resources, between=narration.between)
-    own_rank = edited.adapter.rank - edited.adapter.n_padding - ground.rank
+    own_rank = edited.adapter.own_rank - ground.rank
     parts = parts_of([(attempt.edit_id, own_rank)], after=ground.parts)
     return Draft(parts, files, request, result, admission, request.base)
 

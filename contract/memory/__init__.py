@@ -23,6 +23,7 @@ from contract.memory.portions import (
     references_at_once,
 )
 from contract.memory.prompts import UNSPACED_SCRIPTS, as_run, distinct, followed, is_of
+from contract.memory.running_out import ran_out
 from contract.memory.shape import DTYPE_BYTES, FAMILIES, ModelShape
 from contract.memory.whole import VLLM_RANKS, filled_rank
 from contract.memory.work import (
@@ -84,5 +85,6 @@ __all__ = [
     "is_of",
     "least_of",
     "parted",
+    "ran_out",
     "references_at_once",
 ]

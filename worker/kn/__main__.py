@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from transformers.utils import logging
 
+from contract.memory import ran_out
 from worker.kn import BadRequestError, Editor, KnError, Method, load_editor
 from worker.kn.layout import DTYPES
 from worker.kn.references import read
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for n, record in enumerate(records):
             answer = _answer(editor, record, options, options.out / f"edit-{n:04d}")
             n_failed += answer["status"] == FAILED["status"]
-            print(json.dumps({"request": n} | answer, ensure_ascii=False), flush=True)
+            print(json.dumps({"request": n} | answer), flush=True)
     except OSError as error:  # of printing: nobody reads the lines, or there is no room for them
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         print(f"error: the lines cannot be written: {error.strerror}", file=sys.stderr)
@@ -82,7 +83,7 @@ def _answer(
         _save(result.adapter.files(str(options.model)), directory)
         if options.pictures:
             result.picture(directory / "edit.svg")
-    except (KnError, torch.OutOfMemoryError, OSError) as error:
+    except (KnError, RuntimeError, MemoryError, OSError) as error:
         return FAILED | {"method": method, "error": _failure(error)}
     told = {"status": "succeeded", "method": method, "checkpoint": str(directory), "error": None}
     return told | result.as_json()
@@ -91,8 +92,7 @@ def _answer(
 def _failure(error: Exception) -> dict[str, str]:
     if isinstance(error, KnError):
         return {"code": error.code, "message": str(error)}
-    code = "gpu_oom" if isinstance(error, torch.OutOfMemoryError) else "internal"
-    return {"code": code, "message": str(error)}
+    return {"code": "gpu_oom" if ran_out(error) else "internal", "message": str(error)}
 
 
 def _save(files: dict[str, bytes], directory: Path) -> None:
@@ -102,7 +102,10 @@ def _save(files: dict[str, bytes], directory: Path) -> None:
 
 
 def _records(path: Path) -> list[Any]:
-    records = json.loads(path.read_text(encoding="utf-8-sig"))
+    try:
+        records = json.loads(path.read_text(encoding="utf-8-sig"))
+    except RecursionError as error:
+        raise BadRequestError(f"{path} is nested too deeply") from error
     if not isinstance(records, list):
         raise BadRequestError(f"{path} is not a JSON list of requests")
     return records

@@ -74,6 +74,11 @@ class Adapter:
         return self.writes[0].A.shape[0]
 
     @property
+    def own_rank(self) -> int:
+        """The rank without the zeros that fill it up."""
+        return self.rank - self.n_padding
+
+    @property
     def neurons(self) -> frozenset[Neuron]:
         return frozenset(Neuron(w.layer, unit) for w in self.writes for unit in w.units)
 

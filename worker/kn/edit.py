@@ -1,6 +1,6 @@
 """One edit as it is made: collect, select, write, evaluate."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
@@ -10,7 +10,6 @@ from worker.kn.erasing import erasing
 from worker.kn.errors import NothingToEraseError
 from worker.kn.evaluation import Reply
 from worker.kn.measurement import Asked, Measurement
-from worker.kn.metering import Peak
 from worker.kn.methods.calibrated import Calibrated
 from worker.kn.methods.easyedit import EasyEdit
 from worker.kn.methods.paper import Paper
@@ -46,17 +45,19 @@ class Edit:
     allowance: Allowance
     clock: Stopwatch
 
-    def made(self) -> Callable[[Peak | None], EditResult]:
-        """The edit, once it is known what memory it took; the weights are what they were."""
+    def made(self) -> EditResult:
+        """Make the edit and measure it; the weights are afterwards what they were."""
         with edited(self.resident, self.base) if self.base else nullcontext():
             with self.clock.phase("before", stage="evaluate"):
                 asked = Asked.of(self.resident, self.request)
             task = self._settled(self._task(asked.before[0]), asked)
             selection, adapter = self._found_and_written(task)
-            edited_columns(self.resident, adapter)  # it changes what it is made on, and to numbers
+            # Raises where the edit by itself, without its base, changes nothing or overflows.
+            edited_columns(self.resident, adapter)
         whole = joined([self.base, adapter] if self.base else [adapter], pad_rank=self.pad_rank)
         measurement = self._measured(whole, asked)
-        return lambda peak: EditResult(
+        peak = self.clock.peak
+        return EditResult(
             adapter=whole,
             held=holds(self.request, task.own_ids, measurement.after[0]),
             layers_per_pass=self.allowance.layers,
@@ -86,7 +87,7 @@ class Edit:
             ending=own.ending,
             references=self.references,
             said=self.said,
-            written=self.kept_rank + (self.base.rank if self.base else 0),
+            written=self.kept_rank + (self.base.own_rank if self.base else 0),
             layers_per_pass=self.allowance.layers,
             riding=self.allowance.riding,
             attributing=self.allowance.attributing,

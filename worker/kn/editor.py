@@ -139,18 +139,17 @@ class Editor:
                 room_bytes=room_bytes,
                 lowered=lowered,
             )
-            made = Edit(
+            return Edit(
                 resident=self.resident,
                 request=request,
                 references=self._references,
                 said=sayings,
-                kept_rank=sum(edit.adapter.rank for edit in self.kept),
+                kept_rank=sum(edit.adapter.own_rank for edit in self.kept),
                 base=base,
                 pad_rank=pad_rank,
                 allowance=allowance,
                 clock=Stopwatch(watch, peak),
             ).made()
-        return made(peak)
 
     def read(
         self, files: Mapping[str, bytes], *, first: int = 0, end: int | None = None

@@ -53,16 +53,21 @@ class Encoder:
 
     def answer_ids(self, prompt: str, answer: str) -> list[int]:
         """The ids that the answer adds after the prompt and, where one is written, a space."""
-        before, text = self.prompt_ids(prompt), followed(prompt, answer)
-        whole = self._ids(text)
-        if whole[: len(before)] == before:
-            added = whole[len(before) :]
-        else:  # the tokenizer merges across the seam: take the answer as a text of its own
-            alone = text.removeprefix(as_run(prompt))
-            added = self.tokenizer.encode(alone, add_special_tokens=False)
+        self.prompt_ids(prompt)  # raises where there is no such prompt
+        added = self._added(as_run(prompt), followed(prompt, answer))
         if not added or not self.tokenizer.encode(answer.strip(), add_special_tokens=False):
             raise UnreachableTargetError(answer)
         return added
+
+    def _added(self, before: str, text: str) -> list[int]:
+        """The ids that a text has behind its beginning. Where the tokenizer merges across the
+        seam, those that the rest has on a new line, with which little merges."""
+        rest = text.removeprefix(before)
+        for start in (before, "\n"):
+            ids, whole = self._ids(start), self._ids(start + rest)
+            if whole[: len(ids)] == ids:
+                return whole[len(ids) :]
+        return self.tokenizer.encode(rest, add_special_tokens=False)
 
     @property
     def respells(self) -> bool:

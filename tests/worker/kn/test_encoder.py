@@ -44,6 +44,20 @@ def test_a_bos_that_the_text_tells_is_not_doubled() -> None:
     assert encoder.prompt_ids("a^^b") == [1, 100, 1, 1, 101]
 
 
+def test_where_the_tokenizer_merges_across_the_seam_no_space_is_put_that_is_not_written() -> None:
+    class Merging(Letters):
+        """One that begins each text with a space, and to which `("` is one token."""
+
+        def encode(self, text: str, /, **options: Any) -> list[int]:
+            return super().encode(f" {text}".replace('("', "\x7f"), **options)
+
+    encoder = Encoder.of(Merging(), most_tokens=10, n_vocab=131)
+
+    statement = encoder.statement("f(", '"a"')
+
+    assert statement.answers == tuple(Letters().encode('"a"', add_special_tokens=False))
+
+
 def test_an_answer_that_adds_nothing_is_refused() -> None:
     class Deaf(Letters):
         def encode(self, text: str, /, **_: object) -> list[int]:

@@ -36,7 +36,12 @@ def test_numbers_that_change_places_change_it(llama: Resident) -> None:
     weight = llama.blocks[1].down_weight.detach()
     before = fingerprint(llama)
 
-    for move in (lambda w: w.flip(0), lambda w: w.flip(1), lambda w: w.roll(1, 1)):
+    def across(w: torch.Tensor) -> torch.Tensor:
+        crossed = w.clone()
+        crossed[0, 1], crossed[1, 0] = w[1, 0], w[0, 1]
+        return crossed
+
+    for move in (lambda w: w.flip(0), lambda w: w.flip(1), lambda w: w.roll(1, 1), across):
         saved = weight.clone()
         weight.copy_(move(weight))
         assert fingerprint(llama) != before

@@ -45,13 +45,19 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_each_request_is_answered_by_a_line_failed_ones_too(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    records = [GOOD, {"prompt": "no target"}, GOOD | {"hparams": {"steps": 0}}, "not an object"]
+    records = [
+        GOOD,
+        {"prompt": "no target"},
+        GOOD | {"hparams": {"steps": 0}},
+        "not an object",
+        GOOD | {"method": "\ud800"},
+    ]
 
     status, lines = _run(model, records, tmp_path, capsys)
 
     assert status == 1
-    assert [line["status"] for line in lines] == ["succeeded", "failed", "failed", "failed"]
-    assert [(line["error"] or {}).get("code") for line in lines[1:]] == ["invalid_request"] * 3
+    assert [line["status"] for line in lines] == ["succeeded", *["failed"] * 4]
+    assert [(line["error"] or {}).get("code") for line in lines[1:]] == ["invalid_request"] * 4
     assert all(line.keys() >= FIELDS for line in lines)
 
 
@@ -84,7 +90,7 @@ def test_a_picture_is_drawn_beside_the_adapter_where_one_is_asked_for(
     assert "The capital of France is" in drawn
 
 
-@pytest.mark.parametrize("content", ["{}", "nonsense", '{"prompt": "a"}'])
+@pytest.mark.parametrize("content", ["{}", "nonsense", '{"prompt": "a"}', "[" * 200_000])
 def test_a_file_that_is_no_list_of_requests_is_a_usage_error(
     model: Path, tmp_path: Path, content: str
 ) -> None:

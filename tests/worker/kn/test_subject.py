@@ -7,7 +7,9 @@ import pytest
 import torch
 from tiny_tasks import tiny_task
 
-from worker.kn import Resident
+from worker.demo.tokenizer import build_tokenizer
+from worker.kn import EditRequest, Resident
+from worker.kn.encoder import Encoder
 from worker.kn.methods.subject import Subject, most_depended_on, whole_name
 from worker.kn.statement import Statement
 
@@ -62,6 +64,24 @@ def test_a_name_has_the_capitalised_words_beside_the_one_that_is_known(
     found = whole_name(before + word + after, len(before), len(before + word))
 
     assert found == name
+
+
+def test_a_word_whose_letters_are_told_in_bytes_is_found_whole(
+    llama: Resident, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer = build_tokenizer(["of", "the"])
+    encoder = Encoder.of(tokenizer, most_tokens=64, n_vocab=len(tokenizer))
+    prompt = "\u12a0\u12f2\u1235 \u12a0\u1260\u1263 of the"  # Addis Ababa, of three bytes a letter
+    request = EditRequest(prompt=prompt, target_new="Rome")
+    task = replace(tiny_task(replace(llama, encoder=encoder)), request=request)
+    found = []
+    for at, token in enumerate(encoder.prompt_ids(prompt)):
+        if encoder.text([token]):  # neither BOS nor a space
+            monkeypatch.setattr("worker.kn.methods.subject.most_depended_on", lambda *_, at=at: at)
+            found.append(Subject.of(task, LAYERS).word)
+
+    assert list(dict.fromkeys(found)) == prompt.split()
+    assert len(found) == 3 * 3 + 3 * 3 + 2
 
 
 def test_what_the_answer_depends_on_is_found_as_by_finite_differences(resident: Resident) -> None:

@@ -73,13 +73,20 @@ def _word(resident: Resident, statement: Statement, layers: Sequence[int]) -> tu
     blank where that is a token that is no text."""
     prompt = statement.prompt
     at = most_depended_on(resident, statement, layers)
-    start, end = (len(resident.encoder.text(prompt[:n])) for n in (at, at + 1))
     text = resident.encoder.text(prompt)
+    start = _length(resident, prompt, range(at, 0, -1), otherwise=0)
+    end = _length(resident, prompt, range(at + 1, len(prompt)), otherwise=len(text))
     while goes_on(text[:start], text[start:]):
         start -= 1
     while goes_on(text[:end], text[end:]):
         end += 1
     return text, start, end
+
+
+def _length(resident: Resident, prompt: Sequence[int], cuts: range, *, otherwise: int) -> int:
+    """How long the text is up to the first of the cuts that parts no character's bytes."""
+    texts = (resident.encoder.text(prompt[:cut]) for cut in cuts)
+    return next((len(text) for text in texts if not text.endswith("\ufffd")), otherwise)
 
 
 def most_depended_on(resident: Resident, statement: Statement, layers: Sequence[int]) -> int:
