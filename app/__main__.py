@@ -17,7 +17,7 @@ from contract.connection import RedisUrlError, connect
 from contract.keys import KeyRing, Keys, KeysError
 from contract.ledger import Ledger
 from contract.retention import Retention
-from contract.settings import Settings, SettingsError
+from contract.settings import Settings, SettingsError, variable_of
 from contract.store import CheckpointStore
 from contract.store_errors import UnknownStoreError
 
@@ -32,7 +32,8 @@ def main() -> int:
     """Run until told to stop; returns the exit status: 2 when the settings cannot be served."""
     try:
         settings = Settings.from_environment(os.environ)
-        keys = KeyRing(Keys.parse(settings.api_keys, source="api_keys"), settings.api_keys_file)
+        few = Keys.parse(settings.api_keys, source=variable_of("api_keys"))
+        keys = KeyRing(few, settings.api_keys_file)
         check_binding(settings, has_keys=not keys.is_empty)
         logs.configure(settings.log_level, lines=logs.JsonLines(traced))
         redis = connect(

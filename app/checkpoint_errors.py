@@ -51,8 +51,10 @@ class CheckpointInUseError(CheckpointError):
     code = ErrorCode.CHECKPOINT_IN_USE
 
     def __init__(self, checkpoint_id: str, *, by: Sequence[str]) -> None:
-        others = f"{len(by)} others are built on, or will be"
-        detail = f"{checkpoint_id} is what {others}: take them away first"
+        first, *others = by
+        more = f" and {len(others)} more" if others else ""
+        needed = f"{checkpoint_id} is needed by {first}{more}"
+        detail = f"{needed}: delete what is finished first, and cancel what is not"
         super().__init__(detail, members={"used_by": list(by)})
 
 

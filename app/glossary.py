@@ -11,9 +11,9 @@ TERMS: dict[str, str] = {
     "method": "How neurons are chosen and written: `calibrated` only as strong as it must be, "
     "`paper` as Dai et al. (2022) for causal models, `easyedit` as EasyEdit's KN, quirks included.",
     "operation": "`edit` writes the new answer, `erase` takes the old one away.",
-    "prompt": "What the model is asked to continue, by its chat template where it has one. Blanks "
-    "at its end are left out, line breaks stay; the answer follows after a space where one is "
-    "written.",
+    "prompt": "The text that the model continues, exactly; for an instruct model, what its chat "
+    "template makes of the question. Blanks at its end are left out, line breaks stay; a space is "
+    "put before the answer where one is written.",
     "subject": "What the fact is about, as the prompt names it: an edit is fitted to how it is "
     "spelled at a text's beginning and within; texts that say the old answer of it are not held.",
     "target_new": "The answer that the model is to give.",

@@ -10,7 +10,7 @@ from contract.edits import Frozen
 from contract.keys import KeysError
 from contract.ledger import Ledger
 from contract.ledger_errors import SchemaMismatchError
-from contract.serving import WorkerState, WorkerView
+from contract.serving import WorkerView
 from contract.store import CheckpointStore
 from contract.store_errors import StoreUnavailableError
 
@@ -91,9 +91,9 @@ class Readiness:
 def _checked(workers: Sequence[WorkerView]) -> tuple[Check, ...]:
     """Reads go on without a worker, so the lack of one is no failure; one whose weights changed is,
     until another has taken its place."""
-    n = len(workers)
+    n = sum(worker.is_fit for worker in workers)
     found = Check(name="workers", ok=n > 0, required=False, detail=f"{n} alive")
-    tainted = [worker.id for worker in workers if worker.state is WorkerState.TAINTED]
+    tainted = [worker.id for worker in workers if not worker.is_fit]
     if not tainted:
         return (found,)
     return found, Check(name="weights", ok=False, detail=f"changed in {', '.join(tainted)}")

@@ -93,7 +93,7 @@ def decide_composition(
         f"the budget is {budget_bytes}"
     )
     if takes <= (rest_bytes or budget_bytes):
-        later = "it fits when what else is in the memory is gone"
+        later = "it will fit once others have freed their memory"
         return _admission(Decision.DEFER, foretold, budget_bytes, [reason, later])
     return _admission(Decision.REJECT, foretold, budget_bytes, [reason, "fewer edits take less"])
 
@@ -114,12 +114,15 @@ def _not_now(
         f"the budget is {budget_bytes}"
     )
     if later is not None:
-        reasons = [reason, "it fits when what else is in the memory is gone"]
+        reasons = [reason, "it will fit once others have freed their memory"]
         return _admission(Decision.DEFER, least, budget_bytes, reasons)
     largest = largest_fit(shape, work, budget_bytes=budget_bytes, on_host=on_host)
     told = "nothing smaller of this request fits" if largest is None else str(largest)
     if budget_bytes <= 0:
-        told = "the weights leave no room: a smaller model, or device_map over several cards"
+        told = (
+            "the weights leave no room: take a smaller model, or spread it over several cards "
+            "with PALIMPSEST_DEVICE=auto"
+        )
     rejected = _admission(Decision.REJECT, least, budget_bytes, [reason, told])
     return rejected.model_copy(update={"largest_fit": largest})
 
@@ -149,10 +152,14 @@ def _reasons(
             f"all {shape.n_layer} layers in one pass would take {whole.peak_bytes} bytes"
         )
     if found.neurons is not None:
-        raised = f"is raised as far as {threshold_max}" if threshold_max else "stays as it is"
+        otherwise = (
+            f"the threshold is raised, up to {threshold_max}; if they still do not, the edit fails"
+            if threshold_max
+            else "the edit fails"
+        )
         reasons.append(
             f"up to {found.neurons} neurons are sure to fit, wherever they are found; if more are "
-            f"found than fit, the threshold {raised}, and where that is too little the edit fails"
+            f"found and do not fit, {otherwise}"
         )
     return reasons
 

@@ -71,9 +71,11 @@ class Housekeeping:
     def __call__(self) -> Kept:
         """One round; raises `StoreError` when the store cannot be read or written."""
         removed = self._expire()
-        swept = [entry for entry in self._unnamed() if self._is_old(entry.name)]
-        for entry in swept:
-            self.store.shelf.remove(entry.name)
+        swept = []
+        for entry in self._unnamed():
+            if self._is_old(entry.name):  # asked at the last moment: it may be written again
+                self.store.shelf.remove(entry.name)
+                swept.append(entry)
         return Kept(tuple(removed), len(swept), sum(entry.size_bytes for entry in swept))
 
     def _expire(self) -> list[str]:

@@ -50,7 +50,8 @@ class Keys:
         found = [_ENTRY.fullmatch(entry) for entry in entries]
         if not all(found):
             number = found.index(None) + 1
-            raise KeysError(source, f"entry {number} is not name:sha256, as `palimpsest key` says")
+            reason = f"entry {number} is not name:sha256, as `palimpsest key` prints it"
+            raise KeysError(source, reason)
         return cls({match[2]: match[1] for match in found if match})
 
     def owner_of(self, key: str) -> str | None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from redis import Redis
 
 from contract import names
-from contract.serving import ModelView, WorkerState, WorkerView
+from contract.serving import ModelView, WorkerView
 
 View = TypeVar("View", bound=BaseModel)
 OVERDUE = 5
@@ -121,7 +121,7 @@ class Presence:
         """Drop the workers there that found their weights changed: they have been replaced."""
         for worker in self.workers():
             place = (worker.host, worker.model, worker.device)
-            if worker.state is WorkerState.TAINTED and place == (host, model, device):
+            if not worker.is_fit and place == (host, model, device):
                 self.remove_worker(worker.id)
 
 
@@ -131,6 +131,5 @@ def _read_as(kind: type[View], raw: bytes) -> View:
 
 
 def _counted(model: ModelView, workers: Sequence[WorkerView], n_queued: int) -> ModelView:
-    fit = [worker for worker in workers if worker.state is not WorkerState.TAINTED]
-    n_workers = sum(worker.model == model.name for worker in fit)
+    n_workers = sum(worker.is_fit and worker.model == model.name for worker in workers)
     return model.model_copy(update={"workers": n_workers, "queued": n_queued})

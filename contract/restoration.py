@@ -42,7 +42,7 @@ class Restoration:
         n_restored = 0
         for checkpoint in self.store.readable(self.store.ids()):
             if checkpoint.created_at.timestamp() < oldest_s:
-                break  # they come newest first; what is older was forgotten
+                continue  # it was forgotten
             n_restored += self._restored(checkpoint)
         self.redis.set(names.RESTORED, rfc3339(self.clock()))
         self.redis.delete(names.RESTORING)

@@ -134,7 +134,7 @@ if status ~= 'queued' and status ~= 'running' then return 0 end
 if redis.call('EXISTS', KEYS[3]) == 1 then return 0 end
 if status == 'running' then
   move(ARGV[2], model, status, 'queued')
-  redis.call('HSET', KEYS[1], 'queued_reason', 'retrying')
+  redis.call('HSET', KEYS[1], 'queued_reason', 'retrying', 'phase', '', 'progress', '')
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', 1000, '*', 'type', 'worker_lost', 'at', ARGV[3],
              'data', '{}')
 end

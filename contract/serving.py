@@ -108,6 +108,11 @@ class WorkerView(Frozen):
         """Whether its edits take main memory, not a device's own."""
         return self.device.startswith("cpu")
 
+    @property
+    def is_fit(self) -> bool:
+        """Whether it makes edits: one whose weights were found changed is being replaced."""
+        return self.state is not WorkerState.TAINTED
+
 
 class ModelList(Frozen):
     """Every model that a worker has ever published."""

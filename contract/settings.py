@@ -161,7 +161,8 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _what_a_key_made_is_still_there(self) -> Self:
         if self.retention_s < self.idempotency_ttl_s:
-            raise ValueError("retention_s is shorter than idempotency_ttl_s")
+            shorter, longer = variable_of("retention_s"), variable_of("idempotency_ttl_s")
+            raise ValueError(f"{shorter} is shorter than {longer}")
         return self
 
     def name_of(self, model_dir: Path) -> str:

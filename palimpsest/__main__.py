@@ -121,7 +121,7 @@ def run(
             console.note(f"palimpsest: {error}")
         return ExitCode.FAILED
     except UnauthorizedError as error:
-        console.note(f"palimpsest: {error}; PALIMPSEST_API_KEY is where it is taken from")
+        console.note(f"palimpsest: {error}; set it in PALIMPSEST_API_KEY")
         return _exit_code(error)
     except (UsageError, PalimpsestError) as error:
         console.note(f"palimpsest: {error}")

@@ -21,7 +21,7 @@ from palimpsest import asks
 from palimpsest.asks import Ask, Check, Readiness
 from palimpsest.async_calls import AsyncCaller
 from palimpsest.async_download import download
-from palimpsest.errors import ConflictError, ServiceError, UnavailableError
+from palimpsest.errors import ConflictError, ServiceError
 from palimpsest.feed import Feed
 from palimpsest.patience import PAUSE_S, Patience, headers_of, is_loopback
 from palimpsest.retries import BRIEF, NEVER, Retries
@@ -80,8 +80,8 @@ class AsyncClient:
         """What the service needs and tried just now, well or not."""
         try:
             answer = await self._caller.answer(asks.READY, retries=NEVER)
-        except UnavailableError as error:
-            return Readiness.model_validate({"checks": error.members.get("checks", ())}).checks
+        except ServiceError as error:
+            return asks.checks_of(error)
         return Ask(asks.READY, Readiness).read(answer).checks
 
     async def aclose(self) -> None:

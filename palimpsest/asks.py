@@ -21,7 +21,7 @@ from contract.limits import Limits
 from contract.serving import ModelList, WorkerList
 from contract.views import EditPage, EditView, EventList
 from palimpsest.calls import Call
-from palimpsest.errors import ConflictError, UnexpectedAnswerError
+from palimpsest.errors import ConflictError, ServiceError, UnexpectedAnswerError
 
 View = TypeVar("View", bound=BaseModel)
 EVENT_STREAM = "text/event-stream"
@@ -46,6 +46,13 @@ class Readiness(BaseModel):
     """What the service tried."""
 
     checks: tuple[Check, ...]
+
+
+def checks_of(error: ServiceError) -> tuple[Check, ...]:
+    """What a service that is not ready tried; raises the error where it does not tell."""
+    if "checks" not in error.members:
+        raise error
+    return Readiness.model_validate(error.members).checks
 
 
 @dataclass(frozen=True, slots=True)

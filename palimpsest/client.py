@@ -20,7 +20,7 @@ from palimpsest import asks
 from palimpsest.asks import Ask, Check, Readiness
 from palimpsest.calls import Caller
 from palimpsest.download import download
-from palimpsest.errors import ConflictError, ServiceError, UnavailableError
+from palimpsest.errors import ConflictError, ServiceError
 from palimpsest.feed import Feed
 from palimpsest.patience import PAUSE_S, Patience, headers_of, is_loopback
 from palimpsest.retries import BRIEF, NEVER, Retries
@@ -81,8 +81,8 @@ class Client:
         """What the service needs and tried just now, well or not."""
         try:
             answer = self._caller.answer(asks.READY, retries=NEVER)
-        except UnavailableError as error:
-            return Readiness.model_validate({"checks": error.members.get("checks", ())}).checks
+        except ServiceError as error:
+            return asks.checks_of(error)
         return Ask(asks.READY, Readiness).read(answer).checks
 
     def close(self) -> None:

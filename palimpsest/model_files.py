@@ -62,6 +62,9 @@ def _of_tokenizer(directory: Path) -> Iterator[Flaw]:
         return
     try:
         told = json.loads(tokenizer.read_bytes())
+    except OSError as error:
+        yield _unreadable(tokenizer, error)
+        return
     except ValueError:
         told = None
     if not isinstance(told, dict) or "model" not in told:
@@ -86,8 +89,16 @@ def _of_weights(weights: list[Path]) -> Iterator[Flaw]:
     for file in weights:
         if not file.is_file():
             yield Flaw(f"{file.name} is missing", "bring it again: it holds a part of the weights")
-        elif not _is_whole(file):
-            yield Flaw(f"{file.name} is cut off or broken", "bring it again")
+            continue
+        try:
+            if not _is_whole(file):
+                yield Flaw(f"{file.name} is cut off or broken", "bring it again")
+        except OSError as error:
+            yield _unreadable(file, error)
+
+
+def _unreadable(file: Path, error: OSError) -> Flaw:
+    return Flaw(f"{file.name} cannot be read: {error.strerror}", "let this user read it")
 
 
 def _is_whole(file: Path) -> bool:

@@ -7,6 +7,8 @@ from typing import Any
 from palimpsest.datasets import unzipped
 from palimpsest.fact_errors import UnreadableFactsError
 
+LONG_NUMBER = "number of thousands of digits"
+
 
 @dataclass(frozen=True, slots=True)
 class BrokenLine:
@@ -26,6 +28,8 @@ def parse(content: bytes) -> list[Any]:
         raise UnreadableFactsError(f"it is not JSON: {error}") from error
     except RecursionError as error:
         raise UnreadableFactsError("it is nested too deeply") from error
+    except ValueError as error:  # what Python takes for an attack
+        raise UnreadableFactsError(f"it holds a {LONG_NUMBER}") from error
     if isinstance(found, dict):
         return list(unzipped(found)) if "prompts" in found else [found]
     if not isinstance(found, list):
@@ -36,7 +40,7 @@ def parse(content: bytes) -> list[Any]:
 def _read(text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except ValueError:
         lines = [] if text.lstrip().startswith("[") else _lines(text)
         if any(isinstance(line, dict) for line in lines):
             return lines
@@ -56,3 +60,5 @@ def _line(line: str, number: int) -> Any:
         return BrokenLine(f"line {number} is not JSON: {error.msg} at column {error.colno}")
     except RecursionError:
         return BrokenLine(f"line {number} is nested too deeply")
+    except ValueError:
+        return BrokenLine(f"line {number} holds a {LONG_NUMBER}")

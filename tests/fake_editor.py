@@ -176,7 +176,8 @@ class FakeEditor:
         for done in range(len(requests)):
             watch("evaluate", done, len(requests))
         content = b"+".join(adapter.content for adapter in adapters)
-        return FakeComposition(self.outcome, content, FakeAdapter(content, len(adapters), own_rank=len(adapters)))
+        n = len(adapters)
+        return FakeComposition(self.outcome, content, FakeAdapter(content, n, own_rank=n))
 
     def files(self, edited: FakeResult, base_model: str) -> dict[str, bytes]:
         return {

@@ -38,16 +38,19 @@ class Activity:
 
     @contextmanager
     def holding(self, attempt: Attempt) -> Iterator[None]:
-        """The worker works at `attempt` meanwhile; it counts as done unless an exception leaves."""
-        began_s = self._monotonic()
-        self._holding = Holding(attempt, began_s)
+        """The worker works at `attempt` meanwhile."""
+        self._holding = Holding(attempt, self._monotonic())
         try:
             yield
-            took_s = self._monotonic() - began_s
-            self._mean_edit_s = moving_average(self._mean_edit_s, latest=took_s)
-            self._edits_done += 1
         finally:
             self._holding = None
+
+    def ended(self) -> None:
+        """The edit in work has come to its end, and counts; one that waits on has not."""
+        assert self._holding is not None
+        took_s = self._monotonic() - self._holding.since_s
+        self._mean_edit_s = moving_average(self._mean_edit_s, latest=took_s)
+        self._edits_done += 1
 
     def drain(self) -> None:
         """Take no more edits."""

@@ -71,6 +71,7 @@ def end(attempt: Attempt, ending: Ending, resources: Resources) -> None:
             log.warning("edit_postponed")
             return
     resources.attempts.release(attempt)
+    resources.activity.ended()
 
 
 def _fail(attempt: Attempt, failed: Failed, resources: Resources) -> None:

@@ -30,6 +30,7 @@ SERVICE_CODES: Codes = {
     OtherBaseError: ErrorCode.BASE_DIFFERS,
     JobTimeoutException: ErrorCode.TIMEOUT,
     DeadlineExceededError: ErrorCode.DEADLINE_EXCEEDED,
+    MemoryError: ErrorCode.GPU_OOM,
     ExcessError: ErrorCode.MEMORY_INFEASIBLE,
 }
 

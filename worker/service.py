@@ -59,8 +59,6 @@ class ServedEditor(Editor, announcement.ServedModel, Protocol):
     """The engine with all that is told of its model."""
 
     @property
-    def device(self) -> str: ...
-    @property
     def base(self) -> announcement.BaseModelFiles: ...
     def fingerprint(self) -> str: ...
     @property
@@ -98,40 +96,74 @@ def serve(
     store = _open_store(settings, lines)
     announce = partial(_announce_model, model, editor, presence=ledger.presence, store=store)
     announce()
-    activity = Activity()
     identity = Identity.of_this_process(model=model, device=editor.device, now_s=time.time())
-    monitor = Monitor(
-        memory,
-        weights_bytes=editor.shape.weights_bytes,
-        cap_bytes=settings.memory_budget_bytes,
-    )
-    resources = Resources(
+    resources = _resources(settings, editor, lines, ledger, store, identity, memory, codes)
+    sweep = _sweep(settings, lines, ledger, store, resources, announce)
+    worker = _leased_worker(resources, lines, sweep)
+    _forget_the_dead(lines.patient, ledger.presence, identity)
+    worker.listen_to_signals()
+    with _heartbeat(settings, lines, identity, resources):
+        log.info("worker_started", worker_id=identity.worker_id, model=model)
+        if settings.probes:
+            probing = _probing(resources, identity, Probings(lines.patient))
+            resources.monitor.calibrate(probing)
+        worker.work(logging_level="WARNING")
+        draining = resources.activity.draining
+        log.info("worker_stopped", worker_id=identity.worker_id, draining=draining)
+    return 0 if draining else 1
+
+
+def _resources(
+    settings: Settings,
+    editor: ServedEditor,
+    lines: Lines,
+    ledger: Ledger,
+    store: CheckpointStore,
+    identity: Identity,
+    memory: DeviceMemory,
+    codes: Codes,
+) -> Resources:
+    """What the jobs of this process need."""
+    activity = Activity()
+    attempts = Attempts(lines.patient, lease_s=settings.lease_s)
+    return Resources(
         worker_id=identity.worker_id,
-        model=model,
+        model=identity.model,
         editor=editor,
-        attempts=Attempts(lines.patient, lease_s=settings.lease_s),
+        attempts=attempts,
         record_of=ledger.record,
         store=store,
         activity=activity,
-        monitor=monitor,
+        monitor=Monitor(
+            memory,
+            weights_bytes=editor.shape.weights_bytes,
+            cap_bytes=settings.memory_budget_bytes,
+        ),
         codes=codes,
         max_attempts=settings.max_attempts,
         deadline=partial(time_limit, settings.job_timeout_s),
-        hand_back=_hand_back(settings, lines, model=model),
-        defer=partial(
-            defer,
-            attempts=Attempts(lines.patient, lease_s=settings.lease_s),
-            queue=ledger.queue(model),
-        ),
+        hand_back=_hand_back(settings, lines, model=identity.model),
+        defer=partial(defer, attempts=attempts, queue=ledger.queue(identity.model)),
         pause=partial(wait, stopped=lambda: activity.draining),
         memory_wait_s=settings.memory_wait_s,
         drop_connections=lines.patient.connection_pool.disconnect,
         weights=Weights.of(editor.fingerprint),
         watchdog=partial(last_resort, _longest_s(settings) + LAST_RESORT_S),
     )
-    sweep = Sweep(
-        model=model,
-        queue=ledger.queue(model),
+
+
+def _sweep(
+    settings: Settings,
+    lines: Lines,
+    ledger: Ledger,
+    store: CheckpointStore,
+    resources: Resources,
+    announce: Callable[[], None],
+) -> Sweep:
+    """What this process does for its model between jobs."""
+    return Sweep(
+        model=resources.model,
+        queue=ledger.queue(resources.model),
         attempts=resources.attempts,
         record_of=ledger.record,
         store=store,
@@ -140,16 +172,6 @@ def serve(
         announce=announce,
         housekeeping=_housekeeping(settings, store, ledger),
     )
-    worker = _leased_worker(resources, lines, sweep)
-    _forget_the_dead(lines.patient, ledger.presence, identity)
-    worker.listen_to_signals()
-    with _heartbeat(settings, lines, identity, resources):
-        log.info("worker_started", worker_id=identity.worker_id, model=model)
-        if settings.probes:
-            monitor.calibrate(_probing(resources, identity, Probings(lines.patient)))
-        worker.work(logging_level="WARNING")
-        log.info("worker_stopped", worker_id=identity.worker_id, draining=activity.draining)
-    return 0 if activity.draining else 1
 
 
 def _probing(resources: Resources, identity: Identity, kept: Probings) -> Probing:

@@ -12,7 +12,7 @@ import { phases } from "./phases.js";
 const LOOK_MS = 1000;
 
 export async function checkpointPage(root, { id, signal, told }) {
-  get("models", { signal }).then(({ items }) => told(items)).catch((error) => told(null, error));
+  get("models", { signal }).then(({ items }) => told(items)).catch((error) => { if (!signal.aborted) told(null, error); });
   let job = null;
   async function look() {
     job = await get(`checkpoints/${id}`, { signal });

@@ -7,7 +7,7 @@ import { problemView } from "./form.js";
 
 const [PAGE, ANSWER] = [30, 60];
 const STATES = ["queued", "running", "succeeded", "failed", "canceled"];
-const ticked = new Map();
+const ticked = new Set();
 
 export class EditList {
   /** `tried` takes what a load promises, and tells when that fails. */
@@ -52,7 +52,7 @@ export class EditList {
   row(edit) {
     const box = h("input", {
       type: "checkbox", disabled: !edit.checkpoint_id, checked: ticked.has(edit.id), "aria-label": `Tick ${edit.prompt}`,
-      "data-tick": edit.id, "data-model": edit.model,
+      "data-tick": edit.id,
     });
     const state = verdict(edit);
     return h("tr", { "data-id": edit.id, tabindex: -1 }, h("td", {}, box),
@@ -65,7 +65,7 @@ export class EditList {
   /** Ticking is heard here, since rows come and go. */
   listen() {
     this.rows.addEventListener("change", ({ target }) => {
-      if (target.checked) ticked.set(target.dataset.tick, target.dataset.model);
+      if (target.checked) ticked.add(target.dataset.tick);
       else ticked.delete(target.dataset.tick);
       this.tell();
     });

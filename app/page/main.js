@@ -31,7 +31,7 @@ function visit() {
 /** What every view learns of the service: its models, or that it does not answer. */
 function told(models, error) {
   outage.hidden = !error;
-  if (error) outage.textContent = error.status === 401 ? "This service asks for a key: Key… takes it." : `${error.message}${error.status ? "" : "; trying again"}`;
+  if (error) outage.textContent = error.status === 401 ? "This service needs a key: enter it under “Key…” above." : `${error.message}${error.status ? "" : "; trying again"}`;
   if (!models) return;
   const alive = models.filter((model) => model.workers > 0);
   show(served, models.length === 0 ? "no model is served yet"

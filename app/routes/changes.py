@@ -59,9 +59,10 @@ def retry_edit(
     edit_id: str, service: ServiceDependency, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Makes a new edit of what failed or was canceled; `retry_of` names the old one."""
-    old = found_edit(service, edit_id)
-    if old.status not in RETRIED:
-        raise EditNotFailedError(edit_id, status=old.status)
-    record = service.ledger.record(edit_id)
-    assert record is not None and isinstance(record.request, EditRequest)
+    record = service.ledger.record(edit_id) if is_edit_id(edit_id) else None
+    if record is None:
+        raise missing(service, edit_id)
+    if record.status not in RETRIED:
+        raise EditNotFailedError(edit_id, status=record.status)
+    assert isinstance(record.request, EditRequest)
     return accept(service, record.request, idempotency_key=idempotency_key, retry_of=edit_id)

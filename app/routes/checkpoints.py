@@ -49,6 +49,7 @@ router = APIRouter(tags=["checkpoints"], route_class=JsonRoute)
         ErrorCode.STORE_UNAVAILABLE,
         ErrorCode.IDEMPOTENCY_MISMATCH,
         ErrorCode.QUEUE_FULL,
+        ErrorCode.MODEL_UNKNOWN,
         ErrorCode.NO_WORKER,
         ErrorCode.LEDGER_UNAVAILABLE,
     ),

@@ -9,7 +9,7 @@ import argparse
 import json
 from pathlib import Path
 
-from contract.keys import KeysError, entry_of, new_key
+from contract.keys import Keys, KeysError, entry_of, new_key
 from palimpsest.command import ExitCode, Session, UsageError, add_json
 
 
@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
         entry = entry_of(arguments.name, key)
         if arguments.file is not None:
             _append(arguments.file, entry)
-    except (KeysError, OSError) as error:
+    except (KeysError, OSError, UnicodeDecodeError) as error:
         raise UsageError(str(error)) from error
     told = json.dumps({"key": key, "line": entry}) if arguments.json else key
     session.console.result(told)
@@ -37,6 +37,7 @@ def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
 def _append(file: Path, entry: str) -> None:
     file.touch(mode=0o600)
     before = file.read_text(encoding="utf-8")
+    Keys.parse(before, source=str(file))  # what is no list of keys is left as it is
     gap = "" if not before or before.endswith("\n") else "\n"
     with file.open("a", encoding="utf-8") as keys:
         keys.write(f"{gap}{entry}\n")

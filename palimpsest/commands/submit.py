@@ -21,7 +21,7 @@ from palimpsest.errors import PalimpsestError
 from palimpsest.fact_errors import UnreadableFactsError
 from palimpsest.facts import Facts, reasons, select
 from palimpsest.records import parse
-from palimpsest.submission import Submission
+from palimpsest.telling import Telling
 
 ONE_FACT = ("prompt", "target_new", "ground_truth", "subject")
 SEVERAL = {"rephrase": "rephrase_prompts", "refine": "refine_prompts", "protect": "protect_prompts"}
@@ -73,17 +73,17 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
 
 def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
     facts = _facts(arguments)
-    submission = Submission(facts, session.console, as_json=arguments.json)
-    submission.tell_left_out()
+    telling = Telling(facts, session.console, as_json=arguments.json)
+    telling.tell_left_out()
     try:
         with session.client() as client:
-            steps = deliver(client.edits, facts.usable, wait=arguments.wait, watch=submission.watch)
+            steps = deliver(client.edits, facts.usable, wait=arguments.wait, watch=telling.watch)
             for step in steps:
-                submission.tell(step, last=not arguments.wait)
+                telling.tell(step, last=not arguments.wait)
     except (KeyboardInterrupt, PalimpsestError):
-        submission.tell_unfinished()
+        telling.tell_unfinished()
         raise
-    summary = submission.conclude(waited=arguments.wait)
+    summary = telling.conclude(waited=arguments.wait)
     return ExitCode.OK if summary.all_succeeded else ExitCode.FAILED
 
 

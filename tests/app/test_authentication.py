@@ -118,7 +118,7 @@ def test_a_service_whose_keys_cannot_be_read_is_not_ready(serve: Serve, tmp_path
     assert told["detail"] == "not ready: keys"
     assert (check["ok"], check["detail"]) == (
         False,
-        "entry 1 is not name:sha256, as `palimpsest key` says",
+        "entry 1 is not name:sha256, as `palimpsest key` prints it",
     )
     assert client.get("/livez", headers=BEARER).status_code == 200
     assert str(tmp_path) not in ready.text

@@ -212,6 +212,7 @@ def test_a_worker_whose_weights_changed_is_unready_and_counts_for_none(
     post = api.post("/edits", json=fact)
 
     assert (ready.status_code, ready.json()["detail"]) == (503, "not ready: weights")
+    assert "0 alive" in [check["detail"] for check in ready.json()["checks"]]
     assert (post.status_code, post.json()["code"]) == (503, "no_worker")
 
     ledger.presence.forget_tainted(host=worker.host, model="demo", device="cpu")

@@ -67,7 +67,7 @@ def test_a_bound_on_neurons_that_does_not_fit_is_told_and_no_reason_to_refuse() 
     assert admission.decision is Decision.ADMIT
     assert admission.applied.max_neurons is not None
     assert admission.predicted_peak_bytes <= least
-    assert "the threshold is raised as far as 0.4" in admission.reasons[0]
+    assert "the threshold is raised, up to 0.4" in admission.reasons[0]
 
 
 def test_the_most_neurons_that_are_sure_to_fit_are_found_to_the_last_one() -> None:
@@ -109,7 +109,7 @@ def test_what_does_not_fit_now_and_did_before_waits() -> None:
     admission = decide(SHAPE, WORK, budget_bytes=10**8, rest_bytes=8 * GB)
 
     assert admission.decision is Decision.DEFER
-    assert admission.reasons[-1] == "it fits when what else is in the memory is gone"
+    assert admission.reasons[-1] == "it will fit once others have freed their memory"
 
 
 def test_what_never_fits_is_refused_with_the_largest_settings_that_would() -> None:
@@ -132,7 +132,7 @@ def test_where_the_weights_leave_no_room_that_is_said() -> None:
 
     assert admission.decision is Decision.REJECT
     assert admission.largest_fit is None
-    assert "a smaller model, or device_map over several cards" in admission.reasons[-1]
+    assert "take a smaller model, or spread it over several cards" in admission.reasons[-1]
 
 
 def test_the_items_add_up_to_the_peak() -> None:

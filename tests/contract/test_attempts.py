@@ -304,13 +304,14 @@ def test_a_running_edit_that_nobody_holds_goes_back_to_the_head_of_the_line(
         ledger.submit(request_, model="demo", admission=admission).edit_id for _ in range(2)
     )
     redis.lrem("rq:queue:palimpsest:demo", 1, lost)  # as a worker takes it
-    claimed(attempts, lost)
+    attempts.enter(claimed(attempts, lost), Phase.COLLECT)
     silence(redis, lost)
 
     requeued = attempts.requeue_stranded("demo", queue)
 
-    record = ledger.record(lost)
-    assert record is not None
+    record, view = ledger.record(lost), ledger.find(lost)
+    assert record is not None and view is not None
+    assert (view.phase, view.progress) == (None, None)
     assert requeued == [lost]
     assert queue.ids() == [lost, waiting]
     assert (record.status, record.queued_reason) == (EditStatus.QUEUED, QueuedReason.RETRYING)

@@ -1,5 +1,6 @@
 """The ledger from the store, after Redis has lost it."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from contract.checkpoints import CheckpointView
 from contract.composition import ComposeRequest, Composition
 from contract.edits import EditRequest
 from contract.foretold import Admission
-from contract.ids import checkpoint_id_of
+from contract.ids import checkpoint_id_of, new_edit_id
 from contract.ledger import Ledger
 from contract.lifecycle import EditStatus, Outcome
 from contract.restoration import Restoration
@@ -137,6 +138,24 @@ def test_what_was_forgotten_for_its_age_stays_forgotten(
 
     assert restoration() == 0
     assert ledger.find(published) is None
+
+
+def test_what_ended_late_is_listed_though_a_later_request_is_forgotten(
+    redis: Redis,
+    restoration: Restoration,
+    store: CheckpointStore,
+    checkpoint: CheckpointView,
+    published: str,
+    clock: Any,
+) -> None:
+    edit_id = new_edit_id(now_s=clock.now_s + DAY_S)
+    asked_later = {"id": checkpoint_id_of(edit_id), "edit_id": edit_id}
+    long_ago = clock.moment - timedelta(days=31)
+    store.commit(checkpoint.model_copy(update=asked_later | {"created_at": long_ago}))
+    redis.flushall()
+
+    assert restoration() == 1
+    assert redis.exists(names.edit(published))
 
 
 def test_it_is_due_once_after_each_loss_and_told_to_one(

@@ -98,7 +98,7 @@ def test_every_setting_says_what_it_is() -> None:
 
 
 def test_an_edit_is_kept_as_long_as_its_idempotency_key() -> None:
-    with pytest.raises(ValidationError, match="shorter than idempotency_ttl_s"):
+    with pytest.raises(ValidationError, match="RETENTION_S is shorter than"):
         Settings(retention_s=60)
 
     assert Settings(retention_s=60, idempotency_ttl_s=60).retention_s == 60

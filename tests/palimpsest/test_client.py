@@ -16,6 +16,7 @@ from palimpsest.errors import (
     BusyError,
     DownloadError,
     NotFoundError,
+    ServiceError,
     UnexpectedAnswerError,
     UnreachableError,
     WaitTimeoutError,
@@ -49,6 +50,19 @@ def client(service: Any, sleeper: Sleeper) -> Client:
         retries=Retries(most=3, base_s=0.1),
         sleep=sleeper,
     )
+
+
+def test_a_service_that_is_not_ready_tells_why(
+    client: Client, service: Any, a_problem: ProblemMaker
+) -> None:
+    check = {"name": "weights", "ok": False, "required": True, "detail": "changed in w-1"}
+    service.hiccups = [a_problem(503, "internal", checks=[check]), a_problem(500, "internal")]
+
+    (told,) = client.readiness()
+
+    assert told.model_dump() == check
+    with pytest.raises(ServiceError):
+        client.readiness()
 
 
 def test_an_edit_is_made_and_awaited(client: Client) -> None:

@@ -470,7 +470,7 @@ def test_where_a_key_is_wanted_one_is_told_where_to_put_it(
     ran = cli("list")
 
     assert ran.code == 1
-    assert ran.err.startswith("palimpsest: unauthorized: send a key; PALIMPSEST_API_KEY")
+    assert ran.err.startswith("palimpsest: unauthorized: send a key; set it in PALIMPSEST_API_KEY")
 
 
 def test_the_version_is_told(cli: Cli) -> None:

@@ -52,7 +52,7 @@ def test_8_gb_are_refused_plainly() -> None:
 
     assert code == 1
     assert "reject" in out
-    assert "a smaller model, or device_map over several cards" in out
+    assert "take a smaller model, or spread it over several cards" in out
 
 
 def test_any_config_json_will_do(tmp_path: Path) -> None:

@@ -49,6 +49,17 @@ def test_what_cannot_be_kept_is_refused(argv: list[str]) -> None:
     assert told.startswith("palimpsest: ")
 
 
+@pytest.mark.parametrize("content", [b"A file of another kind.\n", b"\xff\xfe"])
+def test_a_file_that_is_no_list_of_keys_is_left_as_it_is(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "notes"
+    file.write_bytes(content)
+
+    status, key, _ = run_key("a", "--file", str(file))
+
+    assert (status, key) == (2, "")
+    assert file.read_bytes() == content
+
+
 def test_the_client_sends_its_key_and_tells_when_it_is_not_known() -> None:
     sent: list[str] = []
 

@@ -1,8 +1,10 @@
 """A model's directory, as it may be found."""
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,6 +90,25 @@ def test_what_is_missing_or_broken_is_told_with_what_to_do(
 
     assert told in flaw.what
     assert flaw.advice
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "model.safetensors"])
+def test_a_file_that_this_user_may_not_read_is_told(
+    model: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Path.open
+
+    def guarded(path: Path, *rest: Any, **options: Any) -> Any:
+        if path.name == name:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, *rest, **options)
+
+    monkeypatch.setattr(Path, "open", guarded)
+
+    (flaw,) = look_at_model(model).flaws
+
+    assert flaw.what == f"{name} cannot be read: Permission denied"
+    assert flaw.advice == "let this user read it"
 
 
 def test_a_directory_that_is_not_there_is_told(tmp_path: Path) -> None:

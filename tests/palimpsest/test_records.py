@@ -38,10 +38,17 @@ def test_a_broken_line_stands_for_itself_alone(broken: bytes) -> None:
     assert second == {"prompt": "b"}
 
 
-def test_a_line_that_is_nested_too_deeply_is_a_broken_one() -> None:
-    _, second = parse(b'{"prompt": "a"}\n' + b"[" * 100_000)
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"[" * 100_000, "is nested too deeply"),
+        (b'{"n": ' + b"9" * 5000 + b"}", "holds a number of thousands of digits"),
+    ],
+)
+def test_a_line_that_python_does_not_read_is_a_broken_one(line: bytes, reason: str) -> None:
+    _, second = parse(b'{"prompt": "a"}\n' + line)
 
-    assert second == BrokenLine("line 2 is nested too deeply")
+    assert second == BrokenLine(f"line 2 {reason}")
 
 
 @pytest.mark.parametrize(
@@ -54,6 +61,7 @@ def test_a_line_that_is_nested_too_deeply_is_a_broken_one() -> None:
         (b'"prompt"', "it is not a JSON list"),
         (b"\xff\xfe", "it is not UTF-8 text"),
         (b"[" * 100_000, "it is nested too deeply"),
+        (b"[" + b"9" * 5000 + b"]", "it holds a number of thousands of digits"),
     ],
 )
 def test_a_file_that_is_no_list_of_facts_tells_why(content: bytes, reason: str) -> None:

@@ -24,9 +24,11 @@ def test_a_draining_worker_says_so_even_while_it_works() -> None:
         assert activity.state is WorkerState.DRAINING
 
 
-def test_an_attempt_that_an_exception_ends_is_not_counted() -> None:
+def test_an_attempt_that_does_not_end_the_edit_is_not_counted() -> None:
     activity = Activity()
 
+    with activity.holding(ATTEMPT):
+        pass
     with pytest.raises(ValueError), activity.holding(ATTEMPT):
         raise ValueError
 
@@ -39,7 +41,7 @@ def test_the_first_edit_sets_the_mean_and_later_ones_move_it_by_a_fifth() -> Non
 
     for _ in range(2):
         with activity.holding(ATTEMPT):
-            pass
+            activity.ended()
 
     assert (activity.edits_done, activity.mean_edit_s) == (2, 12.0)
 

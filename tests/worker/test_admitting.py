@@ -67,6 +67,7 @@ def test_waiting_costs_no_attempt_and_the_edit_is_made_once_there_is_memory(
 
     assert ledger.find(edit_id).status is EditStatus.SUCCEEDED
     assert paused == [0.5, 1.0, 2.0, 4.0]
+    assert worker.activity.edits_done == 1  # those that waited on do not count
 
 
 def test_waiting_has_an_end(resources: Make, submit: Submit, ledger: Ledger) -> None:

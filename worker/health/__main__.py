@@ -1,4 +1,4 @@
-"""`python -m worker.health`: exit 0 while a worker on this host is alive."""
+"""`python -m worker.health`: exit 0 while a worker on this host is alive and fit."""
 
 import os
 import socket
@@ -16,7 +16,7 @@ TIMEOUT_S = 3.0
 
 
 def main() -> int:
-    """Print what was found; returns 1 when there is no live worker, or Redis cannot tell."""
+    """Print what was found; returns 1 when there is no such worker, or Redis cannot tell."""
     host = socket.gethostname()
     try:
         settings = Settings.from_environment(os.environ)
@@ -29,15 +29,15 @@ def main() -> int:
         print(f"Redis does not answer: {error}")
         return 1
     if found is None:
-        print(f"no live worker on {host}")
+        print(f"no live worker on {host} whose weights are sound")
         return 1
     print(f"{found.id} is {found.state}")
     return 0
 
 
 def worker_on(host: str, live: Sequence[WorkerView]) -> WorkerView | None:
-    """The first of the live workers on that host: in a container, its only one."""
-    return next((worker for worker in live if worker.host == host), None)
+    """The first of the fit workers on that host: in a container, its only one."""
+    return next((worker for worker in live if worker.is_fit and worker.host == host), None)
 
 
 if __name__ == "__main__":

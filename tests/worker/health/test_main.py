@@ -55,7 +55,7 @@ def test_a_worker_that_fell_silent_is_not_healthy(redis_url: str) -> None:
     checked = check_health(redis_url)
 
     assert checked.returncode == 1
-    assert checked.stdout == f"no live worker on {socket.gethostname()}\n"
+    assert checked.stdout == f"no live worker on {socket.gethostname()} whose weights are sound\n"
 
 
 def test_a_redis_that_does_not_answer_is_told() -> None:
@@ -72,3 +72,11 @@ def test_a_worker_on_another_host_does_not_count() -> None:
 
     assert worker_on("here", live) == here
     assert worker_on("elsewhere", live) is None
+
+
+def test_a_worker_whose_weights_changed_does_not_count() -> None:
+    tainted = a_worker("w-1", host="here").model_copy(update={"state": WorkerState.TAINTED})
+    its_successor = a_worker("w-2", host="here")
+
+    assert worker_on("here", [tainted]) is None
+    assert worker_on("here", [tainted, its_successor]) == its_successor

@@ -12,7 +12,7 @@ from palimpsest.summary import Summary
 from palimpsest.tables import shorten
 
 
-class Submission:
+class Telling:
     """A line for each fact as it comes to its end, then the summary."""
 
     def __init__(self, facts: Facts, console: Console, *, as_json: bool) -> None:
