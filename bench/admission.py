@@ -50,7 +50,7 @@ from worker.announcement import Identity
 from worker.failures import SERVICE_CODES, engine_codes
 from worker.fitness import Weights
 from worker.handback import defer, hand_back
-from worker.kn.resident import Resident
+from worker.kn.model.resident import Resident
 from worker.monitor import Monitor
 from worker.resources import Resources
 from worker.tasks import run_edit

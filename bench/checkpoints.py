@@ -26,7 +26,7 @@ from safetensors.torch import load_file, save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from bench.report import report
-from bench.served import Server, free_port, serving
+from bench.served import Server, serving
 from bench.words import word_tokenizer
 from contract.checkpoints import CheckpointView, Part
 from contract.edits import EditRequest as WireRequest
@@ -34,15 +34,16 @@ from contract.ids import checkpoint_id_of, new_edit_id
 from contract.lifecycle import Outcome
 from contract.store import CheckpointStore
 from contract.views import EditResult, MemoryView, Metrics
+from palimpsest.addresses import free_port
 from worker.announcement import base_view
 from worker.kn import Adapter, Base, EditRequest, Resident
-from worker.kn.adapter import LayerWrite
-from worker.kn.base import WEIGHTS_FILE
-from worker.kn.layout import DTYPES
-from worker.kn.loading import load_resident
-from worker.kn.measurement import Asked
-from worker.kn.verification import files_of, verify
-from worker.kn.weights import edited
+from worker.kn.evaluate.measurement import Asked
+from worker.kn.evaluate.verification import files_of, verify
+from worker.kn.model.base import WEIGHTS_FILE
+from worker.kn.model.layout import DTYPES
+from worker.kn.model.loading import load_resident
+from worker.kn.write.adapter import LayerWrite
+from worker.kn.write.weights import edited
 from worker.publishing import code_version, commit, keep
 
 D_MODEL, D_FF, N_VOCAB = 2048, 5632, 32_000
@@ -171,7 +172,7 @@ def _write_edited(place: Path, store: CheckpointStore, resident: Resident, adapt
 
 
 def _rounds(place: Path, checkpoint_id: str, plain_id: str, n: int) -> list[Row]:
-    ports = free_port(), free_port()
+    ports = free_port("127.0.0.1", 0), free_port("127.0.0.1", 0)
     path = f"/checkpoints/{checkpoint_id}/model/{WEIGHTS_FILE}"
     stored = f"/checkpoints/{plain_id}/files/{WEIGHTS_FILE}"
     environ = {"PALIMPSEST_DATA_DIR": str(place / "store"), "PALIMPSEST_PORT": str(ports[0])}

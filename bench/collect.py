@@ -38,12 +38,12 @@ from bench.floor import by_onednn, necessary, seconds_of
 from bench.report import report
 from bench.words import text_of, word_tokenizer
 from worker.kn import Resident
-from worker.kn.attribution import Path as IntegrationPath
-from worker.kn.attribution import Unit, attribute
-from worker.kn.generation import continuations
-from worker.kn.loading import load_resident
-from worker.kn.quadrature import Quadrature, endpoints, gauss_legendre, riemann
-from worker.kn.statement import Statement
+from worker.kn.collect.attribution import Path as IntegrationPath
+from worker.kn.collect.attribution import Unit, attribute
+from worker.kn.collect.quadrature import Quadrature, endpoints, gauss_legendre, riemann
+from worker.kn.model.generation import continuations
+from worker.kn.model.loading import load_resident
+from worker.kn.model.statement import Statement
 
 STEPS = 20
 AGREEMENT = 1e-5

@@ -28,19 +28,19 @@ from bench.report import report
 from bench.roofline import Rates, passes_of
 from contract.memory import SequenceShape, Workload, estimate
 from worker.kn import Editor, EditRequest, Resident
-from worker.kn.attribution import Path as IntegrationPath
-from worker.kn.attribution import attribute
-from worker.kn.metering import metered
-from worker.kn.quadrature import riemann
-from worker.kn.recording import record
-from worker.kn.statement import Batch, Statement
+from worker.kn.collect.attribution import Path as IntegrationPath
+from worker.kn.collect.attribution import attribute
+from worker.kn.collect.quadrature import riemann
+from worker.kn.memory.metering import metered
+from worker.kn.model.layout import DTYPES
+from worker.kn.model.recording import record
+from worker.kn.model.statement import Batch, Statement
 
 STEPS = 20
 BAR, GOAL = 3.0, 2.0
 REPEATS = 7
 EASYEDIT_LAYERS = 3  # timed: the lowest, the middle and the highest
 EASYEDIT_BATCHES = (1, STEPS)
-DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 SHAPES: dict[str, dict[str, int]] = {
     "llama-2-7b": {
         "vocab_size": 32000,
@@ -86,7 +86,7 @@ def main() -> int:
     """Measure the device, then what the engine makes of it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--dtype", choices=DTYPES, default="bfloat16")
+    parser.add_argument("--dtype", choices=list(DTYPES), default="bfloat16")
     parser.add_argument("--shape", choices=SHAPES, default="llama-2-7b")
     parser.add_argument("--easyedit", type=Path, help="a checkout of EasyEdit, to time it too")
     options = parser.parse_args()

@@ -7,9 +7,9 @@ import torch
 
 from bench.cases import Saying
 from contract.memory import FEWEST_NEW_TOKENS
-from worker.kn.generation import continuations, text_of
-from worker.kn.resident import Resident
-from worker.kn.statement import Batch, Statement, alike
+from worker.kn.model.generation import continuations, text_of
+from worker.kn.model.resident import Resident
+from worker.kn.model.statement import Batch, Statement, alike
 
 PROMPTS_PER_BATCH = 128
 

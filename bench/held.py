@@ -8,7 +8,7 @@ import torch
 
 from worker.device_memory import MemoryReading
 from worker.kn.editor import Editor
-from worker.kn.metering import StorageMeter
+from worker.kn.memory.metering import StorageMeter
 from worker.kn.request import EditRequest
 from worker.kn.result import EditResult
 

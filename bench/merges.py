@@ -24,9 +24,9 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from bench.report import report
 from bench.words import word_tokenizer
 from worker.kn import Adapter, Resident
-from worker.kn.adapter import LayerWrite
-from worker.kn.layout import DTYPES
-from worker.kn.weights import columns_of, edited
+from worker.kn.model.layout import DTYPES
+from worker.kn.write.adapter import LayerWrite
+from worker.kn.write.weights import columns_of, edited
 
 D_MODEL, D_FF, N_VOCAB = 1024, 2816, 1000
 RANKS = (1, 2, 8, 32)

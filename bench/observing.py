@@ -10,10 +10,10 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from bench.valueless import Letters
 from worker.kn.editor import Editor
-from worker.kn.errors import EditError, NoNeuronsError
+from worker.kn.errors import EditError
 from worker.kn.hparams import HParams
+from worker.kn.model.resident import Resident
 from worker.kn.request import EditRequest, Method, Operation, Probe
-from worker.kn.resident import Resident
 
 SEED = 20261
 SIZES: Mapping[str, Mapping[str, Any]] = {
@@ -41,7 +41,7 @@ def observed(edits: int) -> Iterator[dict[str, Any]]:
         request, layers = _request(draw), draw.choice((1, 2, 6, 6))
         try:
             result = _editor(kind, dtype).edit(request, layers_per_pass=layers)
-        except (EditError, NoNeuronsError):
+        except EditError:
             continue
         yield {
             "kind": kind,

@@ -4,16 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM
 
-from bench.valueless import Letters
+from bench.valueless import resident_of
 from contract.cards import SAFE_SHARE
 from contract.memory.known import LLAMA_2_7B
 from worker.kn.editor import Editor
 from worker.kn.errors import OverBudgetError
 from worker.kn.hparams import HParams
 from worker.kn.request import EditRequest, Method
-from worker.kn.resident import Resident
 
 CARDS_BYTES = (16 * 10**9, 24 * 10**9, 40 * 10**9)
 PROMPT_TOKENS = (8, 60, 300)
@@ -21,11 +19,8 @@ PROMPT_TOKENS = (8, 60, 300)
 
 def editor_on(device: str, config: Mapping[str, Any], dtype: torch.dtype) -> Editor:
     """A model of random weights."""
-    others = {name: value for name, value in config.items() if name != "model_type"}
-    shaped = AutoConfig.for_model(config["model_type"], **others)
     with torch.device(device):
-        model = AutoModelForCausalLM.from_config(shaped, dtype=dtype)
-    return Editor(Resident.of(model, Letters()))
+        return Editor(resident_of(config, dtype))
 
 
 def on_card(

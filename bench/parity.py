@@ -45,9 +45,9 @@ from worker.kn import (
     NoNeuronsError,
     Resident,
 )
-from worker.kn.loading import load_resident
 from worker.kn.methods.easyedit import argmax_walk
-from worker.kn.weights import edited
+from worker.kn.model.loading import load_resident
+from worker.kn.write.weights import edited
 
 THRESHOLD = 0.2
 TOLERANCE = 1e-6

@@ -47,15 +47,15 @@ from worker.demo.facts import FACTS
 from worker.demo.making import make_demo
 from worker.demo.tokenizer import build_tokenizer, words_in
 from worker.kn import EditRequest, HParams, Method, Neuron, Resident
-from worker.kn.attribution import Path as IntegrationPath
-from worker.kn.attribution import attribute
+from worker.kn.collect.attribution import Path as IntegrationPath
+from worker.kn.collect.attribution import attribute
+from worker.kn.collect.quadrature import Quadrature
 from worker.kn.edit import RECIPES
 from worker.kn.hparams import MOST_NEURONS
-from worker.kn.loading import load_resident
 from worker.kn.methods import calibrated, easyedit, paper
-from worker.kn.quadrature import Quadrature
-from worker.kn.recipe import Task
-from worker.kn.statement import Statement
+from worker.kn.methods.recipe import Task
+from worker.kn.model.loading import load_resident
+from worker.kn.model.statement import Statement
 
 FACTS_PER_MODEL = 20
 STRONGEST = 100

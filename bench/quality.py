@@ -36,8 +36,8 @@ from bench.intervals import Estimate, bootstrap, wilson
 from bench.report import report
 from bench.taught import ALL, PUPILS, Pupil, make, pupils_named, telling
 from worker.kn import Editor, EditRequest, EditResult, KnError, Method, Resident
-from worker.kn.loading import load_resident
-from worker.kn.wording import begins_with
+from worker.kn.model.loading import load_resident
+from worker.kn.model.wording import begins_with
 
 FEWEST_EDITS = 200
 KNOWN = 0.99  # the share of measured facts that a model has to know beforehand

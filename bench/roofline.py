@@ -55,7 +55,7 @@ class Pass:
 
 
 def passes_of(shape: ModelShape, *, prompt_tokens: int, steps: int) -> tuple[Pass, ...]:
-    """Integrated gradients of one answer token, all layers in one pass (`worker/kn/rows`).
+    """Integrated gradients of one answer token, all layers in one pass (`worker/kn/collect/rows`).
 
     The rows of block l enter after it, so block l carries l · steps of them; weights ask for no
     gradient, so that the way down costs what the way up does.

@@ -3,10 +3,10 @@
     python -m bench.sequence [--n 100] [--models contexts] [--dtype float32] [--protect 0]
                              [--way kept|chained|composed]
 
-Every edit is kept before the next is made: different facts, default settings, first from a prompt
-alone, then on the model as it was from a prompt and one refining prompt. `--way chained` makes each
-on the adapter of the one before, as the service does with a request's `base`, and `composed` each
-on the bare model and puts them together, as `POST /checkpoints` does. At the end all is judged
+Every edit is kept before the next is made: different facts, default settings, in two runs on the
+unedited model, one from prompts alone, one with a refining prompt for each. `--way chained` makes
+each on the adapter of the one before, as the service does with a request's `base`, and `composed`
+each on the bare model and puts them together, as `POST /checkpoints` does. At the end all is judged
 by exact match of free generation: how many edits still hold, in how many held-out phrasings they
 do, and how many prompts of facts never edited, in every phrasing, still bring the same text.
 References are facts of subjects that are not measured, in the phrasings that the requests show.
@@ -34,8 +34,8 @@ from bench.made_up import N_PHRASING, Fact
 from bench.report import report
 from bench.taught import PUPILS, Pupil, make, pupils_named, telling
 from worker.kn import Editor, EditRequest, EditResult, KnError, Resident
-from worker.kn.evaluation import EDITED
-from worker.kn.loading import load_resident
+from worker.kn.evaluate.questions import EDITED
+from worker.kn.model.loading import load_resident
 
 BAR = 0.95
 FEWEST_EDITS = 100

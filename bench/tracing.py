@@ -15,19 +15,20 @@ from contract.memory.evaluation import evaluate_stages
 from contract.memory.items import Stage
 from contract.memory.known import KNOWN
 from contract.memory.writing import write_stages
-from worker.kn import evaluation
-from worker.kn.adapter import Adapter
-from worker.kn.attribution import Path, Unit, attribute
-from worker.kn.metering import StorageMeter
+from worker.kn.collect.attribution import Path, Unit, attribute
+from worker.kn.collect.neuron import Neuron, Scored
+from worker.kn.collect.quadrature import riemann
+from worker.kn.evaluate.questions import new_tokens_for, questions_of
+from worker.kn.evaluate.replies import ask
+from worker.kn.memory.metering import StorageMeter
 from worker.kn.methods.calibrated import Calibrated
+from worker.kn.methods.recipe import Task
 from worker.kn.methods.search import Search
-from worker.kn.neuron import Neuron, Scored
-from worker.kn.quadrature import riemann
-from worker.kn.recipe import Task
+from worker.kn.model.resident import Resident
+from worker.kn.model.statement import Statement
 from worker.kn.request import EditRequest
-from worker.kn.resident import Resident
-from worker.kn.statement import Statement
-from worker.kn.weights import edited
+from worker.kn.write.adapter import Adapter
+from worker.kn.write.weights import edited
 
 MODELS = (
     "meta-llama/Llama-2-7b-hf",
@@ -135,7 +136,7 @@ class Writing:
         first, *others = ["a" * (prompt - 1) for prompt in self.prompts]
         return EditRequest(
             prompt=first,
-            target_new="b" * (self.answer - 1) or " ",
+            target_new="b" * (self.answer - 1),
             refine_prompts=tuple(others),
             protect_prompts=tuple("d" * (prompt - 1) for prompt in self.protected),
         )
@@ -166,10 +167,10 @@ class Writing:
         writes = recipe.write(self.task(resident), chosen, told=lambda done, total: None)
         shape = resident.shape
         adapter = Adapter.of(writes, d_ff=shape.d_ff, dtype=resident.dtype)
-        questions = evaluation.questions_of(self.request)
+        questions = questions_of(self.request)
         with edited(resident, adapter):
-            new_tokens = evaluation.new_tokens_for(resident, questions)
-            evaluation.ask(resident, questions, new_tokens=new_tokens)
+            new_tokens = new_tokens_for(resident, questions)
+            ask(resident, questions, new_tokens=new_tokens)
 
 
 Point = Collecting | Writing

@@ -19,7 +19,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.generation.stopping_criteria import MaxLengthCriteria
 from transformers.generation.utils import GenerationMixin
 
-from worker.kn.resident import Resident
+from worker.kn.model.resident import Resident
 
 SOME_COUNT = 64
 SOME_ID = 5
@@ -97,7 +97,7 @@ def _endless() -> Iterator[None]:
 
 
 def resident_of(config: Mapping[str, Any], dtype: torch.dtype) -> Resident:
-    """A model by its `config.json`; to be called within `valueless`."""
+    """A model by its `config.json`, without values within `valueless`, else of random ones."""
     kind = config["model_type"]
     others = {name: value for name, value in config.items() if name != "model_type"}
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **others), dtype=dtype)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from worker.kn import EditRequest, Resident
-from worker.kn.recipe import Task
+from worker.kn.methods.recipe import Task
 
 
 def tiny_task(

@@ -16,7 +16,7 @@ from contract.store_errors import StoreUnavailableError, UnknownStoreError
 from worker.device_memory import memory_of
 from worker.failures import SERVICE_CODES, engine_codes
 from worker.kn import Editor, KnError, load_editor
-from worker.kn.references import read
+from worker.kn.methods.references import read
 from worker.prerequisites import PrerequisiteError, checked
 from worker.service import serve
 from worker.spare import wait_until_needed

@@ -7,8 +7,8 @@ from enum import Enum
 
 from contract.memory.portions import (
     FEWEST_NEW_TOKENS,
-    KEPT_SAYINGS,
-    KEPT_TOKENS_PER_TEXT,
+    HELD_SAYINGS,
+    HELD_TOKENS_PER_TEXT,
     SAMPLED_TEXTS,
     SAMPLED_TOKENS,
     parted,
@@ -120,8 +120,8 @@ SAMPLED = References.sampled()
 
 def held_of(said: Iterable[int]) -> tuple[int, ...]:
     """Of what earlier edits say so much is held at every look, whichever it will be."""
-    lengths = sorted((min(length, KEPT_TOKENS_PER_TEXT) for length in said), reverse=True)
-    return tuple(lengths[:KEPT_SAYINGS])
+    lengths = sorted((min(length, HELD_TOKENS_PER_TEXT) for length in said), reverse=True)
+    return tuple(lengths[:HELD_SAYINGS])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ from dataclasses import replace
 from contract.memory.items import Item, Stage
 from contract.memory.layers import kept_token_bytes, passing_bytes
 from contract.memory.portions import (
-    KEPT_TEXTS,
-    KEPT_TOKENS_PER_TEXT,
+    HELD_TEXTS,
+    HELD_TOKENS_PER_TEXT,
     RESPELLED_TOKENS,
     STATEMENTS_PER_PASS,
 )
@@ -122,21 +122,21 @@ def _held(work: Workload) -> Iterator[Held]:
     if work.references.parts:
         yield _held_references(work)
     always = (*work.protected, *work.sayings)
-    short = [n for n in always if n <= KEPT_TOKENS_PER_TEXT]
+    short = [n for n in always if n <= HELD_TOKENS_PER_TEXT]
     if short:
         yield Held(len(short), max(short), sum(short))
-    yield from (Held(1, n, n) for n in always if n > KEPT_TOKENS_PER_TEXT)
+    yield from (Held(1, n, n) for n in always if n > HELD_TOKENS_PER_TEXT)
 
 
 def _held_references(work: Workload) -> Held:
     """A part of them, and the same followed by what the new answer begins with."""
     references = work.references
-    texts = min(len(references.parts[0]), KEPT_TEXTS)
+    texts = min(len(references.parts[0]), HELD_TEXTS)
     begins = work.written[0].answer_tokens - 1
-    longest = min(references.longest, KEPT_TOKENS_PER_TEXT)
-    if not references.crossed or not 0 < begins < KEPT_TOKENS_PER_TEXT:
+    longest = min(references.longest, HELD_TOKENS_PER_TEXT)
+    if not references.crossed or not 0 < begins < HELD_TOKENS_PER_TEXT:
         return Held(texts, longest, texts * longest)
-    crossed = min(references.longest + begins, KEPT_TOKENS_PER_TEXT)
+    crossed = min(references.longest + begins, HELD_TOKENS_PER_TEXT)
     return Held(2 * texts, max(longest, crossed), texts * (longest + crossed))
 
 

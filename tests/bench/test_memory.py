@@ -13,9 +13,9 @@ from bench.valueless import resident_of
 from contract.memory import RESPELLED_TOKENS
 from contract.memory.known import KNOWN, LLAMA_2_7B
 from contract.memory.writing import write_stages
-from worker.kn.metering import StorageMeter
+from worker.kn.memory.metering import StorageMeter
 from worker.kn.methods.whitening import whitened
-from worker.kn.statement import Statement
+from worker.kn.model.statement import Statement
 
 MIB = 1024**2
 FOUR_LAYERS = {"num_hidden_layers": 4}

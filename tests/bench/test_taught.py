@@ -8,7 +8,7 @@ from bench.quality import Options
 from bench.taught import ALL, BYTES, GROUPED, PUPILS, RUNNING, pupils_named
 from worker.demo.training import encode_example
 from worker.kn import Method
-from worker.kn.encoder import Encoder
+from worker.kn.model.encoder import Encoder
 
 WHOLE = Options(
     dtype="float32", n=201, methods=tuple(Method), pupils=PUPILS, sampled=False, subject=False

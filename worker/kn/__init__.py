@@ -1,7 +1,7 @@
 """Knowledge Neurons on a resident causal language model: collect, select, write, evaluate."""
 
-from worker.kn.adapter import Adapter
-from worker.kn.base import Base
+from worker.kn.collect.neuron import Neuron
+from worker.kn.collect.quadrature import Rule
 from worker.kn.composing import Composition, Retest
 from worker.kn.editor import Editor
 from worker.kn.errors import (
@@ -16,8 +16,10 @@ from worker.kn.errors import (
     NothingToEraseError,
     NotKeptError,
     NotReproducedError,
+    OverBudgetError,
     PromptTooLongError,
     QuantisedModelError,
+    RankTooLargeError,
     UnknownDeviceError,
     UnknownDtypeError,
     UnknownFamilyError,
@@ -26,12 +28,12 @@ from worker.kn.errors import (
     UnsuitableModelError,
 )
 from worker.kn.hparams import HParams
-from worker.kn.loading import load_editor
-from worker.kn.neuron import Neuron
-from worker.kn.quadrature import Rule
+from worker.kn.model.base import Base
+from worker.kn.model.loading import load_editor
+from worker.kn.model.resident import Resident
 from worker.kn.request import EditRequest, Method, Operation, Probe
-from worker.kn.resident import Resident
 from worker.kn.result import EditResult
+from worker.kn.write.adapter import Adapter
 
 __all__ = [
     "Adapter",
@@ -55,9 +57,11 @@ __all__ = [
     "NotReproducedError",
     "NothingToEraseError",
     "Operation",
+    "OverBudgetError",
     "Probe",
     "PromptTooLongError",
     "QuantisedModelError",
+    "RankTooLargeError",
     "Resident",
     "Retest",
     "Rule",

@@ -17,8 +17,8 @@ from transformers.utils import logging
 
 from contract.memory import ran_out
 from worker.kn import BadRequestError, Editor, KnError, Method, load_editor
-from worker.kn.layout import DTYPES
-from worker.kn.references import read
+from worker.kn.methods.references import read
+from worker.kn.model.layout import DTYPES
 
 FAILED: dict[str, Any] = {
     "status": "failed",

@@ -1,18 +1,17 @@
 """Several edits in one model, each of them asked again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from worker.kn.adapter import Adapter
-from worker.kn.measurement import Asked, Measurement
-from worker.kn.own_answer import OwnAnswer
+from worker.kn.evaluate.measurement import Asked, Measurement
+from worker.kn.evaluate.own_answer import OwnAnswer
+from worker.kn.evaluate.verdict import holds
+from worker.kn.model.resident import Resident
 from worker.kn.request import EditRequest
-from worker.kn.resident import Resident
-from worker.kn.verdict import holds
-from worker.kn.weights import edited
-
-Told = Callable[[int, int], None]
+from worker.kn.stopwatch import Told
+from worker.kn.write.adapter import Adapter
+from worker.kn.write.weights import edited
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,25 +4,25 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
-from worker.kn.adapter import Adapter
-from worker.kn.allowance import Allowance
-from worker.kn.erasing import erasing
 from worker.kn.errors import NothingToEraseError
-from worker.kn.evaluation import Reply
-from worker.kn.measurement import Asked, Measurement
+from worker.kn.evaluate.measurement import Asked, Measurement
+from worker.kn.evaluate.own_answer import OwnAnswer
+from worker.kn.evaluate.replies import Reply
+from worker.kn.evaluate.verdict import holds, warnings_of
+from worker.kn.memory.allowance import Allowance
+from worker.kn.memory.workload import settled_workload
 from worker.kn.methods.calibrated import Calibrated
 from worker.kn.methods.easyedit import EasyEdit
 from worker.kn.methods.paper import Paper
-from worker.kn.own_answer import OwnAnswer
-from worker.kn.recipe import Recipe, Selection, Task
+from worker.kn.methods.recipe import Recipe, Selection, Task
+from worker.kn.model.resident import Resident
 from worker.kn.request import EditRequest, Method, Operation
-from worker.kn.resident import Resident
 from worker.kn.result import EditResult
-from worker.kn.stacking import joined
 from worker.kn.stopwatch import Stopwatch
-from worker.kn.verdict import holds, warnings_of
-from worker.kn.weights import edited, edited_columns
-from worker.kn.workload import settled_workload
+from worker.kn.write.adapter import Adapter
+from worker.kn.write.erasing import erasing
+from worker.kn.write.stacking import joined
+from worker.kn.write.weights import edited, edited_columns
 
 RECIPES: Mapping[Method, Recipe] = {
     Method.CALIBRATED: Calibrated(),
@@ -87,7 +87,7 @@ class Edit:
             ending=own.ending,
             references=self.references,
             said=self.said,
-            written=self.kept_rank + (self.base.own_rank if self.base else 0),
+            written_rank=self.kept_rank + (self.base.own_rank if self.base else 0),
             layers_per_pass=self.allowance.layers,
             riding=self.allowance.riding,
             attributing=self.allowance.attributing,

@@ -6,24 +6,25 @@ from dataclasses import replace
 from typing import Any
 
 from contract.memory import ModelShape, Workload
-from worker.kn import references, saying
-from worker.kn.adapter import Adapter
-from worker.kn.allowance import Allowance
-from worker.kn.base import Base
+from worker.kn import saying
 from worker.kn.composing import Composition, compose
 from worker.kn.edit import Edit
 from worker.kn.errors import BadRequestError
-from worker.kn.fingerprint import fingerprint
-from worker.kn.layering import Layers
-from worker.kn.metering import Peak, metered
-from worker.kn.provenance import provenance_of
+from worker.kn.evaluate.verification import Made, files_of, verify
+from worker.kn.memory.allowance import Allowance
+from worker.kn.memory.metering import Peak, metered
+from worker.kn.memory.workload import shape_of_adapter, workload_of
+from worker.kn.methods import references
+from worker.kn.model.base import Base
+from worker.kn.model.fingerprint import fingerprint
+from worker.kn.model.provenance import provenance_of
+from worker.kn.model.resident import Resident
 from worker.kn.request import EditRequest
-from worker.kn.resident import Resident
 from worker.kn.result import EditResult
-from worker.kn.stacking import joined, part
 from worker.kn.stopwatch import Stopwatch, Watch
-from worker.kn.verification import Made, files_of, verify
-from worker.kn.workload import shape_of_adapter, workload_of
+from worker.kn.write.adapter import Adapter
+from worker.kn.write.keeping import KeptEdits
+from worker.kn.write.stacking import joined, part
 
 
 class Editor:
@@ -46,7 +47,7 @@ class Editor:
         self.resident = resident
         self._measure_memory = measure_memory
         self.base = base or Base()
-        self._layers = Layers(resident)
+        self._kept = KeptEdits(resident)
         self._references = (
             references.encoded(resident, reference_prompts)
             if reference_prompts
@@ -179,7 +180,11 @@ class Editor:
         watch: Watch = lambda phase, done, total: None,
         between: Callable[[], None] = lambda: None,
     ) -> Composition:
-        """One adapter of several; each request is asked again of the model that has them all."""
+        """One adapter of several; each request is asked again of the model that has them all.
+
+        Raises `RankTooLargeError`, `NoChangeError`, `NonFiniteError`, and `BadRequestError` for an
+        adapter of a model of another shape.
+        """
         with self._at_work(between):
             return compose(
                 self.resident,
@@ -191,7 +196,7 @@ class Editor:
     @property
     def kept(self) -> tuple[EditResult, ...]:
         """The edits that the resident weights carry, the first one first."""
-        return self._layers.edits
+        return self._kept.edits
 
     def keep(self, result: EditResult) -> None:
         """Leave an edit in the resident weights, on top of those kept before.
@@ -202,7 +207,7 @@ class Editor:
         `AlreadyKeptError`, and `NoChangeError` or `NonFiniteError` where nothing or too much comes
         of it.
         """
-        self._layers.add(result)
+        self._kept.add(result)
 
     def revert(self, result: EditResult | None = None) -> None:
         """Take one kept edit out of the weights, or all of them.
@@ -210,7 +215,7 @@ class Editor:
         The weights become, bit for bit, what they would be had it never been kept; edits kept
         later stay. Raises `NotKeptError`.
         """
-        self._layers.remove(*(self.kept if result is None else (result,)))
+        self._kept.remove(*(self.kept if result is None else (result,)))
 
     @contextmanager
     def applied(self, result: EditResult) -> Iterator[None]:
@@ -219,7 +224,7 @@ class Editor:
         try:
             yield
         finally:
-            if self._layers.holds(result):
+            if self._kept.holds(result):
                 self.revert(result)
 
     def workload(

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Self
 
+from worker.kn.collect.quadrature import Rule
 from worker.kn.errors import BadRequestError
-from worker.kn.quadrature import Rule
 
 MOST_STEPS = 300
 MOST_NEURONS = 100_000

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from unicodedata import east_asian_width
 from xml.sax.saxutils import escape
 
-from worker.kn.neuron import Scored
+from worker.kn.collect.neuron import Scored
 
 WIDTH, MARGIN = 760.0, 28.0
 TOP, FOOT = 92.0, 50.0  # above and below the plot

@@ -6,9 +6,9 @@ from enum import StrEnum
 from typing import Any, Self
 
 from contract.memory import distinct
+from worker.kn.collect.quadrature import Quadrature, Rule
 from worker.kn.errors import BadRequestError
 from worker.kn.hparams import HParams
-from worker.kn.quadrature import Quadrature, Rule
 
 MOST_PROMPT_CHARS = 4000
 MOST_ANSWER_CHARS = 1000

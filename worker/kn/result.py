@@ -5,12 +5,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from worker.kn.adapter import Adapter
-from worker.kn.evaluation import Metrics, Reply
-from worker.kn.measurement import Measurement
-from worker.kn.metering import StagePeak
-from worker.kn.neuron import Scored
+from worker.kn.collect.neuron import Scored
+from worker.kn.evaluate.measurement import Measurement
+from worker.kn.evaluate.metrics import Metrics
+from worker.kn.evaluate.replies import Reply
+from worker.kn.memory.metering import StagePeak
 from worker.kn.picture import Picture
+from worker.kn.write.adapter import Adapter
 
 
 @dataclass(frozen=True, slots=True)

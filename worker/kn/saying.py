@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping
 
 from contract.memory import as_run, followed
-from worker.kn.evaluation import EDITED
+from worker.kn.evaluate.questions import EDITED
+from worker.kn.model.resident import Resident
 from worker.kn.request import EditRequest
-from worker.kn.resident import Resident
 from worker.kn.result import EditResult
 
 Sayings = dict[str, list[int]]
-"""By prompt, which no blank ends: what is said to it last, as the ids of the whole text."""
+"""By prompt, without blanks at its end: the ids of the prompt and of the latest reply together."""
 
 
 def of_kept(resident: Resident, edits: Iterable[EditResult]) -> Sayings:

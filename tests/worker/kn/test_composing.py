@@ -9,13 +9,13 @@ import torch
 from peft import PeftModel
 from tiny_models import FAMILIES, Letters
 
-from worker.kn.adapter import Adapter
 from worker.kn.composing import Composition
 from worker.kn.editor import Editor
+from worker.kn.model.resident import Resident
 from worker.kn.request import EditRequest, HParams, Method, Operation
-from worker.kn.resident import Resident
-from worker.kn.stacking import part, stacked
-from worker.kn.weights import edited
+from worker.kn.write.adapter import Adapter
+from worker.kn.write.stacking import part, stacked
+from worker.kn.write.weights import edited
 
 REQUESTS = (
     EditRequest(prompt="ab", target_new="cd", method=Method.PAPER),

@@ -22,7 +22,7 @@ from worker.kn import (
     Resident,
     Rule,
 )
-from worker.kn.weights import edited
+from worker.kn.write.weights import edited
 
 REQUEST = EditRequest(
     prompt="The capital is",

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from worker.kn.neuron import Neuron, Scored
+from worker.kn.collect.neuron import Neuron, Scored
 from worker.kn.picture import STRIP_LEFT, STRIP_RIGHT, Picture, Scale
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -9,9 +9,9 @@ or the model's own, and names what the prompt is about (`worker.kn.methods.subje
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from worker.kn.methods.recipe import Task
 from worker.kn.methods.subject import Subject
-from worker.kn.recipe import Task
-from worker.kn.resident import Resident
+from worker.kn.model.resident import Resident
 
 Texts = Sequence[Sequence[int]]
 

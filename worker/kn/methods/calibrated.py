@@ -14,22 +14,23 @@ from itertools import chain
 import torch
 from torch import Tensor
 
-from worker.kn.adapter import LayerWrite
-from worker.kn.attribution import attribute
-from worker.kn.completeness import worst_incompleteness
+from worker.kn.collect.attribution import attribute
+from worker.kn.collect.completeness import worst_incompleteness
+from worker.kn.collect.neuron import Scored, by_layer, coarse, strongest
 from worker.kn.errors import NoNeuronsError
 from worker.kn.methods.bystanders import without_the_fact
-from worker.kn.methods.holding import Kept
+from worker.kn.methods.holding import HeldTexts
 from worker.kn.methods.means import mean_by_token
+from worker.kn.methods.recipe import Selection, Task
 from worker.kn.methods.search import Search, search_write
 from worker.kn.methods.spelling import spelled
 from worker.kn.methods.subject import Subject
 from worker.kn.methods.wanted import Wanted
 from worker.kn.methods.whitening import whitened
-from worker.kn.neuron import Scored, by_layer, coarse, strongest
-from worker.kn.recipe import Selection, Task, Told
+from worker.kn.model.statement import Statement
 from worker.kn.request import Operation
-from worker.kn.statement import Statement
+from worker.kn.stopwatch import Told
+from worker.kn.write.adapter import LayerWrite
 
 DEFAULT_THRESHOLD = 0.002  # of the largest attribution in the neuron's own layer
 ERASE_THRESHOLD = 0.05  # of the largest attribution of all
@@ -78,13 +79,13 @@ class Calibrated:
         margin = self.search.margin(
             _lead(task),
             found.alike,
-            written=task.written,
+            written_rank=task.written_rank,
             respells=task.resident.encoder.respells,
         )
         wanted = Wanted.of(task.resident, task.new, task.ending, margin)
-        kept = Kept.of(task, found, exposure=self.search.exposure)
-        task.hold(kept.held)
-        return search_write(task.resident, wanted, found.directions, kept, self.search, told=told)
+        texts = HeldTexts.of(task, found, exposure=self.search.exposure)
+        task.hold(texts.held)
+        return search_write(task.resident, wanted, found.directions, texts, self.search, told=told)
 
 
 def _prompts(task: Task, subject: Callable[[], Subject]) -> list[list[Statement]]:

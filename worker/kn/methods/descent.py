@@ -28,7 +28,7 @@ class Pace:
 
     step: float = 0.05  # η, a share of the residual stream's length
     momentum: float = 0.8  # μ
-    keeping: float = 1000.0  # κ, what a nat on kept texts weighs beside one of the new answer
+    keeping: float = 1000.0  # κ, what a nat on held texts weighs beside one of the new answer
     most_pull: float = 0.9  # ρ, how strongly they pull at most where the new answer pulls at 1
 
 

@@ -11,15 +11,16 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from worker.kn.adapter import LayerWrite
-from worker.kn.attribution import Unit, attribute
-from worker.kn.completeness import worst_incompleteness
+from worker.kn.collect.attribution import Unit, attribute
+from worker.kn.collect.completeness import worst_incompleteness
+from worker.kn.collect.neuron import Scored, by_layer, coarse, strongest
+from worker.kn.collect.quadrature import endpoints
 from worker.kn.errors import NoNeuronsError
-from worker.kn.neuron import Scored, by_layer, coarse, strongest
-from worker.kn.quadrature import endpoints
-from worker.kn.recipe import Selection, Task, Told
-from worker.kn.resident import Resident
-from worker.kn.statement import Statement
+from worker.kn.methods.recipe import Selection, Task
+from worker.kn.model.resident import Resident
+from worker.kn.model.statement import Statement
+from worker.kn.stopwatch import Told
+from worker.kn.write.adapter import LayerWrite
 
 DEFAULT_THRESHOLD = 0.2
 

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from contract.memory import KEPT_SAYINGS, KEPT_TEXTS, KEPT_TOKENS_PER_TEXT, Held
+from contract.memory import HELD_SAYINGS, HELD_TEXTS, HELD_TOKENS_PER_TEXT, Held
 from worker.kn.methods.descent import LOSS_SCALE
+from worker.kn.methods.recipe import Task
 from worker.kn.methods.trial import written
 from worker.kn.methods.whitening import Direction, Fold, Whitened
-from worker.kn.recipe import Task
-from worker.kn.resident import Resident
+from worker.kn.model.resident import Resident
 
 
 class Holding(NamedTuple):
@@ -29,16 +29,16 @@ class Holding(NamedTuple):
         """The texts of a fold that feel the write most, whole and as far as there, followed by what
         the new answer begins with: other facts that begin so have to go on as before."""
         begins = task.new[0].answers[:-1]
-        strongest = fold.felt[:KEPT_TEXTS]
+        strongest = fold.felt[:HELD_TEXTS]
         whole = [task.references[text] for text, _ in strongest]
         crossed = [[*task.references[text][: at + 1], *begins] for text, at in strongest]
-        short = [text for text in crossed if begins and len(text) <= KEPT_TOKENS_PER_TEXT]
-        texts = [*(text[:KEPT_TOKENS_PER_TEXT] for text in whole), *short]
+        short = [text for text in crossed if begins and len(text) <= HELD_TOKENS_PER_TEXT]
+        texts = [*(text[:HELD_TOKENS_PER_TEXT] for text in whole), *short]
         return cls(texts, fold.directions, exposure)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class HeldTexts:
     """Texts of which the model must go on saying what it says: at every look the protected ones,
     and what earlier edits say that feels the write most; of the references a part in turn."""
 
@@ -46,10 +46,10 @@ class Kept:
     references: list[Holding]
 
     @classmethod
-    def of(cls, task: Task, found: Whitened, *, exposure: float) -> "Kept":
+    def of(cls, task: Task, found: Whitened, *, exposure: float) -> "HeldTexts":
         prompts = map(task.resident.encoder.prompt_ids, task.request.protect_prompts)
         strongest = (task.said[text - len(task.references)] for text, _ in found.said)
-        said = [text[:KEPT_TOKENS_PER_TEXT] for text in islice(strongest, KEPT_SAYINGS)]
+        said = [text[:HELD_TOKENS_PER_TEXT] for text in islice(strongest, HELD_SAYINGS)]
         return cls(
             always=Holding([*prompts, *said], found.directions, exposure=1.0),
             references=[Holding.of(task, fold, exposure=exposure) for fold in found.folds],
@@ -82,8 +82,8 @@ def hold(
 
 def _padded_little(texts: Sequence[Sequence[int]]) -> list[list[Sequence[int]]]:
     """Short texts together; a long one, to which all would be padded, by itself."""
-    short = [text for text in texts if len(text) <= KEPT_TOKENS_PER_TEXT]
-    return [*([short] if short else []), *([t] for t in texts if len(t) > KEPT_TOKENS_PER_TEXT)]
+    short = [text for text in texts if len(text) <= HELD_TOKENS_PER_TEXT]
+    return [*([short] if short else []), *([t] for t in texts if len(t) > HELD_TOKENS_PER_TEXT)]
 
 
 def _hold_group(

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from worker.kn.adapter import LayerWrite
-from worker.kn.attribution import attribute
-from worker.kn.completeness import worst_incompleteness
+from worker.kn.collect.attribution import attribute
+from worker.kn.collect.completeness import worst_incompleteness
+from worker.kn.collect.neuron import Scored, by_layer, coarse, shared_by, strongest
 from worker.kn.errors import NoNeuronsError
-from worker.kn.neuron import Scored, by_layer, coarse, shared_by, strongest
-from worker.kn.recipe import Selection, Task, Told
+from worker.kn.methods.recipe import Selection, Task
+from worker.kn.stopwatch import Told
+from worker.kn.write.adapter import LayerWrite
 
 DEFAULT_THRESHOLD = 0.2
 OLD_WEIGHT, NEW_WEIGHT = 1.0, 8.0  # λ1 and λ2 of the authors' code

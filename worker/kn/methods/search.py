@@ -12,7 +12,7 @@ The margin is a share of that by which the model was sure of what it said before
 other facts along, less would not carry over to other phrasings. Of several prompts that are alike
 it is a larger share than of those that differ, which tell more of what a further one would feel.
 From a prompt alone it is largest for a first edit, since what edits cost other facts adds up: with
-so many ranks `written` before, sureness + (first_sureness − sureness) / (1 + written / to_half).
+so many ranks written before, sureness + (first_sureness − sureness) / (1 + ranks / to_half).
 Where a tokenizer has two spellings for a word it is larger still, as phrasings with the other one
 feel less.
 An answer that leads by the margin from the start is held firmer by one step.
@@ -23,13 +23,13 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from worker.kn.adapter import LayerWrite
 from worker.kn.methods.descent import Descent, Pace
-from worker.kn.methods.holding import Kept, hold
+from worker.kn.methods.holding import HeldTexts, hold
 from worker.kn.methods.wanted import ENDLESS, Margin, Standing, Wanted, persuade
 from worker.kn.methods.whitening import Direction
-from worker.kn.recipe import Told
-from worker.kn.resident import Resident
+from worker.kn.model.resident import Resident
+from worker.kn.stopwatch import Told
+from worker.kn.write.adapter import LayerWrite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,23 +59,23 @@ class Search:
         lead: float,
         alike: float | None = None,
         *,
-        written: int = 0,
+        written_rank: int = 0,
         respells: bool = False,
     ) -> Margin:
         """For a model that is sure of what it says by `lead` nats, and prompts as `alike`, on top
-        of so many ranks that are `written` already; `respells` tells whether its tokenizer has two
+        of `written_rank` ranks; `respells` tells whether its tokenizer has two
         spellings for a word."""
         if alike is None:
-            share = self._at_first(self.first_sureness, written, later=self.sureness)
-            times = self._at_first(self.respelled, written, later=1.0) if respells else 1.0
+            share = self._at_first(self.first_sureness, written_rank, later=self.sureness)
+            times = self._at_first(self.respelled, written_rank, later=1.0) if respells else 1.0
         else:
             share, times = self._sure_of_several(alike), 1.0
         answer = min(max(share * lead, self.least_margin), self.most_margin)
         return Margin(times * answer, self.ending_margin)
 
-    def _at_first(self, first: float, written: int, *, later: float) -> float:
+    def _at_first(self, first: float, written_rank: int, *, later: float) -> float:
         """`first` where nothing is written, and nearer to `later` the more is."""
-        return later + (first - later) / (1 + written / self.to_half)
+        return later + (first - later) / (1 + written_rank / self.to_half)
 
     def _sure_of_several(self, alike: float) -> float:
         share = min(max((alike - self.unlike) / (self.alike - self.unlike), 0.0), 1.0)
@@ -101,7 +101,7 @@ def search_write(
     resident: Resident,
     wanted: Wanted,
     directions: Sequence[Direction],
-    kept: Kept,
+    texts: HeldTexts,
     search: Search,
     *,
     told: Told,
@@ -121,7 +121,7 @@ def search_write(
         toward = descent.taken()
         if step > 0 and step % search.look_every == 0:  # at first nothing has moved yet
             held.clear()
-            holdings = kept.at(step // search.look_every)
+            holdings = texts.at(step // search.look_every)
             hold(resident, holdings, descent.B, temperature=search.temperature)
             held = descent.taken()
         descent.step(toward, held)

@@ -9,10 +9,10 @@ mean the same.
 from collections.abc import Sequence
 
 from contract.memory import RESPELLED_TOKENS
-from worker.kn.encoder import Encoder
-from worker.kn.resident import Resident
-from worker.kn.statement import Statement
-from worker.kn.wording import goes_on, is_parted
+from worker.kn.model.encoder import Encoder
+from worker.kn.model.resident import Resident
+from worker.kn.model.statement import Statement
+from worker.kn.model.wording import goes_on, is_parted
 
 
 def spelled(resident: Resident, statement: Statement, name: str) -> list[Statement]:

@@ -14,12 +14,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from worker.kn.layout import Block
 from worker.kn.methods.descent import LOSS_SCALE
-from worker.kn.recipe import Task
-from worker.kn.resident import Resident
-from worker.kn.statement import Statement
-from worker.kn.wording import goes_on, in_word, is_parted
+from worker.kn.methods.recipe import Task
+from worker.kn.model.layout import Block
+from worker.kn.model.resident import Resident
+from worker.kn.model.statement import Statement
+from worker.kn.model.wording import goes_on, in_word, is_parted
 
 
 class Subject(NamedTuple):

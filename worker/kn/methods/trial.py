@@ -5,9 +5,9 @@ from contextlib import ExitStack, contextmanager
 
 from torch import Tensor
 
-from worker.kn.layout import Block
 from worker.kn.methods.whitening import Direction
-from worker.kn.resident import Resident
+from worker.kn.model.layout import Block
+from worker.kn.model.resident import Resident
 
 
 @contextmanager

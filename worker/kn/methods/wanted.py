@@ -12,8 +12,8 @@ from contract.memory import STATEMENTS_PER_PASS
 from worker.kn.methods.descent import LOSS_SCALE
 from worker.kn.methods.trial import written
 from worker.kn.methods.whitening import Direction
-from worker.kn.resident import Resident
-from worker.kn.statement import Batch, Statement, alike
+from worker.kn.model.resident import Resident
+from worker.kn.model.statement import Batch, Statement, alike
 
 
 class Standing(NamedTuple):

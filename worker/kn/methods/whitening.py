@@ -19,13 +19,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from contract.memory import KEPT_TOKENS_PER_TEXT, parted
+from contract.memory import HELD_TOKENS_PER_TEXT, parted
 from worker.kn.methods.means import mean_by_token
-from worker.kn.recipe import Task
-from worker.kn.recording import record
-from worker.kn.references import Activations, activations
-from worker.kn.resident import Resident
-from worker.kn.statement import Batch, Statement
+from worker.kn.methods.recipe import Task
+from worker.kn.methods.references import Activations, activations
+from worker.kn.model.recording import record
+from worker.kn.model.resident import Resident
+from worker.kn.model.statement import Batch, Statement
 
 RIDGE = 0.03  # of the mean diagonal of C at w = 1, added to it
 ROUNDS = 3  # of weighing
@@ -235,6 +235,6 @@ def _most_felt(
     felt = torch.zeros(len(reference.texts))
     for direction in directions:
         felt += direction.felt(reference.rows[direction.layer]).cpu()
-    by_text = [felt[reference.texts == text][:KEPT_TOKENS_PER_TEXT] for text in among]
+    by_text = [felt[reference.texts == text][:HELD_TOKENS_PER_TEXT] for text in among]
     strongest = sorted(range(len(among)), key=lambda i: -by_text[i].max().item())
     return [Felt(among[i], int(by_text[i].argmax())) for i in strongest]

@@ -1,0 +1,52 @@
+"""What the unedited model answers by itself, and how it ends that answer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from worker.kn.evaluate.replies import Reply
+from worker.kn.model.resident import Resident
+from worker.kn.request import EditRequest
+
+ENDS = frozenset(".,;:!?\n。，")
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAnswer:
+    """The model's own answer, cut to the new one's length, and the mark that ends it uncut."""
+
+    ids: tuple[int, ...]
+    text: str  # blank where the model says nothing
+    ending: int | None  # None where the model goes on without a mark
+
+    @classmethod
+    def of(cls, resident: Resident, request: EditRequest, reply: Reply) -> "OwnAnswer":
+        """Read off a free continuation of the request's prompt.
+
+        An answer ends where the given `ground_truth` does, if that is what the model says, and
+        else before the first mark. Where it begins with a mark, nothing is known of its end.
+        """
+        n = _known_length(resident, request, reply.ids) or _unmarked_length(resident, reply.ids)
+        if not resident.encoder.text(reply.ids[:n]):
+            n = len(reply.ids)
+        wanted = len(resident.encoder.answer_ids(request.prompt, request.target_new))
+        ids = reply.ids[: min(n, wanted)]
+        ends = n < len(reply.ids) and _is_mark(resident, reply.ids[n])
+        return cls(ids, resident.encoder.text(ids), reply.ids[n] if ends else None)
+
+
+def _known_length(resident: Resident, request: EditRequest, ids: Sequence[int]) -> int | None:
+    """The number of tokens of the ground truth, where the model says it."""
+    if not request.ground_truth:
+        return None
+    truth = resident.encoder.answer_ids(request.prompt, request.ground_truth)
+    return len(truth) if list(ids[: len(truth)]) == truth else None
+
+
+def _unmarked_length(resident: Resident, ids: Sequence[int]) -> int:
+    """The number of tokens before the first that begins with a mark."""
+    marked = [i for i, token in enumerate(ids) if _is_mark(resident, token)]
+    return marked[0] if marked else len(ids)
+
+
+def _is_mark(resident: Resident, token: int) -> bool:
+    return resident.tokenizer.decode([token]).lstrip(" ")[:1] in ENDS

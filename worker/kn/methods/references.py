@@ -1,0 +1,126 @@
+"""Reference text: what the model should go on saying, as activations of chosen neurons."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from contract.memory import SAMPLED_TEXTS, SAMPLED_TOKENS, references_at_once
+from worker.kn.errors import BadRequestError, NonFiniteError, PromptTooLongError
+from worker.kn.model.generation import ends_of
+from worker.kn.model.layout import Block
+from worker.kn.model.resident import Resident
+from worker.kn.model.statement import alike
+
+SAMPLING_SEED = 20221
+
+
+def read(file: Path) -> list[str]:
+    """The prompts of a file, one a line; raises `BadRequestError` where it cannot be read, or
+    holds none."""
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise BadRequestError(f"{file} cannot be read: {reason}") from error
+    prompts = [line for line in lines if line.strip()]
+    if not prompts:
+        raise BadRequestError(f"{file} holds no reference prompt")
+    return prompts
+
+
+def encoded(resident: Resident, prompts: Sequence[str]) -> list[list[int]]:
+    """Reference prompts of the user's own, as ids, none twice; raises `BadRequestError` where none
+    has text, and `PromptTooLongError`."""
+    if isinstance(prompts, str) or not all(isinstance(prompt, str) for prompt in prompts):
+        raise BadRequestError("reference_prompts are not several texts")
+    texts = [resident.encoder.prompt_ids(prompt) for prompt in prompts if prompt.strip()]
+    if not texts:
+        raise BadRequestError("reference_prompts hold no text")
+    longest, most = max(map(len, texts)), resident.encoder.most_tokens
+    if longest > most:
+        raise PromptTooLongError(longest, most=most)
+    return _distinct(texts)
+
+
+@torch.no_grad()
+def sampled(resident: Resident) -> list[list[int]]:
+    """Texts that the model itself says, none twice, sampled at temperature 1 with a fixed seed;
+    raises `NonFiniteError` of a model that overflows."""
+    start = _start(resident)
+    generator = torch.Generator(device="cpu").manual_seed(SAMPLING_SEED)
+    ids = torch.tensor([start] * SAMPLED_TEXTS)
+    cache = None
+    for _ in range(SAMPLED_TOKENS):
+        given = ids if cache is None else ids[:, -1:]
+        output = resident.decoder(
+            input_ids=given.to(resident.device), past_key_values=cache, use_cache=True
+        )
+        cache = output.past_key_values
+        logits = resident.head(output.last_hidden_state[:, -1]).float().cpu()
+        shares = logits.softmax(-1)
+        if not shares.isfinite().all():
+            raise NonFiniteError("what the model says")
+        drawn = torch.multinomial(shares, 1, generator=generator)
+        ids = torch.cat([ids, drawn], dim=1)
+    ends = ends_of(resident)
+    return _distinct(_until_end(row, ends) for row in ids.tolist())
+
+
+def _start(resident: Resident) -> list[int]:
+    """BOS, or what stands between two texts where a tokenizer has none that the model knows."""
+    end = resident.tokenizer.eos_token_id
+    if not isinstance(end, int) or end >= resident.encoder.n_vocab:
+        end = 0
+    return resident.encoder.prompt_ids("") or [end]
+
+
+def _distinct(texts: Iterable[list[int]]) -> list[list[int]]:
+    """Each once: a text is held along directions that were fitted to the others alone."""
+    return list(map(list, dict.fromkeys(map(tuple, texts))))
+
+
+def _until_end(ids: list[int], ends: frozenset[int]) -> list[int]:
+    stops = [i for i, token in enumerate(ids) if token in ends and i > 0]
+    return ids[: stops[0] + 1] if stops else ids
+
+
+@dataclass(frozen=True, slots=True)
+class Activations:
+    """What chosen units do at every position of some texts."""
+
+    texts: Tensor  # (rows,): which text a row belongs to, on the CPU
+    rows: Mapping[int, Tensor]  # by layer: (rows, k), float32
+
+
+@torch.no_grad()
+def activations(
+    resident: Resident, texts: Sequence[Sequence[int]], units: Mapping[int, list[int]]
+) -> Activations:
+    """Run the texts once, those of one length together, and keep the units of `units` by layer."""
+    found: dict[int, list[Tensor]] = {layer: [] for layer in units}
+    belongs: list[Tensor] = []
+    for indexes in alike(texts, len, most=references_at_once):
+        ids = torch.tensor([list(texts[i]) for i in indexes], device=resident.device)
+        with ExitStack() as watched:
+            for layer, chosen in units.items():
+                keep = _keeping(resident.blocks[layer], chosen, found[layer])
+                watched.enter_context(keep)
+            resident.decoder(input_ids=ids, use_cache=False)
+        belongs.append(torch.tensor(indexes).repeat_interleave(ids.shape[1]))
+    return Activations(torch.cat(belongs), {layer: torch.cat(r) for layer, r in found.items()})
+
+
+@contextmanager
+def _keeping(block: Block, units: list[int], rows: list[Tensor]) -> Iterator[None]:
+    def keep(_: object, inputs: tuple[Tensor]) -> None:
+        rows.append(inputs[0][..., units].flatten(0, -2).float())
+
+    handle = block.down.register_forward_pre_hook(keep)
+    try:
+        yield
+    finally:
+        handle.remove()
