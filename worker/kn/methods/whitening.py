@@ -9,11 +9,15 @@ what the same units do in reference text, x:
 so that A k_j = e_j, and E w|A x|² is the smallest: with w = 1 the solution of ROME's constrained
 least squares (Meng et al., 2022, eq. 2) within the chosen units, for several keys at once. A text
 is harmed where it feels much of a write, not by a faint touch: w follows |A x|² over some rounds,
-so that it is the fourth power that gets small. Protected prompts count many times in C.
+so that it is the fourth power that gets small. Protected prompts count many times in C. Where words
+have two spellings, C also counts how the fact's keys differ by prompt and spelling, which is the
+within-class scatter of a linear discriminant (Fisher, 1936): A leans on what they have in common,
+and so on what other phrasings have as well.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
 from typing import NamedTuple
 
 import torch
@@ -85,15 +89,19 @@ def whitened(
     Reference texts feel a write that was fitted to them several times less than other text does. So
     each part is held along directions that were fitted to the other parts.
     """
-    heard = [_mean_over_spellings(task.resident, spellings, units) for spellings in prompts]
-    each = [one.keys for one in heard]
+    heard = [[_Heard.of(task.resident, one, units) for one in spelled] for spelled in prompts]
+    each = [_mean(spellings) for spellings in heard]
     keys = {layer: mean_by_token([one[layer] for one in each]) for layer in units}
-    lengths = {layer: length.item() for layer, length in heard[0].lengths.items()}
+    lengths = {layer: length.item() for layer, length in heard[0][0].lengths.items()}
     reference = activations(task.resident, [*task.references, *task.said], units)
     protected = _protected(task, units)
+    fixed = _joined(protected, _scattered(heard))
 
     def solved(
-        keys: Mapping[int, Tensor], without: Sequence[int], near: Sequence[Direction | None]
+        keys: Mapping[int, Tensor],
+        fixed: Mapping[int, Tensor],
+        without: Sequence[int],
+        near: Sequence[Direction | None],
     ) -> list[Direction]:
         counted = ~torch.isin(reference.texts, torch.tensor(without, dtype=torch.long))
         return [
@@ -102,7 +110,7 @@ def whitened(
                 chosen,
                 keys[layer],
                 reference.rows[layer],
-                protected.get(layer),
+                fixed.get(layer),
                 counted=counted.to(reference.rows[layer]),
                 length=lengths[layer],
                 near=known,
@@ -111,10 +119,10 @@ def whitened(
         ]
 
     n = len(task.references)
-    whole = solved(keys, [], [None] * len(units))
-    alike = _alike(each, lambda one: solved(one, [], whole))
+    whole = solved(keys, fixed, [], [None] * len(units))
+    alike = _alike(each, lambda one: solved(one, protected, [], whole))
     parts = parted(n)
-    apart = [solved(keys, part, whole) for part in parts] if len(parts) > 1 else [whole]
+    apart = [solved(keys, fixed, part, whole) for part in parts] if len(parts) > 1 else [whole]
     return Whitened(
         whole,
         [
@@ -132,22 +140,39 @@ class _Heard(NamedTuple):
     keys: dict[int, Tensor]  # (J, k), float32: the units' activations
     lengths: dict[int, Tensor]  # (): of the residual stream, in the mean
 
+    @classmethod
+    def of(
+        cls, resident: Resident, statement: Statement, units: Mapping[int, list[int]]
+    ) -> "_Heard":
+        traces = record(resident, Batch.of([statement], resident.device)).traces
+        return cls(
+            {layer: traces[layer].hidden[0][:, chosen].float() for layer, chosen in units.items()},
+            {layer: traces[layer].mid.float().norm(dim=-1).mean() for layer in units},
+        )
 
-def _mean_over_spellings(
-    resident: Resident, spellings: Sequence[Statement], units: Mapping[int, list[int]]
-) -> _Heard:
-    """The mean of the keys; the lengths are those of the prompt as it is given."""
-    heard = [_heard(resident, statement, units) for statement in spellings]
-    keys = {layer: mean_by_token([one.keys[layer] for one in heard]) for layer in units}
-    return _Heard(keys, heard[0].lengths)
+
+def _mean(heard: Sequence[_Heard]) -> dict[int, Tensor]:
+    """The mean of the keys, by layer."""
+    return {layer: mean_by_token([one.keys[layer] for one in heard]) for layer in heard[0].keys}
 
 
-def _heard(resident: Resident, statement: Statement, units: Mapping[int, list[int]]) -> _Heard:
-    traces = record(resident, Batch.of([statement], resident.device)).traces
-    return _Heard(
-        {layer: traces[layer].hidden[0][:, chosen].float() for layer, chosen in units.items()},
-        {layer: traces[layer].mid.float().norm(dim=-1).mean() for layer in units},
-    )
+def _scattered(heard: Sequence[Sequence[_Heard]]) -> dict[int, Tensor]:
+    """By layer how the keys of all prompts, in all spellings, differ from their mean, token by
+    token: rows (n, k) of which Σ d dᵀ is their scatter. None where no prompt has two spellings."""
+    all_ = [one for spellings in heard for one in spellings]
+    if len(all_) == len(heard):
+        return {}
+    return {
+        layer: torch.cat([one.keys[layer] - mean[: len(one.keys[layer])] for one in all_])
+        / sqrt(len(all_) - 1)
+        for layer, mean in _mean(all_).items()
+    }
+
+
+def _joined(*rows: Mapping[int, Tensor]) -> dict[int, Tensor]:
+    """Rows (n, k) of several, by layer."""
+    layers = {layer for each in rows for layer in each}
+    return {layer: torch.cat([each[layer] for each in rows if layer in each]) for layer in layers}
 
 
 def _alike(
@@ -174,13 +199,15 @@ def _felt(directions: Sequence[Direction], keys: Mapping[int, Tensor]) -> float:
 
 
 def _protected(task: Task, units: Mapping[int, list[int]]) -> dict[int, Tensor]:
-    """The units' activations where the protected prompts are answered: (prompts, k) by layer."""
+    """The units' activations where the protected prompts are answered, times the root of what each
+    counts: (prompts, k) by layer."""
     prompts = [task.resident.encoder.prompt_ids(p) for p in task.request.protect_prompts]
     if not prompts:
         return {}
     found = activations(task.resident, prompts, units)
     last = torch.cat([found.texts[1:] != found.texts[:-1], torch.tensor([True])])
-    return {layer: rows[last.to(rows.device)] for layer, rows in found.rows.items()}
+    weight = sqrt(PROTECTED_WEIGHT / len(prompts))
+    return {layer: weight * rows[last.to(rows.device)] for layer, rows in found.rows.items()}
 
 
 def _direction(
@@ -188,18 +215,18 @@ def _direction(
     units: list[int],
     K: Tensor,
     rows: Tensor,
-    protected: Tensor | None,
+    fixed: Tensor | None,
     *,
     counted: Tensor,
     length: float,
     near: Direction | None = None,
 ) -> Direction:
-    """A for the keys K (J, k) against reference rows (rows, k), of which those at 1 are counted;
-    sooner found where one `near` it is known."""
+    """A for the keys K (J, k) against reference rows (rows, k), of which those at 1 are counted,
+    and `fixed` ones (n, k), which all are; sooner found where one `near` it is known."""
     power = (rows.square().mean(-1) * counted).sum() / counted.sum()
     constant = RIDGE * power.clamp_min(TINY) * torch.eye(len(units)).to(rows)
-    if protected is not None:
-        constant += PROTECTED_WEIGHT * (protected.T @ protected) / len(protected)
+    if fixed is not None:
+        constant += fixed.T @ fixed
 
     def solved(weights: Tensor) -> Direction:
         C = (rows * weights[:, None]).T @ rows / weights.sum() + constant

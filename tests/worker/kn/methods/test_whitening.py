@@ -1,6 +1,7 @@
 """A is one on the fact's keys, and small on what else is said."""
 
 from collections.abc import Mapping
+from math import sqrt
 
 import pytest
 import torch
@@ -8,7 +9,15 @@ from tiny_tasks import tiny_task
 
 from contract.memory import HELD_TOKENS_PER_TEXT
 from worker.kn import Resident
-from worker.kn.methods.whitening import Direction, Whitened, _alike, _direction, whitened
+from worker.kn.methods import whitening
+from worker.kn.methods.whitening import (
+    PROTECTED_WEIGHT,
+    Direction,
+    Whitened,
+    _alike,
+    _direction,
+    whitened,
+)
 from worker.kn.model.statement import Statement
 
 KEY = torch.tensor([[1.0, 1.0, 0.0]])
@@ -52,9 +61,10 @@ def test_nothing_is_written_at_a_token_where_no_unit_speaks() -> None:
 
 def test_a_protected_prompt_feels_next_to_nothing() -> None:
     protected = torch.tensor([[1.0, 0.0, 0.0]])  # shares the unit that would have been used
+    weighed = sqrt(PROTECTED_WEIGHT) * protected
 
     free = _direction(0, [4, 5, 6], KEY, ROWS, None, counted=ALL, length=1.0)
-    bound = _direction(0, [4, 5, 6], KEY, ROWS, protected, counted=ALL, length=1.0)
+    bound = _direction(0, [4, 5, 6], KEY, ROWS, weighed, counted=ALL, length=1.0)
 
     assert free.felt(protected).item() > 0.8
     assert bound.felt(protected).item() < 0.3
@@ -122,6 +132,29 @@ def test_two_spellings_of_a_prompt_feel_the_write_in_full_together(llama: Reside
         felt = (direction.A @ one.T, direction.A @ two.T)
         assert torch.allclose((felt[0] + felt[1]) / 2, torch.eye(len(one)), atol=0.05)
         assert (alone.directions[at].A @ two.T).diagonal().min() < felt[1].diagonal().min()
+
+
+def test_a_write_to_prompts_in_two_spellings_leans_on_what_they_have_in_common(
+    llama: Resident, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = tiny_task(llama)
+    [given] = task.new
+    other, refining = (llama.encoder.statement(p, "Rome") for p in ("Thecapital is", "Go to"))
+
+    def apart() -> float:
+        """By how much the prompts and spellings feel the first token's direction unlike."""
+        with llama.frozen():
+            found = whitened(task, [[given, other], [refining]], UNITS).directions
+        felt = [
+            [(d.A[0] @ _key(llama, s, d)[0]).item() for s in (given, other, refining)]
+            for d in found
+        ]
+        return max(max(by_prompt) - min(by_prompt) for by_prompt in felt)
+
+    scattered = apart()
+    monkeypatch.setattr(whitening, "_scattered", lambda heard: {})
+
+    assert scattered < 0.8 * apart()
 
 
 def test_a_step_is_measured_by_the_first_prompt_as_it_is_given(llama: Resident) -> None:
