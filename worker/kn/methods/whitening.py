@@ -89,13 +89,10 @@ def whitened(
     Reference texts feel a write that was fitted to them several times less than other text does. So
     each part is held along directions that were fitted to the other parts.
     """
-    heard = [[_Heard.of(task.resident, one, units) for one in spelled] for spelled in prompts]
-    each = [_mean(spellings) for spellings in heard]
-    keys = {layer: mean_by_token([one[layer] for one in each]) for layer in units}
-    lengths = {layer: length.item() for layer, length in heard[0][0].lengths.items()}
+    fact = _Fact.of(task.resident, prompts, units)
     reference = activations(task.resident, [*task.references, *task.said], units)
     protected = _protected(task, units)
-    fixed = _joined(protected, _scattered(heard))
+    fixed = _joined(protected, fact.scattered)
 
     def solved(
         keys: Mapping[int, Tensor],
@@ -112,17 +109,19 @@ def whitened(
                 reference.rows[layer],
                 fixed.get(layer),
                 counted=counted.to(reference.rows[layer]),
-                length=lengths[layer],
+                length=fact.lengths[layer],
                 near=known,
             )
             for (layer, chosen), known in zip(units.items(), near, strict=True)
         ]
 
     n = len(task.references)
-    whole = solved(keys, fixed, [], [None] * len(units))
-    alike = _alike(each, lambda one: solved(one, protected, [], whole))
+    whole = solved(fact.keys, fixed, [], [None] * len(units))
+    alike = _alike(fact.each, lambda one: solved(one, protected, [], whole))
     parts = parted(n)
-    apart = [solved(keys, fixed, part, whole) for part in parts] if len(parts) > 1 else [whole]
+    apart = [whole]
+    if len(parts) > 1:
+        apart = [solved(fact.keys, fixed, part, whole) for part in parts]
     return Whitened(
         whole,
         [
@@ -148,6 +147,31 @@ class _Heard(NamedTuple):
         return cls(
             {layer: traces[layer].hidden[0][:, chosen].float() for layer, chosen in units.items()},
             {layer: traces[layer].mid.float().norm(dim=-1).mean() for layer in units},
+        )
+
+
+class _Fact(NamedTuple):
+    """What is found at the answer tokens of all its prompts, by layer."""
+
+    each: list[dict[int, Tensor]]  # the keys (J, k) of each prompt, the mean over its spellings
+    keys: dict[int, Tensor]  # the mean over prompts
+    lengths: dict[int, float]  # of the residual stream after the first prompt, as it is given
+    scattered: dict[int, Tensor]  # (n, k), see `_scattered`
+
+    @classmethod
+    def of(
+        cls,
+        resident: Resident,
+        prompts: Sequence[Sequence[Statement]],
+        units: Mapping[int, list[int]],
+    ) -> "_Fact":
+        heard = [[_Heard.of(resident, one, units) for one in spelled] for spelled in prompts]
+        each = [_mean(spellings) for spellings in heard]
+        return cls(
+            each,
+            {layer: mean_by_token([one[layer] for one in each]) for layer in units},
+            {layer: length.item() for layer, length in heard[0][0].lengths.items()},
+            _scattered(heard),
         )
 
 
