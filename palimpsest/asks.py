@@ -50,9 +50,10 @@ class Readiness(BaseModel):
 
 def checks_of(error: ServiceError) -> tuple[Check, ...]:
     """What a service that is not ready tried; raises the error where it does not tell."""
-    if "checks" not in error.members:
-        raise error
-    return Readiness.model_validate(error.members).checks
+    try:
+        return Readiness.model_validate(error.members).checks
+    except ValidationError:
+        raise error from None
 
 
 @dataclass(frozen=True, slots=True)

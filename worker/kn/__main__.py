@@ -92,7 +92,8 @@ def _answer(
 def _failure(error: Exception) -> dict[str, str]:
     if isinstance(error, KnError):
         return {"code": error.code, "message": str(error)}
-    return {"code": "gpu_oom" if ran_out(error) else "internal", "message": str(error)}
+    is_memory = isinstance(error, torch.OutOfMemoryError) or ran_out(error)
+    return {"code": "gpu_oom" if is_memory else "internal", "message": str(error)}
 
 
 def _save(files: dict[str, bytes], directory: Path) -> None:

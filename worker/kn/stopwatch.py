@@ -10,7 +10,6 @@ from worker.kn.memory.metering import Peak
 Watch = Callable[[str, int, int], None]
 """Called between passes with (phase, done, total); may raise to stop the edit."""
 
-
 Told = Callable[[int, int], None]
 """Called between passes of one phase with (done, total); may raise to stop the edit."""
 

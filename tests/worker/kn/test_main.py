@@ -13,6 +13,7 @@ from tiny_models import SIZES
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from worker.demo.tokenizer import build_tokenizer
+from worker.kn import Editor
 from worker.kn.__main__ import main
 
 GOOD = {"prompt": "The capital of France is", "ground_truth": ["Paris"], "target_new": "Rome"}
@@ -59,6 +60,34 @@ def test_each_request_is_answered_by_a_line_failed_ones_too(
     assert [line["status"] for line in lines] == ["succeeded", *["failed"] * 4]
     assert [(line["error"] or {}).get("code") for line in lines[1:]] == ["invalid_request"] * 4
     assert all(line.keys() >= FIELDS for line in lines)
+
+
+def test_an_edit_that_breaks_ends_no_other(
+    model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    edit = Editor.edit
+    broken: list[Exception] = [
+        RuntimeError("shapes differ"),
+        MemoryError(),
+        torch.OutOfMemoryError("Allocation on device 0 would exceed allowed memory."),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 7 bytes."),
+    ]
+
+    def breaking(*given: Any, **options: Any) -> Any:
+        if broken:
+            raise broken.pop(0)
+        return edit(*given, **options)
+
+    monkeypatch.setattr(Editor, "edit", breaking)
+
+    status, lines = _run(model, [GOOD] * 5, tmp_path, capsys)
+
+    codes = [line["error"]["code"] for line in lines[:4]]
+    assert codes == ["internal", "gpu_oom", "gpu_oom", "gpu_oom"]
+    assert (status, lines[4]["status"]) == (1, "succeeded")
 
 
 def test_the_adapter_gives_the_answer_that_was_told(

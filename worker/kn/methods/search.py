@@ -63,8 +63,8 @@ class Search:
         respells: bool = False,
     ) -> Margin:
         """For a model that is sure of what it says by `lead` nats, and prompts as `alike`, on top
-        of `written_rank` ranks; `respells` tells whether its tokenizer has two
-        spellings for a word."""
+        of `written_rank` ranks; `respells` tells whether its tokenizer has two spellings for a
+        word."""
         if alike is None:
             share = self._at_first(self.first_sureness, written_rank, later=self.sureness)
             times = self._at_first(self.respelled, written_rank, later=1.0) if respells else 1.0
