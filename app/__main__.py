@@ -32,8 +32,8 @@ def main() -> int:
     """Run until told to stop; returns the exit status: 2 when the settings cannot be served."""
     try:
         settings = Settings.from_environment(os.environ)
-        few = Keys.parse(settings.api_keys, source=variable_of("api_keys"))
-        keys = KeyRing(few, settings.api_keys_file)
+        listed = Keys.parse(settings.api_keys, source=variable_of("api_keys"))
+        keys = KeyRing(listed, settings.api_keys_file)
         check_binding(settings, has_keys=not keys.is_empty)
         logs.configure(settings.log_level, lines=logs.JsonLines(traced))
         redis = connect(

@@ -132,7 +132,7 @@ def _decided(request: EditRequest, model: ModelView, room: Room, work: Workload)
 
 
 def _room(model: ModelView, workers: Sequence[WorkerView]) -> Room:
-    serving = [worker for worker in workers if worker.is_fit and worker.model == model.name]
+    serving = [worker for worker in workers if worker.serves(model.name)]
     roomiest = max(serving, key=lambda worker: worker.budget_bytes, default=None)
     capacities = [worker.capacity_bytes for worker in serving if worker.capacity_bytes is not None]
     on_host = roomiest is None or roomiest.on_host

@@ -71,7 +71,7 @@ class Places:
 def _place(record: EditRecord, workers: Sequence[WorkerView], before: int | None) -> Place:
     if before is None:
         return Place(None, None)
-    mine = [worker for worker in workers if worker.is_fit and worker.model == record.model]
+    mine = [worker for worker in workers if worker.serves(record.model)]
     reason = record.queued_reason if mine else QueuedReason.NO_WORKER
     waits = record.status is EditStatus.QUEUED
     return Place(_queue(before, mine), reason if waits else None)

@@ -131,5 +131,5 @@ def _read_as(kind: type[View], raw: bytes) -> View:
 
 
 def _counted(model: ModelView, workers: Sequence[WorkerView], n_queued: int) -> ModelView:
-    n_workers = sum(worker.is_fit and worker.model == model.name for worker in workers)
+    n_workers = sum(worker.serves(model.name) for worker in workers)
     return model.model_copy(update={"workers": n_workers, "queued": n_queued})

@@ -113,6 +113,10 @@ class WorkerView(Frozen):
         """Whether it makes edits: one whose weights were found changed is being replaced."""
         return self.state is not WorkerState.TAINTED
 
+    def serves(self, model: str) -> bool:
+        """Whether it makes edits of that model."""
+        return self.is_fit and self.model == model
+
 
 class ModelList(Frozen):
     """Every model that a worker has ever published."""

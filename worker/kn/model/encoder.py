@@ -53,21 +53,22 @@ class Encoder:
 
     def answer_ids(self, prompt: str, answer: str) -> list[int]:
         """The ids that the answer adds after the prompt and, where one is written, a space."""
-        self.prompt_ids(prompt)  # raises where there is no such prompt
-        added = self._added(as_run(prompt), followed(prompt, answer))
+        before = as_run(prompt)
+        rest = followed(prompt, answer).removeprefix(before)
+        added = self._behind(before, self.prompt_ids(prompt), rest)
+        if added is None:  # take it as on a new line, with which little merges
+            added = self._behind("\n", self._ids("\n"), rest)
+        if added is None:
+            added = self.tokenizer.encode(rest, add_special_tokens=False)
         if not added or not self.tokenizer.encode(answer.strip(), add_special_tokens=False):
             raise UnreachableTargetError(answer)
         return added
 
-    def _added(self, before: str, text: str) -> list[int]:
-        """The ids that a text has behind its beginning. Where the tokenizer merges across the
-        seam, those that the rest has on a new line, with which little merges."""
-        rest = text.removeprefix(before)
-        for start in (before, "\n"):
-            ids, whole = self._ids(start), self._ids(start + rest)
-            if whole[: len(ids)] == ids:
-                return whole[len(ids) :]
-        return self.tokenizer.encode(rest, add_special_tokens=False)
+    def _behind(self, before: str, ids: list[int], rest: str) -> list[int] | None:
+        """The ids that the rest has behind a text and its ids; None where the tokenizer merges
+        across the seam."""
+        whole = self._ids(before + rest)
+        return whole[len(ids) :] if whole[: len(ids)] == ids else None
 
     @property
     def respells(self) -> bool:

@@ -24,8 +24,9 @@ from worker.kn import (
 from worker.kn.collect.neuron import Scored
 from worker.kn.edit import RECIPES
 from worker.kn.methods.calibrated import Calibrated
-from worker.kn.methods.recipe import Task, Told
+from worker.kn.methods.recipe import Task
 from worker.kn.saying import of_kept
+from worker.kn.stopwatch import Told
 from worker.kn.write.adapter import Adapter, LayerWrite
 from worker.kn.write.weights import edited
 
