@@ -7,19 +7,19 @@ import sys
 from threading import Event
 
 from app.binding import OpenToAllError, check_binding
+from app.guards.tracing import traced
 from app.main import create_app
 from app.server import server_of
 from app.tending import Tending, repeated
-from app.tracing import traced
 from contract import logs
-from contract.attempts import Attempts
-from contract.connection import RedisUrlError, connect
 from contract.keys import KeyRing, Keys, KeysError
-from contract.ledger import Ledger
-from contract.retention import Retention
+from contract.ledger.attempts import Attempts
+from contract.ledger.connection import RedisUrlError, connect
+from contract.ledger.ledger import Ledger
+from contract.ledger.retention import Retention
 from contract.settings import Settings, SettingsError, variable_of
-from contract.store import CheckpointStore
-from contract.store_errors import UnknownStoreError
+from contract.store.errors import UnknownStoreError
+from contract.store.store import CheckpointStore
 
 REFUSED = 2
 REDIS_RETRIES = 1

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from app.errors import ApiError, FieldError
-from contract.failures import ErrorCode
+from contract.wire.failures import ErrorCode
 
 
 class CheckpointError(ApiError):

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-from contract.edits import Frozen
-from contract.failures import ErrorCode
-from contract.foretold import Admission
-from contract.lifecycle import EditStatus
+from contract.wire.estimates import Admission
+from contract.wire.failures import ErrorCode
+from contract.wire.frozen import Frozen
+from contract.wire.lifecycle import EditStatus
 
 STATUS: dict[ErrorCode, HTTPStatus] = {
     ErrorCode.UNAUTHORIZED: HTTPStatus.UNAUTHORIZED,

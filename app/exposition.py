@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
 
-from contract.tally import Buckets
+from contract.ledger.tally import Buckets
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -10,14 +10,14 @@ from starlette.exceptions import HTTPException
 from app.errors import ApiError, InvalidRequestError
 from app.pointers import field_errors
 from app.problems import problem_response
-from contract.failures import ErrorCode
-from contract.ledger_errors import (
+from contract.ledger.errors import (
     IdempotencyMismatchError,
     QueueFullError,
     SchemaMismatchError,
 )
 from contract.logs import EventLog
-from contract.store_errors import StoreUnavailableError, UnreadableManifestError
+from contract.store.errors import StoreUnavailableError, UnreadableManifestError
+from contract.wire.failures import ErrorCode
 
 log = EventLog("app.failure")
 

@@ -3,10 +3,13 @@
 from threading import Event
 
 from app import handlers
-from app.authentication import Authentication, Owners
-from app.body_limit import BodyLimit
-from app.openapi import TAGS, Api
-from app.plain_paths import PlainPaths
+from app.description.openapi import TAGS, Api
+from app.guards.authentication import Authentication, Owners
+from app.guards.body_limit import BodyLimit
+from app.guards.plain_paths import PlainPaths
+from app.guards.tracing import Tracing
+from app.guards.traffic import Traffic
+from app.jobs.tokens import TokenCounters
 from app.readiness import Readiness
 from app.routes import (
     changes,
@@ -23,15 +26,12 @@ from app.routes import (
     workers,
 )
 from app.service import Pace, Service
-from app.tokens import TokenCounters
-from app.tracing import Tracing
-from app.traffic import Traffic
-from contract.attempts import Attempts
 from contract.keys import KeyRing, Keys
-from contract.ledger import Ledger
-from contract.limits import Limits
+from contract.ledger.attempts import Attempts
+from contract.ledger.ledger import Ledger
 from contract.settings import Settings
-from contract.store import CheckpointStore
+from contract.store.store import CheckpointStore
+from contract.wire.limits import Limits
 
 
 def create_app(

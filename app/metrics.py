@@ -9,9 +9,17 @@ from dataclasses import dataclass, field, replace
 from app.exposition import Family, Kind, Labels, labels
 from app.readiness import Check
 from app.service import Service
-from contract.census import Census, take_census
-from contract.serving import MemoryState, WorkerView
-from contract.tally import Buckets, Edited, Quantity, Taken, read_latest, read_tally, values_of
+from contract.ledger.census import Census, take_census
+from contract.ledger.tally import (
+    Buckets,
+    Edited,
+    Quantity,
+    Taken,
+    read_latest,
+    read_tally,
+    values_of,
+)
+from contract.wire.serving import MemoryState, WorkerView
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.errors import STATUS, FieldError
-from app.tracing import request_id, standard_headers
-from contract.failures import RETRYABLE, ErrorCode
+from app.guards.tracing import request_id, standard_headers
+from contract.wire.failures import RETRYABLE, ErrorCode
 
 MEDIA_TYPE = "application/problem+json"
 MAX_FIELD_ERRORS = 50

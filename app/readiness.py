@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 
-from app.authentication import Owners
-from contract.edits import Frozen
+from app.guards.authentication import Owners
 from contract.keys import KeysError
-from contract.ledger import Ledger
-from contract.ledger_errors import SchemaMismatchError
-from contract.serving import WorkerView
-from contract.store import CheckpointStore
-from contract.store_errors import StoreUnavailableError
+from contract.ledger.errors import SchemaMismatchError
+from contract.ledger.ledger import Ledger
+from contract.store.errors import StoreUnavailableError
+from contract.store.store import CheckpointStore
+from contract.wire.frozen import Frozen
+from contract.wire.serving import WorkerView
 
 
 class Check(Frozen):

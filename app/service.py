@@ -8,13 +8,13 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.guards.traffic import Traffic
+from app.jobs.tokens import TokenCounters
 from app.readiness import Readiness
-from app.tokens import TokenCounters
-from app.traffic import Traffic
-from contract.attempts import Attempts
-from contract.ledger import Ledger
-from contract.limits import Limits
-from contract.store import CheckpointStore
+from contract.ledger.attempts import Attempts
+from contract.ledger.ledger import Ledger
+from contract.store.store import CheckpointStore
+from contract.wire.limits import Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

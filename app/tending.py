@@ -9,15 +9,15 @@ from threading import Event, Thread
 
 from redis.exceptions import RedisError
 
-from contract.attempts import Attempts
-from contract.belonging import tie
-from contract.ledger import Ledger
-from contract.ledger_errors import SchemaMismatchError
+from contract.ledger.attempts import Attempts
+from contract.ledger.errors import SchemaMismatchError
+from contract.ledger.ledger import Ledger
+from contract.ledger.retention import Retention
 from contract.logs import EventLog
-from contract.retention import Retention
-from contract.settling import end_due
-from contract.store import CheckpointStore
-from contract.store_errors import StoreUnavailableError
+from contract.store.errors import StoreUnavailableError
+from contract.store.identity import tie
+from contract.store.settling import end_due
+from contract.store.store import CheckpointStore
 
 TEND_EVERY_S = 1.0
 SILENT_LEASES = 3

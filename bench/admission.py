@@ -33,17 +33,17 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from app.main import create_app
 from bench.held import HeldEditor, PlentifulMemory
 from bench.report import report
-from contract.attempts import Attempts
-from contract.edits import EditRequest, Method
-from contract.foretold import Decision
-from contract.ledger import Ledger
+from contract.ledger.attempts import Attempts
+from contract.ledger.ledger import Ledger
 from contract.memory.items import Item, Stage
 from contract.settings import Settings
-from contract.store import CheckpointStore
-from contract.views import EditView
-from palimpsest.fact_errors import UnusableFactError
-from palimpsest.facts import to_request
-from palimpsest.redis_server import RedisServer, find_binary
+from contract.store.store import CheckpointStore
+from contract.wire.edits import EditRequest, Method
+from contract.wire.estimates import Decision
+from contract.wire.views import EditView
+from palimpsest.facts.errors import UnusableFactError
+from palimpsest.facts.facts import to_request
+from palimpsest.local.redis_server import RedisServer, find_binary
 from worker import announcement
 from worker.activity import Activity
 from worker.announcement import Identity

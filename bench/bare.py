@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 from redis import Redis
 
-from contract.ids import new_edit_id
+from contract.wire.ids import new_edit_id
 
 PREFIX = "bare:"
 

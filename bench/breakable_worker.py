@@ -20,10 +20,10 @@ time.time = lambda: _clock() + _offset_s[0]  # before anybody takes it for a def
 import torch  # noqa: E402
 
 from contract import logs  # noqa: E402
-from contract.attempts import Attempts  # noqa: E402
+from contract.ledger.attempts import Attempts  # noqa: E402
 from contract.settings import Settings  # noqa: E402
-from contract.store import CheckpointStore  # noqa: E402
-from contract.store_errors import StoreFullError  # noqa: E402
+from contract.store.errors import StoreFullError  # noqa: E402
+from contract.store.store import CheckpointStore  # noqa: E402
 from worker.device_memory import memory_of  # noqa: E402
 from worker.failures import SERVICE_CODES, engine_codes  # noqa: E402
 from worker.kn import load_editor  # noqa: E402

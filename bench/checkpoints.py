@@ -28,13 +28,13 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from bench.report import report
 from bench.served import Server, serving
 from bench.words import word_tokenizer
-from contract.checkpoints import CheckpointView, Part
-from contract.edits import EditRequest as WireRequest
-from contract.ids import checkpoint_id_of, new_edit_id
-from contract.lifecycle import Outcome
-from contract.store import CheckpointStore
-from contract.views import EditResult, MemoryView, Metrics
-from palimpsest.addresses import free_port
+from contract.store.store import CheckpointStore
+from contract.wire.checkpoints import CheckpointView, Part
+from contract.wire.edits import EditRequest as WireRequest
+from contract.wire.ids import checkpoint_id_of, new_edit_id
+from contract.wire.lifecycle import Outcome
+from contract.wire.views import EditResult, MemoryView, Metrics
+from palimpsest.local.addresses import free_port
 from worker.announcement import base_view
 from worker.kn import Adapter, Base, EditRequest, Resident
 from worker.kn.evaluate.measurement import Asked

@@ -19,8 +19,8 @@ from bench.fault_deeds import (
 )
 from bench.injection import Case
 from bench.silent_worker import canceled, deadline_passed
-from contract.failures import ErrorCode
-from contract.lifecycle import Phase
+from contract.wire.failures import ErrorCode
+from contract.wire.lifecycle import Phase
 
 IN_ENGINE = ("collect", "write", "evaluate")
 PHASES = (*IN_ENGINE, "publish")

@@ -13,9 +13,9 @@ import httpx
 
 from bench.house import REQUEST, House, wait_until
 from bench.injection import Injection, Struck
-from contract.failures import ErrorCode
-from contract.ids import checkpoint_id_of
-from contract.lifecycle import EditStatus, Phase
+from contract.wire.failures import ErrorCode
+from contract.wire.ids import checkpoint_id_of
+from contract.wire.lifecycle import EditStatus, Phase
 from palimpsest.demonstration import REQUEST as CALIBRATED
 from palimpsest.errors import PalimpsestError
 

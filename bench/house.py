@@ -13,17 +13,17 @@ from pathlib import Path
 
 from redis import Redis
 
-from contract.edits import Method
-from contract.ledger import Ledger
-from contract.store import CheckpointStore
-from contract.views import EditView
-from palimpsest.addresses import free_port
+from contract.ledger.ledger import Ledger
+from contract.store.store import CheckpointStore
+from contract.wire.edits import Method
+from contract.wire.views import EditView
 from palimpsest.client import Client
 from palimpsest.demonstration import REQUEST as DEMONSTRATED
 from palimpsest.errors import PalimpsestError
-from palimpsest.programs import Program
-from palimpsest.redis_server import RedisServer, find_binary
-from palimpsest.supervisor import Supervisor
+from palimpsest.local.addresses import free_port
+from palimpsest.local.programs import Program
+from palimpsest.local.redis_server import RedisServer, find_binary
+from palimpsest.local.supervisor import Supervisor
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_S = 90.0

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.house import House
-from contract.failures import ErrorCode
-from contract.ids import checkpoint_id_of
-from contract.lifecycle import EditStatus
-from contract.views import EditView
+from contract.wire.failures import ErrorCode
+from contract.wire.ids import checkpoint_id_of
+from contract.wire.lifecycle import EditStatus
+from contract.wire.views import EditView
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,17 +25,17 @@ from typing import Any
 
 from rq.job import Job
 
-from app.cursors import cursor_after
+from app.jobs.cursors import cursor_after
 from bench.faults import MODEL
 from bench.house import REQUEST, ROOT, House, house, wait_until
 from bench.http_load import Load, post
 from bench.pretence import pretend_a_worker
 from bench.report import report
-from contract import names
-from contract.ids import checkpoint_id_of
-from contract.lifecycle import EditStatus
-from palimpsest.addresses import free_port
+from contract.ledger import names
+from contract.wire.ids import checkpoint_id_of
+from contract.wire.lifecycle import EditStatus
 from palimpsest.demonstration import REQUEST as CALIBRATED
+from palimpsest.local.addresses import free_port
 
 BODY = REQUEST.model_dump_json(exclude_unset=True).encode()
 CLIENTS = 64

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from bench.valueless import resident_of
-from contract.cards import SAFE_SHARE
+from contract.admission.cards import SAFE_SHARE
 from contract.memory.known import LLAMA_2_7B
 from worker.kn.editor import Editor
 from worker.kn.errors import OverBudgetError

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from contract.presence import Presence
-from contract.serving import ModelView, ShapeView, WorkerState, WorkerView
+from contract.ledger.presence import Presence
+from contract.wire.serving import ModelView, ShapeView, WorkerState, WorkerView
 
 SHAPE = ShapeView(
     n_layer=2,

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 from bench.house import REQUEST, House
 from bench.injection import Injection, Struck
-from contract.failures import ErrorCode
-from contract.lifecycle import EditStatus
-from contract.views import EditView
+from contract.wire.failures import ErrorCode
+from contract.wire.lifecycle import EditStatus
+from contract.wire.views import EditView
 
 HURRIED = REQUEST.model_copy(update={"deadline_s": 3})
 AFTERWARDS_S = 3.0

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any, TextIO
 
-from contract.record import rfc3339
+from contract.times import rfc3339
 
 
 class EventLog:

@@ -14,8 +14,8 @@ from pydantic import (
     model_validator,
 )
 
-from contract.edits import MAX_NAME_CHARS
 from contract.memory import DTYPE_BYTES
+from contract.wire.edits import MAX_NAME_CHARS
 
 PREFIX = "PALIMPSEST_"
 NO_URL = "is no URL: what is special in a password has to be percent-encoded"

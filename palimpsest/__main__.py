@@ -13,7 +13,6 @@ from typing import TextIO
 
 import httpx
 
-from palimpsest import streams
 from palimpsest.client import Client
 from palimpsest.command import DEFAULT_URL, Command, ExitCode, Session, UsageError
 from palimpsest.commands import (
@@ -36,7 +35,7 @@ from palimpsest.commands import (
     watch,
     workers,
 )
-from palimpsest.console import Console, UnwritableError
+from palimpsest.doctor.survey import own_version
 from palimpsest.errors import (
     PalimpsestError,
     UnauthorizedError,
@@ -44,9 +43,10 @@ from palimpsest.errors import (
     UnexpectedAnswerError,
     UnreachableError,
 )
-from palimpsest.interrupts import HANGUP, obeyed
-from palimpsest.patience import PAUSE_S
-from palimpsest.survey import own_version
+from palimpsest.local.interrupts import HANGUP, obeyed
+from palimpsest.terminal import streams
+from palimpsest.terminal.console import Console, UnwritableError
+from palimpsest.transport.patience import PAUSE_S
 
 TIMEOUT_S = 10.0
 SERVERS: dict[str, Command] = {"up": up, "demo": demo, "estimate": estimate, "key": key}

@@ -10,21 +10,22 @@ from typing import Any, Self, TypeVar, Unpack
 import httpx
 from pydantic import BaseModel
 
-from contract.checkpoints import CheckpointPage, CheckpointView, CompositionView
-from contract.edits import EditRequest
-from contract.foretold import Foretold
-from contract.lifecycle import EditStatus
-from contract.limits import Limits
-from contract.serving import ModelView, WorkerView
-from contract.views import EditEvent, EditPage, EditView
-from palimpsest import asks
-from palimpsest.asks import Ask, Check, Readiness
-from palimpsest.async_calls import AsyncCaller
-from palimpsest.async_download import download
+from contract.wire.checkpoints import CheckpointPage, CheckpointView, CompositionView
+from contract.wire.edits import EditRequest
+from contract.wire.estimates import Foretold
+from contract.wire.lifecycle import EditStatus
+from contract.wire.limits import Limits
+from contract.wire.serving import ModelView, WorkerView
+from contract.wire.views import EditEvent, EditPage, EditView
 from palimpsest.errors import ConflictError, ServiceError
-from palimpsest.feed import Feed
-from palimpsest.patience import PAUSE_S, Patience, headers_of, is_loopback
-from palimpsest.retries import BRIEF, NEVER, Retries
+from palimpsest.transport import endpoints
+from palimpsest.transport.async_calls import AsyncCaller
+from palimpsest.transport.async_download import download
+from palimpsest.transport.connection import headers_of, is_loopback
+from palimpsest.transport.endpoints import Ask, Check, Readiness
+from palimpsest.transport.feed import Feed
+from palimpsest.transport.patience import PAUSE_S, Patience
+from palimpsest.transport.retries import BRIEF, NEVER, Retries
 
 View = TypeVar("View", bound=BaseModel)
 
@@ -42,7 +43,6 @@ class AsyncClient:
         retries: Retries | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        # No proxy of the environment can reach this machine's loopback.
         direct = httpx.AsyncHTTPTransport() if is_loopback(base_url) else None
         self._http = httpx.AsyncClient(
             base_url=base_url, headers=headers_of(api_key), transport=transport or direct
@@ -54,24 +54,24 @@ class AsyncClient:
 
     async def models(self) -> tuple[ModelView, ...]:
         """The models that are, or were, served."""
-        return (await _answer(self._caller, asks.MODELS)).items
+        return (await _answer(self._caller, endpoints.MODELS)).items
 
     async def workers(self) -> tuple[WorkerView, ...]:
         """The workers that are alive."""
-        return (await _answer(self._caller, asks.WORKERS)).items
+        return (await _answer(self._caller, endpoints.WORKERS)).items
 
     async def limits(self) -> Limits:
         """How much may be asked for, and how long things are kept."""
-        return await _answer(self._caller, asks.LIMITS)
+        return await _answer(self._caller, endpoints.LIMITS)
 
     async def check_alive(self) -> None:
         """Raise `UnreachableError` soon, in about a second, if no service is there."""
-        await self._caller.answer(asks.ALIVE, retries=BRIEF)
+        await self._caller.answer(endpoints.ALIVE, retries=BRIEF)
 
     async def is_ready(self) -> bool:
         """Ask once whether the service can take edits."""
         try:
-            await self._caller.answer(asks.READY, retries=NEVER)
+            await self._caller.answer(endpoints.READY, retries=NEVER)
         except ServiceError:
             return False
         return True
@@ -79,10 +79,10 @@ class AsyncClient:
     async def readiness(self) -> tuple[Check, ...]:
         """What the service needs and tried just now, well or not."""
         try:
-            answer = await self._caller.answer(asks.READY, retries=NEVER)
+            answer = await self._caller.answer(endpoints.READY, retries=NEVER)
         except ServiceError as error:
-            return asks.checks_of(error)
-        return Ask(asks.READY, Readiness).read(answer).checks
+            return endpoints.checks_of(error)
+        return Ask(endpoints.READY, Readiness).read(answer).checks
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -113,26 +113,28 @@ class AsyncEdits:
 
         A key that was used before gives back the edit made then.
         """
-        return await _answer(self._caller, asks.create_edit(request, idempotency_key))
+        return await _answer(self._caller, endpoints.create_edit(request, idempotency_key))
 
     async def estimate(self, request: EditRequest | Mapping[str, Any]) -> Foretold:
         """Whether an edit would fit and what it would take; makes none."""
-        return await _answer(self._caller, asks.estimate_edit(request))
+        return await _answer(self._caller, endpoints.estimate_edit(request))
 
     async def get(self, edit_id: str, *, wait_s: int = 0) -> EditView:
         """An edit as it stands, or as it stands when it is done within `wait_s` seconds."""
-        return await _answer(self._caller, asks.get_edit(edit_id, wait_s=wait_s))
+        return await _answer(self._caller, endpoints.get_edit(edit_id, wait_s=wait_s))
 
     async def cancel(self, edit_id: str) -> EditView:
         """Stop an edit, waiting or running: it is canceled, or canceling, from now on.
 
         Raises `ConflictError` when it has ended otherwise.
         """
-        return await _canceled(self._caller, asks.cancel_edit(edit_id), asks.get_edit(edit_id))
+        return await _canceled(
+            self._caller, endpoints.cancel_edit(edit_id), endpoints.get_edit(edit_id)
+        )
 
     async def retry(self, edit_id: str, *, idempotency_key: str | None = None) -> EditView:
         """Ask anew for an edit that failed or was canceled; raises `ConflictError` for others."""
-        return await _answer(self._caller, asks.retry_edit(edit_id, idempotency_key))
+        return await _answer(self._caller, endpoints.retry_edit(edit_id, idempotency_key))
 
     async def list(
         self,
@@ -144,7 +146,7 @@ class AsyncEdits:
         neurons: bool = True,
     ) -> EditPage:
         """A page of edits, newest first; without `neurons` it comes much faster."""
-        ask = asks.list_edits(
+        ask = endpoints.list_edits(
             model=model, status=status, limit=limit, cursor=cursor, neurons=neurons
         )
         return await _answer(self._caller, ask)
@@ -171,13 +173,15 @@ class AsyncEdits:
     async def events(self, edit_id: str, *, after: str | None = None) -> AsyncIterator[EditEvent]:
         """Each event as it happens, past ones first, up to the final one; a feed that breaks off
         is taken up again. `after` is the `id` of an event: only what came after it."""
-        async with aclosing(_heard(self._caller, asks.edit_path(edit_id), after)) as events:
+        async with aclosing(_heard(self._caller, endpoints.edit_path(edit_id), after)) as events:
             async for event in events:
                 yield event
 
     async def history(self, edit_id: str) -> tuple[EditEvent, ...]:
         """What happened to an edit so far, oldest first, at most 1000 events."""
-        return (await _answer(self._caller, asks.list_events(asks.edit_path(edit_id)))).items
+        return (
+            await _answer(self._caller, endpoints.list_events(endpoints.edit_path(edit_id)))
+        ).items
 
 
 class AsyncCheckpoints:
@@ -190,14 +194,14 @@ class AsyncCheckpoints:
     async def get(self, checkpoint_id: str) -> CheckpointView:
         """A published checkpoint; raises `CheckpointNotFoundError` and, for a composition that
         has none yet, `UnexpectedAnswerError`."""
-        return await _answer(self._caller, asks.get_checkpoint(checkpoint_id))
+        return await _answer(self._caller, endpoints.get_checkpoint(checkpoint_id))
 
     async def look(
         self, checkpoint_id: str, *, wait_s: int = 0
     ) -> CheckpointView | CompositionView:
         """A checkpoint, or a composition as it stands, or as it stands when it is done within
         `wait_s` seconds."""
-        ask = asks.follow_checkpoint(checkpoint_id, wait_s=wait_s)
+        ask = endpoints.follow_checkpoint(checkpoint_id, wait_s=wait_s)
         return (await _answer(self._caller, ask)).root
 
     async def list(
@@ -205,7 +209,7 @@ class AsyncCheckpoints:
     ) -> CheckpointPage:
         """A page of checkpoints, newest first; without `neurons` it comes much faster."""
         return await _answer(
-            self._caller, asks.list_checkpoints(limit=limit, cursor=cursor, neurons=neurons)
+            self._caller, endpoints.list_checkpoints(limit=limit, cursor=cursor, neurons=neurons)
         )
 
     async def compose(
@@ -213,10 +217,10 @@ class AsyncCheckpoints:
         edits: Sequence[str],
         *,
         idempotency_key: str | None = None,
-        **others: Unpack[asks.Composing],
+        **others: Unpack[endpoints.Composing],
     ) -> CheckpointView | CompositionView:
         """Put finished edits into one checkpoint; to undo one of them, compose the others."""
-        ask = asks.compose(edits, idempotency_key, others)
+        ask = endpoints.compose(edits, idempotency_key, others)
         return (await _answer(self._caller, ask)).root
 
     async def follow(
@@ -245,27 +249,27 @@ class AsyncCheckpoints:
 
     async def cancel(self, checkpoint_id: str) -> CheckpointView | CompositionView:
         """Stop a composition, as `edits.cancel` does an edit."""
-        cancel = asks.cancel_checkpoint(checkpoint_id)
-        look = asks.follow_checkpoint(checkpoint_id)
+        cancel = endpoints.cancel_checkpoint(checkpoint_id)
+        look = endpoints.follow_checkpoint(checkpoint_id)
         return (await _canceled(self._caller, cancel, look)).root
 
     async def events(
         self, checkpoint_id: str, *, after: str | None = None
     ) -> AsyncIterator[EditEvent]:
         """What happens to a composition, as `edits.events` tells of an edit."""
-        path = asks.checkpoint_path(checkpoint_id)
+        path = endpoints.checkpoint_path(checkpoint_id)
         async with aclosing(_heard(self._caller, path, after)) as events:
             async for event in events:
                 yield event
 
     async def history(self, checkpoint_id: str) -> tuple[EditEvent, ...]:
         """What happened to a composition so far, oldest first, at most 1000 events."""
-        ask = asks.list_events(asks.checkpoint_path(checkpoint_id))
+        ask = endpoints.list_events(endpoints.checkpoint_path(checkpoint_id))
         return (await _answer(self._caller, ask)).items
 
     async def delete(self, checkpoint_id: str) -> None:
         """Take a checkpoint away; raises `CheckpointInUseError` while another is built on it."""
-        await self._caller.answer(asks.delete_checkpoint(checkpoint_id))
+        await self._caller.answer(endpoints.delete_checkpoint(checkpoint_id))
 
     async def download(self, checkpoint_id: str, directory: Path | str) -> CheckpointView:
         """Bring every file of a checkpoint into `directory`, each checked by its SHA-256."""
@@ -282,7 +286,7 @@ async def _canceled(caller: AsyncCaller, cancel: Ask[View], look: Ask[View]) -> 
     try:
         return await _answer(caller, cancel)
     except ConflictError as error:
-        if not asks.is_canceled(error):
+        if not endpoints.is_canceled(error):
             raise
         return await _answer(caller, look)
 

@@ -3,7 +3,7 @@
 import argparse
 import re
 
-from contract.cards import SAFE_SHARE
+from contract.admission.cards import SAFE_SHARE
 
 _UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmg]i?b)?", re.IGNORECASE)

@@ -9,21 +9,22 @@ from typing import Any, Self, TypeVar, Unpack
 import httpx
 from pydantic import BaseModel
 
-from contract.checkpoints import CheckpointPage, CheckpointView, CompositionView
-from contract.edits import EditRequest
-from contract.foretold import Foretold
-from contract.lifecycle import EditStatus
-from contract.limits import Limits
-from contract.serving import ModelView, WorkerView
-from contract.views import EditEvent, EditPage, EditView
-from palimpsest import asks
-from palimpsest.asks import Ask, Check, Readiness
-from palimpsest.calls import Caller
-from palimpsest.download import download
+from contract.wire.checkpoints import CheckpointPage, CheckpointView, CompositionView
+from contract.wire.edits import EditRequest
+from contract.wire.estimates import Foretold
+from contract.wire.lifecycle import EditStatus
+from contract.wire.limits import Limits
+from contract.wire.serving import ModelView, WorkerView
+from contract.wire.views import EditEvent, EditPage, EditView
 from palimpsest.errors import ConflictError, ServiceError
-from palimpsest.feed import Feed
-from palimpsest.patience import PAUSE_S, Patience, headers_of, is_loopback
-from palimpsest.retries import BRIEF, NEVER, Retries
+from palimpsest.transport import endpoints
+from palimpsest.transport.calls import Caller
+from palimpsest.transport.connection import headers_of, is_loopback
+from palimpsest.transport.download import download
+from palimpsest.transport.endpoints import Ask, Check, Readiness
+from palimpsest.transport.feed import Feed
+from palimpsest.transport.patience import PAUSE_S, Patience
+from palimpsest.transport.retries import BRIEF, NEVER, Retries
 
 View = TypeVar("View", bound=BaseModel)
 
@@ -43,7 +44,6 @@ class Client:
         retries: Retries | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        # No proxy of the environment can reach this machine's loopback.
         direct = httpx.HTTPTransport() if is_loopback(base_url) else None
         self._http = httpx.Client(
             base_url=base_url, headers=headers_of(api_key), transport=transport or direct
@@ -55,24 +55,24 @@ class Client:
 
     def models(self) -> tuple[ModelView, ...]:
         """The models that are, or were, served."""
-        return _answer(self._caller, asks.MODELS).items
+        return _answer(self._caller, endpoints.MODELS).items
 
     def workers(self) -> tuple[WorkerView, ...]:
         """The workers that are alive."""
-        return _answer(self._caller, asks.WORKERS).items
+        return _answer(self._caller, endpoints.WORKERS).items
 
     def limits(self) -> Limits:
         """How much may be asked for, and how long things are kept."""
-        return _answer(self._caller, asks.LIMITS)
+        return _answer(self._caller, endpoints.LIMITS)
 
     def check_alive(self) -> None:
         """Raise `UnreachableError` soon, in about a second, if no service is there."""
-        self._caller.answer(asks.ALIVE, retries=BRIEF)
+        self._caller.answer(endpoints.ALIVE, retries=BRIEF)
 
     def is_ready(self) -> bool:
         """Ask once whether the service can take edits."""
         try:
-            self._caller.answer(asks.READY, retries=NEVER)
+            self._caller.answer(endpoints.READY, retries=NEVER)
         except ServiceError:
             return False
         return True
@@ -80,10 +80,10 @@ class Client:
     def readiness(self) -> tuple[Check, ...]:
         """What the service needs and tried just now, well or not."""
         try:
-            answer = self._caller.answer(asks.READY, retries=NEVER)
+            answer = self._caller.answer(endpoints.READY, retries=NEVER)
         except ServiceError as error:
-            return asks.checks_of(error)
-        return Ask(asks.READY, Readiness).read(answer).checks
+            return endpoints.checks_of(error)
+        return Ask(endpoints.READY, Readiness).read(answer).checks
 
     def close(self) -> None:
         self._http.close()
@@ -114,26 +114,26 @@ class Edits:
 
         A key that was used before gives back the edit made then.
         """
-        return _answer(self._caller, asks.create_edit(request, idempotency_key))
+        return _answer(self._caller, endpoints.create_edit(request, idempotency_key))
 
     def estimate(self, request: EditRequest | Mapping[str, Any]) -> Foretold:
         """Whether an edit would fit and what it would take; makes none."""
-        return _answer(self._caller, asks.estimate_edit(request))
+        return _answer(self._caller, endpoints.estimate_edit(request))
 
     def get(self, edit_id: str, *, wait_s: int = 0) -> EditView:
         """An edit as it stands, or as it stands when it is done within `wait_s` seconds."""
-        return _answer(self._caller, asks.get_edit(edit_id, wait_s=wait_s))
+        return _answer(self._caller, endpoints.get_edit(edit_id, wait_s=wait_s))
 
     def cancel(self, edit_id: str) -> EditView:
         """Stop an edit, waiting or running: it is canceled, or canceling, from now on.
 
         Raises `ConflictError` when it has ended otherwise.
         """
-        return _canceled(self._caller, asks.cancel_edit(edit_id), asks.get_edit(edit_id))
+        return _canceled(self._caller, endpoints.cancel_edit(edit_id), endpoints.get_edit(edit_id))
 
     def retry(self, edit_id: str, *, idempotency_key: str | None = None) -> EditView:
         """Ask anew for an edit that failed or was canceled; raises `ConflictError` for others."""
-        return _answer(self._caller, asks.retry_edit(edit_id, idempotency_key))
+        return _answer(self._caller, endpoints.retry_edit(edit_id, idempotency_key))
 
     def list(
         self,
@@ -145,7 +145,7 @@ class Edits:
         neurons: bool = True,
     ) -> EditPage:
         """A page of edits, newest first; without `neurons` it comes much faster."""
-        ask = asks.list_edits(
+        ask = endpoints.list_edits(
             model=model, status=status, limit=limit, cursor=cursor, neurons=neurons
         )
         return _answer(self._caller, ask)
@@ -172,11 +172,11 @@ class Edits:
     def events(self, edit_id: str, *, after: str | None = None) -> Iterator[EditEvent]:
         """Each event as it happens, past ones first, up to the final one; a feed that breaks off
         is taken up again. `after` is the `id` of an event: only what came after it."""
-        yield from _heard(self._caller, asks.edit_path(edit_id), after)
+        yield from _heard(self._caller, endpoints.edit_path(edit_id), after)
 
     def history(self, edit_id: str) -> tuple[EditEvent, ...]:
         """What happened to an edit so far, oldest first, at most 1000 events."""
-        return _answer(self._caller, asks.list_events(asks.edit_path(edit_id))).items
+        return _answer(self._caller, endpoints.list_events(endpoints.edit_path(edit_id))).items
 
 
 class Checkpoints:
@@ -189,19 +189,19 @@ class Checkpoints:
     def get(self, checkpoint_id: str) -> CheckpointView:
         """A published checkpoint; raises `CheckpointNotFoundError` and, for a composition that
         has none yet, `UnexpectedAnswerError`."""
-        return _answer(self._caller, asks.get_checkpoint(checkpoint_id))
+        return _answer(self._caller, endpoints.get_checkpoint(checkpoint_id))
 
     def look(self, checkpoint_id: str, *, wait_s: int = 0) -> CheckpointView | CompositionView:
         """A checkpoint, or a composition as it stands, or as it stands when it is done within
         `wait_s` seconds."""
-        return _answer(self._caller, asks.follow_checkpoint(checkpoint_id, wait_s=wait_s)).root
+        return _answer(self._caller, endpoints.follow_checkpoint(checkpoint_id, wait_s=wait_s)).root
 
     def list(
         self, *, limit: int | None = None, cursor: str | None = None, neurons: bool = True
     ) -> CheckpointPage:
         """A page of checkpoints, newest first; without `neurons` it comes much faster."""
         return _answer(
-            self._caller, asks.list_checkpoints(limit=limit, cursor=cursor, neurons=neurons)
+            self._caller, endpoints.list_checkpoints(limit=limit, cursor=cursor, neurons=neurons)
         )
 
     def compose(
@@ -209,10 +209,10 @@ class Checkpoints:
         edits: Sequence[str],
         *,
         idempotency_key: str | None = None,
-        **others: Unpack[asks.Composing],
+        **others: Unpack[endpoints.Composing],
     ) -> CheckpointView | CompositionView:
         """Put finished edits into one checkpoint; to undo one of them, compose the others."""
-        ask = asks.compose(edits, idempotency_key, others)
+        ask = endpoints.compose(edits, idempotency_key, others)
         return _answer(self._caller, ask).root
 
     def follow(
@@ -241,21 +241,21 @@ class Checkpoints:
 
     def cancel(self, checkpoint_id: str) -> CheckpointView | CompositionView:
         """Stop a composition, as `edits.cancel` does an edit."""
-        cancel = asks.cancel_checkpoint(checkpoint_id)
-        return _canceled(self._caller, cancel, asks.follow_checkpoint(checkpoint_id)).root
+        cancel = endpoints.cancel_checkpoint(checkpoint_id)
+        return _canceled(self._caller, cancel, endpoints.follow_checkpoint(checkpoint_id)).root
 
     def events(self, checkpoint_id: str, *, after: str | None = None) -> Iterator[EditEvent]:
         """What happens to a composition, as `edits.events` tells of an edit."""
-        yield from _heard(self._caller, asks.checkpoint_path(checkpoint_id), after)
+        yield from _heard(self._caller, endpoints.checkpoint_path(checkpoint_id), after)
 
     def history(self, checkpoint_id: str) -> tuple[EditEvent, ...]:
         """What happened to a composition so far, oldest first, at most 1000 events."""
-        ask = asks.list_events(asks.checkpoint_path(checkpoint_id))
+        ask = endpoints.list_events(endpoints.checkpoint_path(checkpoint_id))
         return _answer(self._caller, ask).items
 
     def delete(self, checkpoint_id: str) -> None:
         """Take a checkpoint away; raises `CheckpointInUseError` while another is built on it."""
-        self._caller.answer(asks.delete_checkpoint(checkpoint_id))
+        self._caller.answer(endpoints.delete_checkpoint(checkpoint_id))
 
     def download(self, checkpoint_id: str, directory: Path | str) -> CheckpointView:
         """Bring every file of a checkpoint into `directory`, each checked by its SHA-256."""
@@ -272,7 +272,7 @@ def _canceled(caller: Caller, cancel: Ask[View], look: Ask[View]) -> View:
     try:
         return _answer(caller, cancel)
     except ConflictError as error:
-        if not asks.is_canceled(error):
+        if not endpoints.is_canceled(error):
             raise
         return _answer(caller, look)
 

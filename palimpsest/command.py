@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from palimpsest.client import Client
-from palimpsest.console import Console
+from palimpsest.terminal.console import Console
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 

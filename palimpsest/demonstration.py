@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from contract.edits import EditRequest, Probe
-from contract.lifecycle import EditStatus, Outcome
-from contract.views import EditView
-from palimpsest.tables import columns, one_line
+from contract.wire.edits import EditRequest, Probe
+from contract.wire.lifecycle import EditStatus, Outcome
+from contract.wire.views import EditView
+from palimpsest.terminal.tables import columns, one_line
 
 REQUEST = EditRequest(
     prompt="The capital of France is",

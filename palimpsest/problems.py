@@ -40,7 +40,7 @@ from http import HTTPStatus
 import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from contract.failures import ErrorCode
+from contract.wire.failures import ErrorCode
 from palimpsest.errors import (
     BusyError,
     ConflictError,

@@ -4,10 +4,10 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from contract.checkpoints import CheckpointView
-from contract.composition import Composition
-from contract.lifecycle import Outcome
-from contract.views import EditResult
+from contract.wire.checkpoints import CheckpointView
+from contract.wire.composition import Composition
+from contract.wire.lifecycle import Outcome
+from contract.wire.views import EditResult
 
 LEAST_OVERLAP = 0.9
 """Of the neurons, where other sums in another order may tip a few over the threshold."""

@@ -7,9 +7,9 @@ every second.
 from collections.abc import Iterator
 from typing import Protocol, TypeVar, cast
 
-from contract.checkpoints import CheckpointView, CompositionView
-from contract.lifecycle import FINAL, EditStatus, Phase
-from contract.views import EditEvent, EditView, Progress
+from contract.wire.checkpoints import CheckpointView, CompositionView
+from contract.wire.lifecycle import FINAL, EditStatus, Phase
+from contract.wire.views import EditEvent, EditView, Progress
 from palimpsest.errors import UnexpectedAnswerError, UnreachableError
 
 AnyJob = EditView | CheckpointView | CompositionView

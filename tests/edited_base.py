@@ -6,8 +6,8 @@ from pathlib import Path
 
 from safetensors_files import Matrix, file_of
 
-from contract.checkpoints import BaseFile, BaseView, CheckpointView
-from contract.store import CheckpointStore
+from contract.store.store import CheckpointStore
+from contract.wire.checkpoints import BaseFile, BaseView, CheckpointView
 
 ROWS, WIDTH = 700, 900
 DOWN_0, DOWN_1 = (f"model.layers.{layer}.mlp.down_proj.weight" for layer in (0, 1))

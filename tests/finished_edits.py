@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime
 
-from contract.checkpoints import CheckpointView, Part
-from contract.edits import EditRequest
-from contract.lifecycle import Outcome
-from contract.views import Answer, EditResult, MemoryView, Metrics, NeuronView
+from contract.wire.checkpoints import CheckpointView, Part
+from contract.wire.edits import EditRequest
+from contract.wire.lifecycle import Outcome
+from contract.wire.views import Answer, EditResult, MemoryView, Metrics, NeuronView
 
 REQUEST = EditRequest(prompt="The capital of France is", target_new="Rome")
 

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 
 from redis import Redis
 
-from contract import names
-from contract.attempts import Attempt, Attempts
-from contract.checkpoints import CheckpointFile, CheckpointView
-from contract.failures import ErrorCode
-from contract.ledger import Ledger
-from contract.lifecycle import EditStatus
-from contract.views import EditView
+from contract.ledger.attempts import Attempt, Attempts
+from contract.ledger.ledger import Ledger, names
+from contract.wire.checkpoints import CheckpointFile, CheckpointView
+from contract.wire.failures import ErrorCode
+from contract.wire.lifecycle import EditStatus
+from contract.wire.views import EditView
 from worker.resources import Resources
 
 Submit = Callable[..., str]

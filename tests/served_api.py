@@ -10,13 +10,13 @@ from redis.exceptions import RedisError
 from app.main import create_app
 from app.server import server_of
 from app.service import Pace
-from contract.belonging import tie
-from contract.connection import connect
 from contract.keys import KeyRing, Keys
-from contract.ledger import Ledger
+from contract.ledger.connection import connect
+from contract.ledger.ledger import Ledger
 from contract.settings import Settings
-from contract.store import CheckpointStore
-from contract.store_errors import StoreUnavailableError
+from contract.store.errors import StoreUnavailableError
+from contract.store.identity import tie
+from contract.store.store import CheckpointStore
 
 FAST = Pace(poll_s=0.02, heartbeat_s=0.2)
 

@@ -11,12 +11,12 @@ import yaml
 from app.exposition import Family, labels
 from app.metrics import Figures, families
 from app.readiness import Check
-from contract.census import Census
-from contract.lifecycle import EditStatus
-from contract.serving import WorkerState, WorkerView
+from contract.ledger.census import Census
+from contract.ledger.tally import Buckets, Edited, Quantity, Taken
 from contract.settings import Settings, variable_of
-from contract.tally import Buckets, Edited, Quantity, Taken
-from contract.views import MemoryView
+from contract.wire.lifecycle import EditStatus
+from contract.wire.serving import WorkerState, WorkerView
+from contract.wire.views import MemoryView
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("bench/*.md")]

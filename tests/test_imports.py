@@ -84,7 +84,7 @@ def test_the_memory_formula_needs_the_standard_library_alone() -> None:
 
 
 def test_a_missing_module_is_noticed() -> None:
-    process = python(IMPORT_ALL, "redis", "contract.ledger")
+    process = python(IMPORT_ALL, "redis", "contract.ledger.ledger")
 
     assert process.returncode != 0
     assert "ModuleNotFoundError" in process.stderr

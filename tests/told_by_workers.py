@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 
 from bench.pretence import MODEL as PRETENDED
-from contract.foretold import MemoryItem
-from contract.lifecycle import Outcome
-from contract.serving import WorkerState, WorkerView
-from contract.views import EditResult, MemoryView, Metrics, NeuronView, StageMemory
+from contract.wire.estimates import MemoryItem
+from contract.wire.lifecycle import Outcome
+from contract.wire.serving import WorkerState, WorkerView
+from contract.wire.views import EditResult, MemoryView, Metrics, NeuronView, StageMemory
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 MODEL = PRETENDED.model_copy(

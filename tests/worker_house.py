@@ -13,15 +13,14 @@ from typing import Any
 
 from redis import Redis
 
-from contract import names
-from contract.edits import EditRequest
-from contract.foretold import Admission, Applied, Decision
-from contract.ledger import Ledger
-from contract.lifecycle import Phase
-from contract.store import CheckpointStore
-from contract.views import EditView
-from palimpsest.programs import Program
-from palimpsest.supervisor import Supervisor
+from contract.ledger.ledger import Ledger, names
+from contract.store.store import CheckpointStore
+from contract.wire.edits import EditRequest
+from contract.wire.estimates import Admission, Applied, Decision
+from contract.wire.lifecycle import Phase
+from contract.wire.views import EditView
+from palimpsest.local.programs import Program
+from palimpsest.local.supervisor import Supervisor
 
 ROOT = Path(__file__).parents[1]
 ENTRY = ROOT / "tests/integration/slow_worker.py"

@@ -9,10 +9,10 @@ from redis.exceptions import RedisError
 from transformers.utils import logging
 
 from contract import logs
-from contract.connection import RedisUrlError
-from contract.ledger_errors import SchemaMismatchError
+from contract.ledger.connection import RedisUrlError
+from contract.ledger.errors import SchemaMismatchError
 from contract.settings import Settings, SettingsError
-from contract.store_errors import StoreUnavailableError, UnknownStoreError
+from contract.store.errors import StoreUnavailableError, UnknownStoreError
 from worker.device_memory import memory_of
 from worker.failures import SERVICE_CODES, engine_codes
 from worker.kn import Editor, KnError, load_editor

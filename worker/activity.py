@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from contract.attempts import Attempt
-from contract.serving import WorkerState
+from contract.ledger.attempts import Attempt
+from contract.wire.serving import WorkerState
 
 WEIGHT_OF_LATEST = 0.2
 """How much the latest edit moves the mean: it follows a change of load within five edits or so."""

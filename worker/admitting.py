@@ -4,17 +4,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from contract.admission import decide, decide_composition, with_layers
-from contract.attempts import Attempt
-from contract.cards import default_threshold
-from contract.edits import EditRequest
-from contract.failures import ErrorCode
-from contract.foretold import Admission, Applied, Decision
-from contract.lifecycle import Phase
+from contract.admission.bases import composing_of
+from contract.admission.cards import default_threshold
+from contract.admission.decision import decide, decide_composition, with_layers
+from contract.ledger.attempts import Attempt
 from contract.logs import EventLog
 from contract.memory import ExcessError, Workload
-from contract.views import EditResult
-from contract.written import composing_of
+from contract.wire.edits import EditRequest
+from contract.wire.estimates import Admission, Applied, Decision
+from contract.wire.failures import ErrorCode
+from contract.wire.lifecycle import Phase
+from contract.wire.views import EditResult
 from worker.failures import Codes, code_of, message_of
 from worker.lineage import Ground, Member
 from worker.resources import Editor, Made, Resources

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from contract.checkpoints import BaseFile, BaseView, CheckpointFile
 from contract.memory import ModelShape
-from contract.serving import ModelView, ShapeView, WorkerView
+from contract.wire.checkpoints import BaseFile, BaseView, CheckpointFile
+from contract.wire.serving import ModelView, ShapeView, WorkerView
 from worker.activity import Activity
 from worker.monitor import Outlook
 

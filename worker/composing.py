@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from contract.composition import Composition, Retest
-from contract.lifecycle import Outcome
-from contract.views import EditResult
+from contract.wire.composition import Composition, Retest
+from contract.wire.lifecycle import Outcome
+from contract.wire.views import EditResult
 from worker.conflicts import Written, conflicts_of
 from worker.lineage import Member
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
-from contract.composition import Conflict, ConflictKind
-from contract.views import NeuronView
+from contract.wire.composition import Conflict, ConflictKind
+from contract.wire.views import NeuronView
 
 
 class Written(NamedTuple):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from contract.cards import SAFE_SHARE
+from contract.admission.cards import SAFE_SHARE
 
 _KIB = 1024
 

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from contract.attempts import Attempt, AttemptLostError, CancelAskedError
-from contract.checkpoints import CheckpointView
-from contract.ids import checkpoint_id_of
+from contract.ledger.attempts import Attempt, AttemptLostError, CancelAskedError
+from contract.ledger.record import EditRecord, Result
 from contract.logs import EventLog
-from contract.record import EditRecord, Result
-from contract.store_errors import MissingStoreError, StoreError
-from contract.views import EditFailure
+from contract.store.errors import MissingStoreError, StoreError
+from contract.wire.checkpoints import CheckpointView
+from contract.wire.ids import checkpoint_id_of
+from contract.wire.views import EditFailure
 from worker.resources import Resources
 
 log = EventLog(__name__)

@@ -5,16 +5,16 @@ from collections.abc import Mapping
 
 from rq.timeouts import JobTimeoutException
 
-from contract.failures import RETRYABLE, ErrorCode
 from contract.memory import ExcessError, ran_out
-from contract.store_errors import (
+from contract.store.errors import (
     BudgetExceededError,
     CorruptFileError,
     StoreFullError,
     StoreUnavailableError,
     UnreadableManifestError,
 )
-from contract.views import EditFailure
+from contract.wire.failures import RETRYABLE, ErrorCode
+from contract.wire.views import EditFailure
 from worker.lineage import CheckpointGoneError, OtherBaseError
 from worker.time_limit import DeadlineExceededError
 

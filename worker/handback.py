@@ -5,11 +5,11 @@ from functools import partial
 
 from redis.exceptions import RedisError
 
-from contract.attempts import Attempt, AttemptLostError, Attempts, CancelAskedError
-from contract.lifecycle import QueuedReason
+from contract.ledger.attempts import Attempt, AttemptLostError, Attempts, CancelAskedError
+from contract.ledger.queue import EditQueue
+from contract.ledger.record import EditRecord
 from contract.logs import EventLog
-from contract.queue import EditQueue
-from contract.record import EditRecord
+from contract.wire.lifecycle import QueuedReason
 
 log = EventLog(__name__)
 

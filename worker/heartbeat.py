@@ -11,10 +11,10 @@ from typing import Self
 
 from redis.exceptions import RedisError
 
-from contract.attempts import AttemptLostError, Attempts
+from contract.ledger.attempts import AttemptLostError, Attempts
+from contract.ledger.presence import Presence
 from contract.logs import EventLog
-from contract.presence import Presence
-from contract.serving import MemoryOutlook
+from contract.wire.serving import MemoryOutlook
 from worker.activity import Activity, Holding
 from worker.announcement import Identity, worker_view
 from worker.monitor import Monitor, Outlook

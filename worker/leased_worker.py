@@ -17,7 +17,7 @@ from rq.exceptions import DeserializationError, StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from contract import names
+from contract.ledger import names
 from contract.logs import EventLog
 from worker.activity import Activity
 

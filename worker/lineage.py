@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from contract.checkpoints import CheckpointFile, CheckpointView, Part
-from contract.edits import EditRequest
-from contract.ids import checkpoint_id_of
-from contract.written import sayings_of
+from contract.admission.bases import sayings_of
+from contract.wire.checkpoints import CheckpointFile, CheckpointView, Part
+from contract.wire.edits import EditRequest
+from contract.wire.ids import checkpoint_id_of
 
 
 class LineageError(Exception):

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from contract.attempts import Attempt
-from contract.checkpoints import CheckpointFile, CheckpointView, Part, Provenance
-from contract.composition import ComposeRequest
-from contract.edits import EditRequest
-from contract.failures import ErrorCode
-from contract.foretold import Admission, Decision
-from contract.ids import checkpoint_id_of
-from contract.lifecycle import Outcome, Phase
-from contract.record import EditRecord, Request, Result
-from contract.views import EditResult
+from contract.ledger.attempts import Attempt
+from contract.ledger.record import EditRecord, Request, Result
+from contract.wire.checkpoints import CheckpointFile, CheckpointView, Part, Provenance
+from contract.wire.composition import ComposeRequest
+from contract.wire.edits import EditRequest
+from contract.wire.estimates import Admission, Decision
+from contract.wire.failures import ErrorCode
+from contract.wire.ids import checkpoint_id_of
+from contract.wire.lifecycle import Outcome, Phase
+from contract.wire.views import EditResult
 from worker.admitting import (
     admit,
     admit_composition,

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from contract.calibration import Calibration, Probing
-from contract.serving import MemoryState
+from contract.admission.calibration import Calibration, Probing
+from contract.wire.serving import MemoryState
 from worker.device_memory import DeviceMemory, MemoryReading, budget_bytes, capacity_bytes
 
 TIGHT_BELOW = 0.5

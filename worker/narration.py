@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable
 
-from contract.attempts import Attempt, AttemptLostError, Attempts
-from contract.lifecycle import Phase
-from contract.views import Progress
+from contract.ledger.attempts import Attempt, AttemptLostError, Attempts
+from contract.wire.lifecycle import Phase
+from contract.wire.views import Progress
 from worker.activity import Activity
 
 PROGRESS_EVERY_S = 0.2

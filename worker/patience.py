@@ -6,7 +6,7 @@ from itertools import count
 from typing import Protocol
 
 from contract.logs import EventLog
-from contract.store_errors import StoreUnavailableError
+from contract.store.errors import StoreUnavailableError
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0

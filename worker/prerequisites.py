@@ -4,9 +4,9 @@ from pathlib import Path
 
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
-from contract.connection import connect
+from contract.ledger.connection import connect
 from contract.settings import Settings
-from contract.store import CheckpointStore
+from contract.store.store import CheckpointStore
 
 TIMEOUT_S = 3.0
 

@@ -5,10 +5,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from contract.calibration import Calibration, MemoryProbe, Probing
-from contract.edits import EditRequest, Method
+from contract.admission.calibration import Calibration, MemoryProbe, Probing
 from contract.logs import EventLog
-from contract.views import EditResult
+from contract.wire.edits import EditRequest, Method
+from contract.wire.views import EditResult
 from worker.failures import Codes, code_of, failure_of
 from worker.resources import Editor
 

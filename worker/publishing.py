@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from importlib import metadata
 from typing import Protocol
 
-from contract.checkpoints import CheckpointFile, CheckpointView
-from contract.store_errors import StoreUnavailableError
+from contract.store.errors import StoreUnavailableError
+from contract.wire.checkpoints import CheckpointFile, CheckpointView
 
 DISTRIBUTION = "palimpsest-kn"
 

@@ -6,9 +6,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from contract.attempts import Attempt, Attempts
+from contract.ledger.attempts import Attempt, Attempts
+from contract.ledger.record import EditRecord
 from contract.memory import ModelShape, Workload
-from contract.record import EditRecord
 from worker.activity import Activity
 from worker.failures import Codes
 from worker.fitness import Weights

@@ -10,21 +10,21 @@ from redis import Redis
 from rq import Queue
 from rq.worker_registration import clean_worker_registry
 
-from contract import names
-from contract.attempts import Attempt, Attempts
-from contract.belonging import tie
-from contract.calibration import Probing
-from contract.connection import connect
-from contract.housekeeping import Housekeeping, Policy
-from contract.ledger import Ledger
+from contract.admission.calibration import Probing
+from contract.ledger import names
+from contract.ledger.attempts import Attempt, Attempts
+from contract.ledger.connection import connect
+from contract.ledger.ledger import Ledger
+from contract.ledger.presence import Presence
+from contract.ledger.probings import Probings
+from contract.ledger.queue import EditQueue
+from contract.ledger.retention import Retention
 from contract.logs import EventLog
-from contract.presence import Presence
-from contract.probings import Probings
-from contract.queue import EditQueue
-from contract.restoration import Restoration
-from contract.retention import Retention
 from contract.settings import Settings
-from contract.store import CheckpointStore
+from contract.store.housekeeping import Housekeeping, Policy
+from contract.store.identity import tie
+from contract.store.restoration import Restoration
+from contract.store.store import CheckpointStore
 from worker import announcement
 from worker.activity import Activity
 from worker.announcement import Identity

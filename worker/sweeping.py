@@ -4,15 +4,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from contract.attempts import Attempts
-from contract.housekeeping import Kept
+from contract.ledger.attempts import Attempts
+from contract.ledger.queue import EditQueue
+from contract.ledger.record import EditRecord
+from contract.ledger.retention import Retention
 from contract.logs import EventLog
-from contract.queue import EditQueue
-from contract.record import EditRecord
-from contract.restoration import Restoration
-from contract.retention import Retention
-from contract.settling import Withholding, end_due
-from contract.store_errors import StoreError
+from contract.store.errors import StoreError
+from contract.store.housekeeping import Kept
+from contract.store.restoration import Restoration
+from contract.store.settling import Withholding, end_due
 
 HOUSEKEEPING_EVERY_S = 3600.0
 

@@ -5,12 +5,12 @@ import traceback
 
 from redis.exceptions import RedisError
 
-from contract.attempts import Attempt, AttemptLostError, CancelAskedError
-from contract.failures import ErrorCode
-from contract.ids import checkpoint_id_of
+from contract.ledger.attempts import Attempt, AttemptLostError, CancelAskedError
+from contract.ledger.record import EditRecord
 from contract.logs import EventLog, bound
-from contract.record import EditRecord
-from contract.store_errors import MissingStoreError, WithheldError
+from contract.store.errors import MissingStoreError, WithheldError
+from contract.wire.failures import ErrorCode
+from contract.wire.ids import checkpoint_id_of
 from worker.admitting import CrowdedOutError
 from worker.endings import Canceled, Deferred, Ending, Failed, Postponed, Published, end
 from worker.failures import failure, failure_of

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 
 from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 
-from contract.settling import LATE
+from contract.store.settling import LATE
 
 
 class DeadlineExceededError(JobTimeoutException):  # type: ignore[misc]  # rq is not followed by mypy

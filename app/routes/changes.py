@@ -2,18 +2,18 @@
 
 from fastapi import APIRouter, Response
 
-from app.acceptance import REFUSALS, accept
-from app.canceling import cancel
-from app.edit_response import edit_response, found_edit, missing
+from app.description.openapi import problems
 from app.errors import EditNotFailedError
-from app.openapi import problems
+from app.jobs.acceptance import REFUSALS, accept
+from app.jobs.canceling import cancel
+from app.jobs.edit_response import edit_response, found_edit, missing
 from app.routes.edits import IdempotencyKey
 from app.service import ServiceDependency
-from contract.edits import EditRequest
-from contract.failures import ErrorCode
-from contract.ids import is_edit_id
-from contract.lifecycle import EditStatus
-from contract.views import EditView
+from contract.wire.edits import EditRequest
+from contract.wire.failures import ErrorCode
+from contract.wire.ids import is_edit_id
+from contract.wire.lifecycle import EditStatus
+from contract.wire.views import EditView
 
 router = APIRouter(tags=["edits"])
 

@@ -5,28 +5,28 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from app.acceptance import accept_composition
-from app.canceling import cancel
 from app.checkpoint_errors import CheckpointInUseError
-from app.checkpoints import (
+from app.description.openapi import problems
+from app.guards.json_body import JsonRoute
+from app.jobs.acceptance import accept_composition
+from app.jobs.canceling import cancel
+from app.jobs.checkpoints import (
     check_published,
     dependents_of,
     missing_composition,
     page_of,
     seen_checkpoint,
 )
-from app.cursors import checkpoint_before, cursor_after
-from app.json_body import JsonRoute
-from app.openapi import problems
+from app.jobs.cursors import checkpoint_before, cursor_after
+from app.jobs.watching import until_final
 from app.routes.edits import IdempotencyKey
 from app.service import ServiceDependency
-from app.watching import until_final
-from contract.checkpoints import CheckpointPage, CheckpointView, CompositionView
-from contract.composition import ComposeRequest
-from contract.failures import ErrorCode
-from contract.ids import is_checkpoint_id
-from contract.limits import MAX_PAGE, MAX_WAIT_S
 from contract.logs import EventLog
+from contract.wire.checkpoints import CheckpointPage, CheckpointView, CompositionView
+from contract.wire.composition import ComposeRequest
+from contract.wire.failures import ErrorCode
+from contract.wire.ids import is_checkpoint_id
+from contract.wire.limits import MAX_PAGE, MAX_WAIT_S
 
 log = EventLog("app.checkpoints")
 router = APIRouter(tags=["checkpoints"], route_class=JsonRoute)

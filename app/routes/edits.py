@@ -5,22 +5,22 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from app.acceptance import REFUSALS, accept, foretold
-from app.cursors import cursor_after, edit_before
-from app.edit_response import edit_response, found_edit
+from app.description.openapi import problems
 from app.errors import EditNotFoundError
-from app.etags import etag_of, is_known
-from app.json_body import JsonRoute
-from app.openapi import problems
+from app.files.etags import etag_of, is_known
+from app.guards.json_body import JsonRoute
+from app.jobs.acceptance import REFUSALS, accept, foretold
+from app.jobs.cursors import cursor_after, edit_before
+from app.jobs.edit_response import edit_response, found_edit
+from app.jobs.watching import until_final
 from app.service import ServiceDependency
-from app.watching import until_final
-from contract.edits import EditRequest
-from contract.failures import ErrorCode
-from contract.foretold import Foretold
-from contract.ids import is_edit_id
-from contract.lifecycle import EditStatus
-from contract.limits import MAX_PAGE, MAX_WAIT_S
-from contract.views import EditPage, EditView
+from contract.wire.edits import EditRequest
+from contract.wire.estimates import Foretold
+from contract.wire.failures import ErrorCode
+from contract.wire.ids import is_edit_id
+from contract.wire.lifecycle import EditStatus
+from contract.wire.limits import MAX_PAGE, MAX_WAIT_S
+from contract.wire.views import EditPage, EditView
 
 router = APIRouter(tags=["edits"], route_class=JsonRoute)
 

@@ -3,13 +3,13 @@
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from app.checkpoints import check_composition
-from app.edit_response import check_edit
-from app.event_response import DESCRIBED, After, LastEventId, event_response
-from app.openapi import problems
+from app.description.openapi import problems
+from app.jobs.checkpoints import check_composition
+from app.jobs.edit_response import check_edit
+from app.jobs.event_response import DESCRIBED, After, LastEventId, event_response
 from app.service import ServiceDependency
-from contract.failures import ErrorCode
-from contract.views import EventList
+from contract.wire.failures import ErrorCode
+from contract.wire.views import EventList
 
 router = APIRouter()
 

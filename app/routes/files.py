@@ -6,14 +6,14 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from app.checkpoint_errors import FileNotInCheckpointError
-from app.checkpoints import found_checkpoint
-from app.contents import Content, StoredContent
-from app.files import file_response
-from app.full_model import full_model
-from app.openapi import problems
+from app.description.openapi import problems
+from app.files.contents import Content, StoredContent
+from app.files.full_model import full_model
+from app.files.response import file_response
+from app.jobs.checkpoints import found_checkpoint
 from app.service import ServiceDependency
-from contract.checkpoints import ModelFile, ModelFileList
-from contract.failures import ErrorCode
+from contract.wire.checkpoints import ModelFile, ModelFileList
+from contract.wire.failures import ErrorCode
 
 router = APIRouter(tags=["checkpoints"])
 

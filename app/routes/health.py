@@ -6,12 +6,12 @@ from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 
-from app.openapi import problems
+from app.description.openapi import problems
 from app.problems import problem_response
 from app.readiness import ReadinessView
 from app.service import ServiceDependency
-from contract.edits import Frozen
-from contract.failures import ErrorCode
+from contract.wire.failures import ErrorCode
+from contract.wire.frozen import Frozen
 
 router = APIRouter(tags=["health"])
 

@@ -9,11 +9,11 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from app.checkpoint_errors import EntryNotFoundError
-from app.contents import Content
-from app.files import file_response
-from app.repository import BRANCH, find_repository
+from app.files.contents import Content
+from app.files.repository import BRANCH, find_repository
+from app.files.response import file_response
 from app.service import ServiceDependency
-from contract.record import rfc3339
+from contract.times import rfc3339
 
 router = APIRouter(prefix="/hub", include_in_schema=False)
 

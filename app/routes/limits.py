@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from app.openapi import problems
+from app.description.openapi import problems
 from app.service import ServiceDependency
-from contract.limits import Limits
+from contract.wire.limits import Limits
 
 router = APIRouter(tags=["health"])
 

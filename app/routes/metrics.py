@@ -4,11 +4,11 @@ import time
 
 from fastapi import APIRouter, Response
 
+from app.description.openapi import problems
 from app.exposition import MEDIA_TYPE, exposition
 from app.metrics import families, read
-from app.openapi import problems
 from app.service import ServiceDependency
-from contract.failures import ErrorCode
+from contract.wire.failures import ErrorCode
 
 router = APIRouter(tags=["health"])
 

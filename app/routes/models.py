@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from app.openapi import problems
+from app.description.openapi import problems
 from app.service import ServiceDependency
-from contract.failures import ErrorCode
-from contract.serving import ModelList
+from contract.wire.failures import ErrorCode
+from contract.wire.serving import ModelList
 
 router = APIRouter(tags=["models"])
 

@@ -5,7 +5,7 @@ from pathlib import Path, PurePath
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
-from app.etags import etag_of, is_known
+from app.files.etags import etag_of, is_known
 
 router = APIRouter(include_in_schema=False)
 

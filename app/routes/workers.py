@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from app.openapi import problems
+from app.description.openapi import problems
 from app.service import ServiceDependency
-from contract.failures import ErrorCode
-from contract.serving import WorkerList
+from contract.wire.failures import ErrorCode
+from contract.wire.serving import WorkerList
 
 router = APIRouter(tags=["models"])
 

@@ -2,10 +2,10 @@
 
 import argparse
 
-from contract.ids import CHECKPOINT_PREFIX
-from contract.views import EditView
+from contract.wire.ids import CHECKPOINT_PREFIX
+from contract.wire.views import EditView
 from palimpsest.command import ExitCode, Session, add_json
-from palimpsest.reports import verdict
+from palimpsest.terminal.reports import verdict
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

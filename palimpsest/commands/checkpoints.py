@@ -2,10 +2,10 @@
 
 import argparse
 
-from contract.checkpoints import CheckpointView
+from contract.wire.checkpoints import CheckpointView
 from palimpsest.command import ExitCode, Session, add_json, positive
-from palimpsest.reports import size
-from palimpsest.tables import columns
+from palimpsest.terminal.reports import size
+from palimpsest.terminal.tables import columns
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
-from contract.checkpoints import CheckpointView, CompositionView
-from contract.ids import is_edit_id
-from contract.lifecycle import EditStatus
-from palimpsest.checkpoint_reports import outcome
+from contract.wire.checkpoints import CheckpointView, CompositionView
+from contract.wire.ids import is_edit_id
+from contract.wire.lifecycle import EditStatus
 from palimpsest.client import Client
 from palimpsest.command import ExitCode, Session, UsageError, add_json
-from palimpsest.facts import reasons
+from palimpsest.facts.facts import reasons
+from palimpsest.terminal.checkpoint_reports import outcome
 from palimpsest.watching import shown
 
 

@@ -14,16 +14,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from contract.settings import variable_of
-from contract.views import EditView
-from palimpsest.addresses import PortTakenError, free_port
+from contract.wire.views import EditView
 from palimpsest.client import Client
 from palimpsest.command import ExitCode, Session, UsageError
-from palimpsest.data_dir import DataDir, DataDirUnusableError
 from palimpsest.demonstration import PROMPTS, REQUEST, Demonstration
-from palimpsest.preconditions import check_redis, checked_settings
-from palimpsest.programs import dies_with_parent
-from palimpsest.reports import activity
-from palimpsest.stack import PACKAGES
+from palimpsest.local.addresses import PortTakenError, free_port
+from palimpsest.local.data_dir import DataDir, DataDirUnusableError
+from palimpsest.local.preconditions import check_redis, checked_settings
+from palimpsest.local.programs import dies_with_parent
+from palimpsest.local.stack import PACKAGES
+from palimpsest.terminal.reports import activity
 from palimpsest.watching import shown
 
 

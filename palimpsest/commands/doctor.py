@@ -13,14 +13,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from contract.settings import Settings
-from palimpsest import findings, survey
 from palimpsest.command import DEFAULT_URL, ExitCode, Session, UsageError, add_json
+from palimpsest.doctor import findings, survey
+from palimpsest.doctor.findings import Finding, Verdict
+from palimpsest.doctor.redis_look import RedisUnusableError, look_at_redis
 from palimpsest.errors import PalimpsestError, UnauthorizedError
-from palimpsest.findings import Finding, Verdict
-from palimpsest.model_files import look_at_model
-from palimpsest.redis_look import RedisUnusableError, look_at_redis
-from palimpsest.redis_server import NoRedisError, find_binary
-from palimpsest.tables import columns
+from palimpsest.local.redis_server import NoRedisError, find_binary
+from palimpsest.models.files import look_at_model
+from palimpsest.terminal.tables import columns
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,9 +8,11 @@ import argparse
 import json
 from typing import Any
 
-from contract.admission import beside_easyedit, decide
-from contract.cards import default_threshold
-from contract.edits import (
+from contract.admission.cards import default_threshold
+from contract.admission.decision import beside_easyedit, decide
+from contract.admission.workload import fact_of, new_tokens_of, workload_of
+from contract.memory import DTYPE_BYTES, ModelShape
+from contract.wire.edits import (
     MAX_ANSWER_CHARS,
     MAX_NEURONS,
     MAX_PROBES,
@@ -23,14 +25,12 @@ from contract.edits import (
     Operation,
     Probe,
 )
-from contract.foretold import Decision, Foretold
-from contract.memory import DTYPE_BYTES, ModelShape
-from contract.workload import fact_of, new_tokens_of, workload_of
+from contract.wire.estimates import Decision, Foretold
 from palimpsest.cards import budget_of, size_of
 from palimpsest.command import ExitCode, Session, UsageError, add_json, between
-from palimpsest.model_config import shape_of
-from palimpsest.reports import size
-from palimpsest.tables import columns
+from palimpsest.models.config import shape_of
+from palimpsest.terminal.reports import size
+from palimpsest.terminal.tables import columns
 
 WORD, OTHER_WORD = "\u4e00", "\u5e00"
 

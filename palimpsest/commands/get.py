@@ -2,10 +2,10 @@
 
 import argparse
 
-from contract.ids import CHECKPOINT_PREFIX
-from palimpsest.checkpoint_reports import details
+from contract.wire.ids import CHECKPOINT_PREFIX
 from palimpsest.client import Client
 from palimpsest.command import ExitCode, Session, add_json
+from palimpsest.terminal.checkpoint_reports import details
 from palimpsest.watching import AnyJob
 
 

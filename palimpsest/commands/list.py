@@ -3,11 +3,11 @@
 import argparse
 from collections.abc import Iterator
 
-from contract.lifecycle import EditStatus
-from contract.views import EditPage
+from contract.wire.lifecycle import EditStatus
+from contract.wire.views import EditPage
 from palimpsest.client import Client
 from palimpsest.command import ExitCode, Session, add_json, positive
-from palimpsest.reports import table
+from palimpsest.terminal.reports import table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,8 +3,8 @@
 import argparse
 
 from palimpsest.command import ExitCode, Session, add_json
-from palimpsest.reports import size
-from palimpsest.tables import columns
+from palimpsest.terminal.reports import size
+from palimpsest.terminal.tables import columns
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

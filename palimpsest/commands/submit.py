@@ -14,14 +14,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from contract.edits import HParams, Method
+from contract.wire.edits import HParams, Method
 from palimpsest.command import ExitCode, Session, UsageError, add_json, natural, positive
-from palimpsest.delivery import deliver
 from palimpsest.errors import PalimpsestError
-from palimpsest.fact_errors import UnreadableFactsError
-from palimpsest.facts import Facts, reasons, select
-from palimpsest.records import parse
-from palimpsest.telling import Telling
+from palimpsest.facts.delivery import deliver
+from palimpsest.facts.errors import UnreadableFactsError
+from palimpsest.facts.facts import Facts, reasons, select
+from palimpsest.facts.records import parse
+from palimpsest.facts.reporting import Telling
 
 ONE_FACT = ("prompt", "target_new", "ground_truth", "subject")
 SEVERAL = {"rephrase": "rephrase_prompts", "refine": "refine_prompts", "protect": "protect_prompts"}

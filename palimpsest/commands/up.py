@@ -9,15 +9,15 @@ import json
 from pathlib import Path
 
 from contract.settings import Settings, SettingsError, variable_of
-from palimpsest.addresses import PortTakenError, free_port
 from palimpsest.command import ExitCode, Session, UsageError, add_json, positive
-from palimpsest.console import Console, UnwritableError
-from palimpsest.data_dir import DataDir, DataDirInUseError, DataDirUnusableError
-from palimpsest.interrupts import Interrupts
-from palimpsest.preconditions import check_redis, checked_settings
-from palimpsest.redis_server import NoRedisError
-from palimpsest.stack import Site, Stack
-from palimpsest.supervisor import GivenUpError
+from palimpsest.local.addresses import PortTakenError, free_port
+from palimpsest.local.data_dir import DataDir, DataDirInUseError, DataDirUnusableError
+from palimpsest.local.interrupts import Interrupts
+from palimpsest.local.preconditions import check_redis, checked_settings
+from palimpsest.local.redis_server import NoRedisError
+from palimpsest.local.stack import Site, Stack
+from palimpsest.local.supervisor import GivenUpError
+from palimpsest.terminal.console import Console, UnwritableError
 
 PATHS = ("model_dir", "data_dir", "reference_file")
 KEPT_PATHS = ("api_keys_file",)

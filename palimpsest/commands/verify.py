@@ -8,10 +8,10 @@ the neurons and the outcome. What was made for the comparison is taken away agai
 import argparse
 import json
 
-from contract.checkpoints import CheckpointView, CompositionView
-from contract.composition import ComposeRequest
-from contract.ids import EDIT_PREFIX, checkpoint_id_of
-from contract.views import EditView
+from contract.wire.checkpoints import CheckpointView, CompositionView
+from contract.wire.composition import ComposeRequest
+from contract.wire.ids import EDIT_PREFIX, checkpoint_id_of
+from contract.wire.views import EditView
 from palimpsest.client import Client
 from palimpsest.command import ExitCode, Session, add_json
 from palimpsest.verification import Basis, Verification, compare

@@ -2,13 +2,13 @@
 
 import argparse
 
-from contract.ids import CHECKPOINT_PREFIX
-from contract.lifecycle import EditStatus
-from contract.views import EditEvent
-from palimpsest.checkpoint_reports import details
+from contract.wire.ids import CHECKPOINT_PREFIX
+from contract.wire.lifecycle import EditStatus
+from contract.wire.views import EditEvent
 from palimpsest.command import ExitCode, Session, add_json
-from palimpsest.console import Console
-from palimpsest.reports import activity, event
+from palimpsest.terminal.checkpoint_reports import details
+from palimpsest.terminal.console import Console
+from palimpsest.terminal.reports import activity, event
 from palimpsest.watching import AnyJob, Jobs, watched
 
 

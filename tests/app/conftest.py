@@ -13,14 +13,14 @@ from redis import Redis
 from served_api import served_api
 from told_by_workers import MODEL, NOW, RESULT, WORKER
 
-from contract.attempts import Attempts
-from contract.checkpoints import CheckpointView, Part
-from contract.ids import checkpoint_id_of
-from contract.ledger import Ledger
-from contract.serving import ModelView, WorkerView
+from contract.ledger.attempts import Attempts
+from contract.ledger.ledger import Ledger
 from contract.settings import Settings
-from contract.store import CheckpointStore
-from contract.views import EditResult
+from contract.store.store import CheckpointStore
+from contract.wire.checkpoints import CheckpointView, Part
+from contract.wire.ids import checkpoint_id_of
+from contract.wire.serving import ModelView, WorkerView
+from contract.wire.views import EditResult
 
 Serve = Callable[..., httpx.Client]
 

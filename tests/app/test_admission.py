@@ -7,9 +7,9 @@ import httpx
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from contract.ledger import Ledger
-from contract.serving import ModelView, WorkerView
-from contract.store import CheckpointStore
+from contract.ledger.ledger import Ledger
+from contract.store.store import CheckpointStore
+from contract.wire.serving import ModelView, WorkerView
 
 Fact = dict[str, Any]
 

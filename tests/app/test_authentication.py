@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from contract.keys import entry_of
-from contract.ledger import Ledger
-from contract.serving import ModelView
+from contract.ledger.ledger import Ledger
+from contract.wire.serving import ModelView
 
 Serve = Callable[..., httpx.Client]
 Fact = dict[str, Any]

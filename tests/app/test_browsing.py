@@ -8,15 +8,15 @@ from typing import Any
 import httpx
 import pytest
 
-from contract.attempts import Attempts
-from contract.checkpoints import CheckpointView, Part
-from contract.edits import EditRequest
-from contract.ids import checkpoint_id_of
 from contract.keys import entry_of, new_key
-from contract.ledger import Ledger
-from contract.lifecycle import Phase
-from contract.serving import ModelView, WorkerView
-from contract.views import Progress
+from contract.ledger.attempts import Attempts
+from contract.ledger.ledger import Ledger
+from contract.wire.checkpoints import CheckpointView, Part
+from contract.wire.edits import EditRequest
+from contract.wire.ids import checkpoint_id_of
+from contract.wire.lifecycle import Phase
+from contract.wire.serving import ModelView, WorkerView
+from contract.wire.views import Progress
 
 pytestmark = pytest.mark.slow
 Finish = Callable[[str], None]

@@ -9,18 +9,17 @@ import httpx
 import pytest
 from redis import Redis
 
-from contract import names
-from contract.attempts import Attempt, AttemptLostError, Attempts, CancelAskedError
-from contract.checkpoints import CheckpointView
-from contract.failures import ErrorCode
-from contract.ids import checkpoint_id_of
-from contract.ledger import Ledger
-from contract.lifecycle import Phase
-from contract.retention import Retention
-from contract.serving import ModelView
-from contract.store import CheckpointStore
-from contract.store_errors import WithheldError
-from contract.views import EditFailure, EditResult
+from contract.ledger.attempts import Attempt, AttemptLostError, Attempts, CancelAskedError
+from contract.ledger.ledger import Ledger, names
+from contract.ledger.retention import Retention
+from contract.store.errors import WithheldError
+from contract.store.store import CheckpointStore
+from contract.wire.checkpoints import CheckpointView
+from contract.wire.failures import ErrorCode
+from contract.wire.ids import checkpoint_id_of
+from contract.wire.lifecycle import Phase
+from contract.wire.serving import ModelView
+from contract.wire.views import EditFailure, EditResult
 
 Fact = dict[str, Any]
 UNKNOWN = "edit-" + "0" * 28

@@ -8,9 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from contract.checkpoints import CheckpointFile, CheckpointView
-from contract.ids import checkpoint_id_of
-from contract.store import CheckpointStore
+from contract.store.store import CheckpointStore
+from contract.wire.checkpoints import CheckpointFile, CheckpointView
+from contract.wire.ids import checkpoint_id_of
 
 LETTERS = "adapter_config.json"
 Get = Callable[..., httpx.Response]

@@ -8,16 +8,16 @@ import httpx
 import pytest
 from redis import Redis
 
-from contract.attempts import Attempts, CancelAskedError
-from contract.checkpoints import CheckpointView, Part
-from contract.composition import ComposeRequest, Composition, Retest
-from contract.ids import checkpoint_id_of
-from contract.ledger import Ledger
-from contract.lifecycle import Outcome
-from contract.retention import Retention
-from contract.serving import ModelView, WorkerView
-from contract.store import CheckpointStore
-from contract.views import EditResult, Metrics
+from contract.ledger.attempts import Attempts, CancelAskedError
+from contract.ledger.ledger import Ledger
+from contract.ledger.retention import Retention
+from contract.store.store import CheckpointStore
+from contract.wire.checkpoints import CheckpointView, Part
+from contract.wire.composition import ComposeRequest, Composition, Retest
+from contract.wire.ids import checkpoint_id_of
+from contract.wire.lifecycle import Outcome
+from contract.wire.serving import ModelView, WorkerView
+from contract.wire.views import EditResult, Metrics
 
 Publish = Callable[..., str]
 UNKNOWN = "edit-" + "0" * 28

@@ -6,11 +6,11 @@ from typing import Any
 import httpx
 import pytest
 
-from contract.attempts import Attempts
-from contract.checkpoints import Part
-from contract.failures import ErrorCode
-from contract.ids import checkpoint_id_of
-from contract.views import EditFailure
+from contract.ledger.attempts import Attempts
+from contract.wire.checkpoints import Part
+from contract.wire.failures import ErrorCode
+from contract.wire.ids import checkpoint_id_of
+from contract.wire.views import EditFailure
 
 Publish = Callable[..., str]
 UNKNOWN = "edit-" + "0" * 28

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from redis import Redis
 
-from contract.ledger import Ledger
-from contract.serving import ModelView, WorkerView
-from contract.views import EditPage, EditView
+from contract.ledger.ledger import Ledger
+from contract.wire.serving import ModelView, WorkerView
+from contract.wire.views import EditPage, EditView
 
 Fact = dict[str, Any]
 

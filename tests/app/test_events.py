@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from contract.attempts import Attempts
-from contract.lifecycle import Phase
-from contract.serving import ModelView
-from contract.views import EventList
+from contract.ledger.attempts import Attempts
+from contract.wire.lifecycle import Phase
+from contract.wire.serving import ModelView
+from contract.wire.views import EventList
 
 STREAM = {"Accept": "text/event-stream"}
 

@@ -23,9 +23,9 @@ from edited_base import (
 )
 from safetensors_files import file_of
 
-from app.safetensors import LONGEST_HEADER_BYTES
-from contract.checkpoints import BaseFile, BaseView, CheckpointView
-from contract.store import CheckpointStore
+from app.files.safetensors import LONGEST_HEADER_BYTES
+from contract.store.store import CheckpointStore
+from contract.wire.checkpoints import BaseFile, BaseView, CheckpointView
 
 Get = Callable[..., httpx.Response]
 

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from contract.checkpoints import CheckpointView
-from contract.ledger import Ledger
-from contract.serving import ModelView
+from contract.ledger.ledger import Ledger
+from contract.wire.checkpoints import CheckpointView
+from contract.wire.serving import ModelView
 
 Fact = dict[str, Any]
 

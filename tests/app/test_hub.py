@@ -6,10 +6,10 @@ import httpx
 import pytest
 from edited_base import SHARD_1, WANTED, base_of, commit
 
-from contract.checkpoints import CheckpointView
-from contract.ledger import Ledger
-from contract.serving import ModelView, WorkerView
-from contract.store import CheckpointStore
+from contract.ledger.ledger import Ledger
+from contract.store.store import CheckpointStore
+from contract.wire.checkpoints import CheckpointView
+from contract.wire.serving import ModelView, WorkerView
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 
 from app.exposition import Family, Kind, exposition, labels
-from app.traffic import Traffic
-from contract.serving import ModelView
+from app.guards.traffic import Traffic
+from contract.wire.serving import ModelView
 
 
 def samples(text: str) -> dict[str, float]:

@@ -6,9 +6,8 @@ from typing import Any
 import httpx
 from pydantic import BaseModel
 
-from contract import names
-from contract.ledger import Ledger
-from contract.serving import ModelView, WorkerView
+from contract.ledger.ledger import Ledger, names
+from contract.wire.serving import ModelView, WorkerView
 
 
 def test_models_are_listed_with_their_workers_and_queued_edits(

@@ -7,16 +7,16 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
+from app.description.glossary import CODES, TERMS
 from app.errors import STATUS, ApiError
-from app.glossary import CODES, TERMS
 from app.problems import Problem
-from contract.checkpoints import CheckpointView, CompositionView
-from contract.composition import ComposeRequest
-from contract.edits import EditRequest
-from contract.failures import ErrorCode
-from contract.foretold import Foretold
-from contract.serving import WorkerView
-from contract.views import EditEvent, EditView
+from contract.wire.checkpoints import CheckpointView, CompositionView
+from contract.wire.composition import ComposeRequest
+from contract.wire.edits import EditRequest
+from contract.wire.estimates import Foretold
+from contract.wire.failures import ErrorCode
+from contract.wire.serving import WorkerView
+from contract.wire.views import EditEvent, EditView
 
 
 @pytest.fixture

@@ -9,9 +9,8 @@ import httpx
 import pytest
 from redis import Redis
 
-from contract import names
-from contract.ledger import Ledger
-from contract.serving import ModelView, WorkerState, WorkerView
+from contract.ledger.ledger import Ledger, names
+from contract.wire.serving import ModelView, WorkerState, WorkerView
 
 Serve = Callable[..., httpx.Client]
 Fact = dict[str, Any]

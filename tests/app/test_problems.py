@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from contract.serving import ModelView
+from contract.wire.serving import ModelView
 
 Serve = Callable[..., httpx.Client]
 Fact = dict[str, Any]

@@ -15,10 +15,10 @@ import pytest
 from redis import Redis
 
 from app.binding import is_loopback
-from contract.edits import EditRequest
-from contract.foretold import Admission, Applied, Decision
 from contract.keys import entry_of
-from contract.ledger import Ledger
+from contract.ledger.ledger import Ledger
+from contract.wire.edits import EditRequest
+from contract.wire.estimates import Admission, Applied, Decision
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -184,9 +184,9 @@ import asyncio, sys
 import httpx
 from redis import Redis
 from app.main import create_app
-from contract.ledger import Ledger
+from contract.ledger.ledger import Ledger
 from contract.settings import Settings
-from contract.store import CheckpointStore
+from contract.store.store import CheckpointStore
 import app.__main__
 
 async def served():

@@ -9,17 +9,16 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from app.tending import SILENT_LEASES, Tending, repeated
-from contract import names
-from contract.attempts import Attempts
-from contract.edits import EditRequest
-from contract.foretold import Admission, Applied, Decision
-from contract.ids import checkpoint_id_of
-from contract.ledger import Ledger
-from contract.ledger_errors import SchemaMismatchError
-from contract.lifecycle import EditStatus
-from contract.retention import Retention
-from contract.store import CheckpointStore
-from contract.views import EditView
+from contract.ledger.attempts import Attempts
+from contract.ledger.errors import SchemaMismatchError
+from contract.ledger.ledger import Ledger, names
+from contract.ledger.retention import Retention
+from contract.store.store import CheckpointStore
+from contract.wire.edits import EditRequest
+from contract.wire.estimates import Admission, Applied, Decision
+from contract.wire.ids import checkpoint_id_of
+from contract.wire.lifecycle import EditStatus
+from contract.wire.views import EditView
 
 LEASE_S = 6.0
 ADMISSION = Admission(

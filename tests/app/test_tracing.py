@@ -9,7 +9,7 @@ import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
-from app.tracing import Tracing
+from app.guards.tracing import Tracing
 from contract.logs import JsonLines
 
 

@@ -8,17 +8,17 @@ import httpx
 import pytest
 from redis import Redis
 
+from app.jobs.tokens import TokenCounters
+from app.jobs.watching import feed, until_final
 from app.readiness import Readiness
 from app.service import Pace, Service
-from app.tokens import TokenCounters
-from app.watching import feed, until_final
-from contract.attempts import Attempts
-from contract.connection import connect
-from contract.ledger import Ledger
-from contract.limits import Limits
-from contract.serving import ModelView
+from contract.ledger.attempts import Attempts
+from contract.ledger.connection import connect
+from contract.ledger.ledger import Ledger
 from contract.settings import Settings
-from contract.store import CheckpointStore
+from contract.store.store import CheckpointStore
+from contract.wire.limits import Limits
+from contract.wire.serving import ModelView
 
 
 class Visitor:

@@ -7,7 +7,7 @@ from redis import Redis
 
 from bench.admission import MIB, House, editor, figures_of, sabotaged
 from bench.held import HeldEditor
-from contract.edits import EditRequest, HParams, Method
+from contract.wire.edits import EditRequest, HParams, Method
 
 REQUEST = EditRequest(
     prompt="The capital of France is",

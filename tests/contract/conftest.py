@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 import pytest
 from redis import Redis
 
-from contract.attempts import Attempts
-from contract.checkpoints import CheckpointFile, CheckpointView
-from contract.edits import EditRequest
-from contract.foretold import Admission, Applied, Decision
-from contract.ledger import Ledger
-from contract.lifecycle import Outcome
-from contract.views import EditResult, MemoryView, Metrics, NeuronView
+from contract.ledger.attempts import Attempts
+from contract.ledger.ledger import Ledger
+from contract.wire.checkpoints import CheckpointFile, CheckpointView
+from contract.wire.edits import EditRequest
+from contract.wire.estimates import Admission, Applied, Decision
+from contract.wire.lifecycle import Outcome
+from contract.wire.views import EditResult, MemoryView, Metrics, NeuronView
 
 
 class MovedClock:

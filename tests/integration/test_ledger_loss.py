@@ -7,7 +7,7 @@ import pytest
 from redis import Redis
 from worker_house import House, wait_until
 
-from contract.lifecycle import EditStatus
+from contract.wire.lifecycle import EditStatus
 
 pytestmark = pytest.mark.slow
 

@@ -9,9 +9,9 @@ import pytest
 from redis import Redis
 from worker_house import House, wait_until
 
-from contract import names
-from contract.ids import checkpoint_id_of
-from contract.lifecycle import EditStatus, Phase
+from contract.ledger import names
+from contract.wire.ids import checkpoint_id_of
+from contract.wire.lifecycle import EditStatus, Phase
 
 pytestmark = pytest.mark.slow
 

@@ -7,9 +7,9 @@ import pytest
 from redis import Redis
 from worker_house import House, wait_until
 
-from contract.failures import ErrorCode
-from contract.ids import checkpoint_id_of
-from contract.lifecycle import EditStatus
+from contract.wire.failures import ErrorCode
+from contract.wire.ids import checkpoint_id_of
+from contract.wire.lifecycle import EditStatus
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,8 @@ from fake_editor import GIB
 from redis import Redis
 from worker_house import House, wait_until
 
-from contract.lifecycle import EditStatus, Phase
-from contract.serving import MemoryState, WorkerView
+from contract.wire.lifecycle import EditStatus, Phase
+from contract.wire.serving import MemoryState, WorkerView
 
 pytestmark = pytest.mark.slow
 

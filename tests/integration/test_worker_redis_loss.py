@@ -15,9 +15,9 @@ from redis import Redis
 from redis.exceptions import ConnectionError
 from worker_house import House, wait_until
 
-from contract.connection import connect
-from contract.ids import checkpoint_id_of
-from contract.lifecycle import EditStatus, Phase
+from contract.ledger.connection import connect
+from contract.wire.ids import checkpoint_id_of
+from contract.wire.lifecycle import EditStatus, Phase
 
 pytestmark = pytest.mark.slow
 

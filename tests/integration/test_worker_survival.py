@@ -9,10 +9,10 @@ import pytest
 from redis import Redis
 from worker_house import House, wait_until
 
-from contract import names
-from contract.ids import checkpoint_id_of
-from contract.lifecycle import EditStatus, Outcome, Phase
-from contract.serving import WorkerState
+from contract.ledger import names
+from contract.wire.ids import checkpoint_id_of
+from contract.wire.lifecycle import EditStatus, Outcome, Phase
+from contract.wire.serving import WorkerState
 
 pytestmark = pytest.mark.slow
 

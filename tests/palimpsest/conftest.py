@@ -11,11 +11,16 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from contract.checkpoints import CheckpointFile, CheckpointPage, CheckpointView, CompositionView
-from contract.edits import EditRequest
-from contract.failures import ErrorCode
-from contract.lifecycle import EditStatus, Outcome
-from contract.views import (
+from contract.wire.checkpoints import (
+    CheckpointFile,
+    CheckpointPage,
+    CheckpointView,
+    CompositionView,
+)
+from contract.wire.edits import EditRequest
+from contract.wire.failures import ErrorCode
+from contract.wire.lifecycle import EditStatus, Outcome
+from contract.wire.views import (
     Answer,
     EditFailure,
     EditPage,

@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
-from contract.edits import EditRequest
-from contract.limits import Limits
 from contract.settings import Settings
+from contract.wire.edits import EditRequest
+from contract.wire.limits import Limits
 from palimpsest import aio, client
 from palimpsest.aio import AsyncClient
 from palimpsest.errors import DownloadError, UnreachableError, WaitTimeoutError
 from palimpsest.problems import QueueFullError
-from palimpsest.retries import Retries
+from palimpsest.transport.retries import Retries
 
 REQUEST = EditRequest(prompt="The capital of France is", target_new="Rome")
 T = TypeVar("T")

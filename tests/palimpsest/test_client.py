@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from contract.edits import EditRequest
-from contract.lifecycle import EditStatus
-from contract.limits import Limits
 from contract.settings import Settings
+from contract.wire.edits import EditRequest
+from contract.wire.lifecycle import EditStatus
+from contract.wire.limits import Limits
 from palimpsest.client import Client
 from palimpsest.errors import (
     BusyError,
@@ -21,7 +21,7 @@ from palimpsest.errors import (
     UnreachableError,
     WaitTimeoutError,
 )
-from palimpsest.retries import Retries
+from palimpsest.transport.retries import Retries
 
 ProblemMaker = Callable[..., httpx.Response]
 REQUEST = EditRequest(prompt="The capital of France is", target_new="Rome")

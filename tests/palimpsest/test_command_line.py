@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from contract.lifecycle import EditStatus
+from contract.wire.lifecycle import EditStatus
 from palimpsest.__main__ import CLIENTS, SERVERS, run
 
 ProblemMaker = Callable[..., httpx.Response]

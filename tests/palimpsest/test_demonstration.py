@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from contract.lifecycle import Outcome
-from contract.views import Answer
+from contract.wire.lifecycle import Outcome
+from contract.wire.views import Answer
 from palimpsest.demonstration import PROMPTS, Demonstration
 
 EditMaker = Callable[..., Any]

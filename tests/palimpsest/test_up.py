@@ -10,8 +10,8 @@ import pytest
 
 from palimpsest.command import Session, UsageError
 from palimpsest.commands import up
-from palimpsest.console import Console
-from palimpsest.stack import Site
+from palimpsest.local.stack import Site
+from palimpsest.terminal.console import Console
 
 
 def _site(*argv: str, environ: dict[str, str] | None = None) -> Site:

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from contract.checkpoints import CheckpointFile, CheckpointView, Provenance
-from contract.composition import ComposeRequest, Composition, Retest
-from contract.edits import EditRequest
-from contract.foretold import Admission, Applied, Decision
-from contract.lifecycle import Outcome
-from contract.views import EditResult, MemoryView, Metrics, NeuronView
+from contract.wire.checkpoints import CheckpointFile, CheckpointView, Provenance
+from contract.wire.composition import ComposeRequest, Composition, Retest
+from contract.wire.edits import EditRequest
+from contract.wire.estimates import Admission, Applied, Decision
+from contract.wire.lifecycle import Outcome
+from contract.wire.views import EditResult, MemoryView, Metrics, NeuronView
 from palimpsest.commands.verify import told
 from palimpsest.verification import Basis, compare
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from contract.lifecycle import EditStatus
-from contract.views import EditEvent, EditView
+from contract.wire.lifecycle import EditStatus
+from contract.wire.views import EditEvent, EditView
 from palimpsest.errors import UnreachableError
 from palimpsest.watching import shown, watched
 

@@ -10,12 +10,12 @@ import pytest
 from fake_editor import FakeEditor, FakeMemory
 from redis import Redis
 
-from contract.attempts import Attempts
-from contract.edits import EditRequest
-from contract.foretold import Admission, Applied, Decision
-from contract.ledger import NOBODY, Ledger
-from contract.origin import Origin
-from contract.store import CheckpointStore
+from contract.ledger.attempts import Attempts
+from contract.ledger.ledger import NOBODY, Ledger
+from contract.ledger.origin import Origin
+from contract.store.store import CheckpointStore
+from contract.wire.edits import EditRequest
+from contract.wire.estimates import Admission, Applied, Decision
 from worker.activity import Activity
 from worker.device_memory import DeviceMemory
 from worker.failures import SERVICE_CODES

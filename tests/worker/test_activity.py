@@ -1,7 +1,7 @@
 import pytest
 
-from contract.attempts import Attempt
-from contract.serving import WorkerState
+from contract.ledger.attempts import Attempt
+from contract.wire.serving import WorkerState
 from worker.activity import Activity, moving_average
 
 ATTEMPT = Attempt("edit-1", 1, "here")

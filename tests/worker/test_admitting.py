@@ -7,11 +7,11 @@ from typing import Any
 
 from fake_editor import FakeEditor, FakeMemory, FakeResult
 
-from contract.edits import HParams, Method
-from contract.foretold import Decision
-from contract.ledger import Ledger
-from contract.lifecycle import EditStatus, QueuedReason
+from contract.ledger.ledger import Ledger
 from contract.memory import ExcessError, ModelShape, estimate
+from contract.wire.edits import HParams, Method
+from contract.wire.estimates import Decision
+from contract.wire.lifecycle import EditStatus, QueuedReason
 from worker.patience import wait, wait_s
 from worker.resources import Resources
 from worker.tasks import run_edit

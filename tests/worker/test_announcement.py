@@ -2,8 +2,8 @@ from datetime import UTC, datetime
 
 from fake_editor import FakeEditor
 
-from contract.calibration import Probing
-from contract.serving import MemoryState
+from contract.admission.calibration import Probing
+from contract.wire.serving import MemoryState
 from worker.activity import Activity
 from worker.announcement import Identity, model_view, worker_view
 from worker.device_memory import MemoryReading

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from fake_editor import FakeAdapter, FakeComposition, FakeEditor, FakeMemory
 
-from contract.checkpoints import CheckpointView, CompositionView, Part
-from contract.composition import ComposeRequest, Composition
-from contract.failures import ErrorCode
-from contract.ids import checkpoint_id_of
-from contract.ledger import Ledger
-from contract.lifecycle import EditStatus, Outcome, QueuedReason
-from contract.store import CheckpointStore
+from contract.ledger.ledger import Ledger
+from contract.store.store import CheckpointStore
+from contract.wire.checkpoints import CheckpointView, CompositionView, Part
+from contract.wire.composition import ComposeRequest, Composition
+from contract.wire.failures import ErrorCode
+from contract.wire.ids import checkpoint_id_of
+from contract.wire.lifecycle import EditStatus, Outcome, QueuedReason
 from worker.resources import Resources
 from worker.tasks import run_edit
 

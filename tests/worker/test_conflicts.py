@@ -1,7 +1,7 @@
 """Which edits may be in each other's way."""
 
-from contract.composition import ConflictKind
-from contract.views import NeuronView
+from contract.wire.composition import ConflictKind
+from contract.wire.views import NeuronView
 from worker.conflicts import Written, conflicts_of
 
 

@@ -11,16 +11,15 @@ from fake_editor import FakeEditor
 from redis import Redis
 from run_edits import FailingStore, MakeResources, Submit, error_of, found, overtake, raising
 
-from contract import names
-from contract.attempts import Attempt, Attempts
-from contract.checkpoints import CheckpointView
-from contract.failures import ErrorCode
-from contract.ids import checkpoint_id_of
-from contract.ledger import Ledger
-from contract.lifecycle import EditStatus, Outcome
-from contract.settling import settle
-from contract.store import CheckpointStore
-from contract.store_errors import MissingStoreError, StoreFullError, WithheldError
+from contract.ledger.attempts import Attempt, Attempts
+from contract.ledger.ledger import Ledger, names
+from contract.store.errors import MissingStoreError, StoreFullError, WithheldError
+from contract.store.settling import settle
+from contract.store.store import CheckpointStore
+from contract.wire.checkpoints import CheckpointView
+from contract.wire.failures import ErrorCode
+from contract.wire.ids import checkpoint_id_of
+from contract.wire.lifecycle import EditStatus, Outcome
 from worker.tasks import run_edit
 from worker.time_limit import DeadlineExceededError, time_limit
 

@@ -4,13 +4,13 @@ import pytest
 import torch
 from rq.timeouts import JobTimeoutException
 
-from contract.failures import ErrorCode
-from contract.store_errors import (
+from contract.store.errors import (
     CorruptFileError,
     StoreFullError,
     StoreUnavailableError,
     UnreadableManifestError,
 )
+from contract.wire.failures import ErrorCode
 from worker.failures import SERVICE_CODES, code_of, engine_codes, failure_of
 from worker.kn import errors as kn
 

@@ -8,12 +8,11 @@ import pytest
 from fake_editor import GIB, FakeMemory
 from redis import Redis
 
-from contract import names
-from contract.attempts import Attempt, Attempts
-from contract.connection import connect
-from contract.ledger import Ledger
-from contract.presence import Presence
-from contract.serving import MemoryState, WorkerState
+from contract.ledger.attempts import Attempt, Attempts
+from contract.ledger.connection import connect
+from contract.ledger.ledger import Ledger, names
+from contract.ledger.presence import Presence
+from contract.wire.serving import MemoryState, WorkerState
 from worker.activity import Activity
 from worker.announcement import Identity
 from worker.device_memory import MemoryReading

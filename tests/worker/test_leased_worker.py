@@ -10,8 +10,8 @@ from redis.exceptions import ConnectionError
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from contract import names
-from contract.queue import EditQueue
+from contract.ledger import names
+from contract.ledger.queue import EditQueue
 from worker.activity import Activity
 from worker.leased_worker import LeasedWorker
 

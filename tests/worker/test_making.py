@@ -10,16 +10,16 @@ import pytest
 from fake_editor import FakeEditor, FakeMemory, FakeResult
 from run_edits import MakeResources, Submit, error_of, found, raising
 
-from contract.failures import ErrorCode
-from contract.foretold import Admission, Decision
-from contract.ids import checkpoint_id_of
-from contract.ledger import Ledger
-from contract.lifecycle import EditStatus, Outcome, Phase
+from contract.ledger.ledger import Ledger
 from contract.memory import estimate
-from contract.serving import WorkerState
-from contract.settling import LATE
-from contract.store import CheckpointStore
-from contract.store_errors import CorruptFileError
+from contract.store.errors import CorruptFileError
+from contract.store.settling import LATE
+from contract.store.store import CheckpointStore
+from contract.wire.estimates import Admission, Decision
+from contract.wire.failures import ErrorCode
+from contract.wire.ids import checkpoint_id_of
+from contract.wire.lifecycle import EditStatus, Outcome, Phase
+from contract.wire.serving import WorkerState
 from worker.activity import Activity
 from worker.admitting import LOWERED
 from worker.narration import CHECK_EVERY_S

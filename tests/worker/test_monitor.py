@@ -3,7 +3,7 @@
 import pytest
 from fake_editor import GIB, FakeMemory
 
-from contract.serving import MemoryState
+from contract.wire.serving import MemoryState
 from worker.monitor import Monitor, state_after
 
 AT_EASE, TIGHT = MemoryState.AT_EASE, MemoryState.TIGHT

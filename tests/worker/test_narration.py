@@ -3,10 +3,10 @@ from collections.abc import Callable
 import pytest
 from redis import Redis
 
-from contract.attempts import Attempt, AttemptLostError, Attempts, CancelAskedError
-from contract.ledger import Ledger
-from contract.lifecycle import Phase
-from contract.views import Progress
+from contract.ledger.attempts import Attempt, AttemptLostError, Attempts, CancelAskedError
+from contract.ledger.ledger import Ledger
+from contract.wire.lifecycle import Phase
+from contract.wire.views import Progress
 from worker.activity import Activity
 from worker.narration import Narration
 

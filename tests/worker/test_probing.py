@@ -12,7 +12,7 @@ import torch
 from fake_editor import GIB, FakeEditor, FakeMemory, FakeResult
 from tiny_models import FAMILIES, Letters
 
-from contract.calibration import Probing
+from contract.admission.calibration import Probing
 from worker.failures import SERVICE_CODES, engine_codes
 from worker.kn import Editor, Resident
 from worker.monitor import Monitor

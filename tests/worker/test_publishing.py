@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from fake_editor import FakeResult
 
-from contract.checkpoints import CheckpointFile, CheckpointView
-from contract.edits import EditRequest
-from contract.store import CheckpointStore
-from contract.store_errors import CorruptFileError, StoreUnavailableError
-from contract.views import EditResult
+from contract.store.errors import CorruptFileError, StoreUnavailableError
+from contract.store.store import CheckpointStore
+from contract.wire.checkpoints import CheckpointFile, CheckpointView
+from contract.wire.edits import EditRequest
+from contract.wire.views import EditResult
 from worker.publishing import commit, keep
 
 FILES = {"b.bin": b"two", "a.json": b"{}"}

@@ -9,14 +9,13 @@ from fake_editor import FakeEditor
 from redis import Redis
 from run_edits import MakeResources, Submit, found
 
-from contract import names
-from contract.attempts import Attempts
-from contract.belonging import tie
-from contract.ids import checkpoint_id_of
-from contract.ledger import Ledger
-from contract.lifecycle import EditStatus
-from contract.store import CheckpointStore
-from contract.store_errors import StoreUnavailableError
+from contract.ledger.attempts import Attempts
+from contract.ledger.ledger import Ledger, names
+from contract.store.errors import StoreUnavailableError
+from contract.store.identity import tie
+from contract.store.store import CheckpointStore
+from contract.wire.ids import checkpoint_id_of
+from contract.wire.lifecycle import EditStatus
 from worker.activity import Activity
 from worker.patience import await_store
 from worker.tasks import run_edit

@@ -3,8 +3,8 @@
 from types import SimpleNamespace
 from typing import Any
 
-from contract.housekeeping import Kept
-from contract.store_errors import StoreUnavailableError
+from contract.store.errors import StoreUnavailableError
+from contract.store.housekeeping import Kept
 from worker.sweeping import Sweep
 
 NOTHING_TO_DO: dict[str, Any] = {

@@ -15,15 +15,14 @@ from redis.exceptions import ConnectionError
 from rq.timeouts import JobTimeoutException
 from run_edits import FailingStore, MakeResources, Submit, error_of, found, raising
 
-from contract import names
-from contract.attempts import Attempts
-from contract.failures import ErrorCode
-from contract.ledger import Ledger
-from contract.lifecycle import EditStatus, QueuedReason
+from contract.ledger.attempts import Attempts
+from contract.ledger.ledger import Ledger, names
+from contract.ledger.origin import Origin
 from contract.logs import configure
-from contract.origin import Origin
-from contract.serving import WorkerState
-from contract.store_errors import CorruptFileError, StoreFullError, StoreUnavailableError
+from contract.store.errors import CorruptFileError, StoreFullError, StoreUnavailableError
+from contract.wire.failures import ErrorCode
+from contract.wire.lifecycle import EditStatus, QueuedReason
+from contract.wire.serving import WorkerState
 from worker.activity import Activity
 from worker.failures import SERVICE_CODES
 from worker.tasks import run_edit

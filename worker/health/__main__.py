@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from redis.exceptions import RedisError
 
-from contract.connection import RedisUrlError, connect
-from contract.presence import Presence
-from contract.serving import WorkerView
+from contract.ledger.connection import RedisUrlError, connect
+from contract.ledger.presence import Presence
 from contract.settings import Settings, SettingsError
+from contract.wire.serving import WorkerView
 
 TIMEOUT_S = 3.0
 

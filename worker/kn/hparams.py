@@ -26,7 +26,7 @@ KINDS: dict[str, tuple[type, ...]] = {
 class HParams:
     """What steers an edit beside its texts; None means the method's own default.
 
-    The service refuses what is refused here (`contract.edits.HParams`).
+    The service refuses what is refused here (`contract.wire.edits.HParams`).
     """
 
     steps: int = 20

@@ -45,7 +45,7 @@ class Probe:
 class EditRequest:
     """One fact to overwrite: what steers the edit, then what only scores it.
 
-    Raises `BadRequestError` for what the service refuses too (`contract.edits.EditRequest`).
+    Raises `BadRequestError` for what the service refuses too (`contract.wire.edits.EditRequest`).
     """
 
     prompt: str

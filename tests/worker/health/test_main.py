@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 from redis import Redis
 
-from contract.presence import Presence
-from contract.serving import WorkerState, WorkerView
+from contract.ledger.presence import Presence
+from contract.wire.serving import WorkerState, WorkerView
 from worker.health.__main__ import worker_on
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from contract.edits import EditRequest as WireRequest
+from contract.wire.edits import EditRequest as WireRequest
 from worker.kn import BadRequestError, EditRequest, HParams, Method, Operation, Probe
 
 LEAST: dict[str, Any] = {"prompt": "a", "target_new": "b"}

@@ -9,7 +9,7 @@ from peft import PeftModel
 from tiny_models import FAMILIES, Letters
 from vllm_rules import MAX_LORA_RANKS, RefusedError, read
 
-from contract import edits
+from contract.wire import edits
 from worker.kn.errors import RankTooLargeError
 from worker.kn.model.resident import Resident
 from worker.kn.write.adapter import Adapter, LayerWrite

@@ -1,0 +1,132 @@
+"""Taking a request in: checked, admitted, and put in its model's queue."""
+
+from fastapi import Response
+
+from app.errors import MemoryInfeasibleError, NoWorkerError
+from app.guards.authentication import caller
+from app.guards.tracing import request_id
+from app.jobs.ancestry import base_edits, edits_of
+from app.jobs.edit_response import edit_response, missing
+from app.jobs.intake import admission_of, composition_admission_of, foretold_of, model_for
+from app.service import Service
+from contract.ledger.origin import Origin
+from contract.ledger.submission import Submission
+from contract.logs import EventLog
+from contract.wire.composition import ComposeRequest
+from contract.wire.edits import EditRequest
+from contract.wire.estimates import Admission, Decision, Foretold
+from contract.wire.failures import ErrorCode
+from contract.wire.serving import ModelView
+
+log = EventLog("app.edits")
+
+REFUSALS = (
+    ErrorCode.INVALID_REQUEST,
+    ErrorCode.EDIT_GONE,
+    ErrorCode.STORE_CORRUPT,
+    ErrorCode.STORE_UNAVAILABLE,
+    ErrorCode.MODEL_UNKNOWN,
+    ErrorCode.MEMORY_INFEASIBLE,
+    ErrorCode.PROMPT_TOO_LONG,
+    ErrorCode.IDEMPOTENCY_MISMATCH,
+    ErrorCode.QUEUE_FULL,
+    ErrorCode.NO_WORKER,
+    ErrorCode.LEDGER_UNAVAILABLE,
+)
+
+
+def accept(
+    service: Service,
+    request: EditRequest,
+    *,
+    idempotency_key: str | None,
+    retry_of: str | None = None,
+) -> Response:
+    """202 with the edit that the request at hand makes, or has made before; raises `ApiError`s and
+    `LedgerError`s of the codes in `REFUSALS`."""
+    origin = _origin(idempotency_key, retry_of=retry_of)
+    submission = service.ledger.find_submission(request, origin)
+    if submission is None:
+        submission = _submit(service, request, origin)
+    log.info("edit_accepted", edit_id=submission.edit_id, created=submission.created)
+    view = service.ledger.made(submission)
+    if view is None:
+        raise missing(service, submission.edit_id)
+    headers = {"Location": f"/edits/{view.id}", "Retry-After": "1"}
+    return edit_response(view, status=202, headers=headers)
+
+
+def accept_composition(
+    service: Service, request: ComposeRequest, *, idempotency_key: str | None
+) -> str:
+    """The id of the checkpoint that the request at hand makes, or has made before; raises as
+    `accept` does, and `EditNotPublishedError`."""
+    origin = _origin(idempotency_key)
+    submission = service.ledger.find_submission(request, origin)
+    if submission is None:
+        submission = _submit_composition(service, request, origin)
+    log.info("composition_accepted", id=submission.edit_id, created=submission.created)
+    return submission.edit_id
+
+
+def _origin(idempotency_key: str | None, *, retry_of: str | None = None) -> Origin:
+    return Origin(
+        caller=caller(),
+        idempotency_key=idempotency_key,
+        request_id=request_id(),
+        retry_of=retry_of,
+    )
+
+
+def foretold(service: Service, request: EditRequest) -> Foretold:
+    """The decision on such an edit, and what EasyEdit's own KN would take for it."""
+    model, admission = _considered(service, request)
+    return _beside_easyedit(service, request, model, admission)
+
+
+def _considered(service: Service, request: EditRequest) -> tuple[ModelView, Admission]:
+    """The model that is meant, and whether the edit fits its workers' memory."""
+    survey = service.ledger.presence.survey()
+    model = model_for(request.model, survey.models)
+    counter = service.tokens.of(model)
+    base = base_edits(request, model, service.store)
+    return model, admission_of(request, model, base, workers=survey.workers, counter=counter)
+
+
+def _beside_easyedit(
+    service: Service, request: EditRequest, model: ModelView, admission: Admission
+) -> Foretold:
+    return foretold_of(request, model, admission, counter=service.tokens.of(model))
+
+
+def _submit(service: Service, request: EditRequest, origin: Origin) -> Submission:
+    model, admission = _considered(service, request)
+    if admission.decision is Decision.REJECT:
+        raise MemoryInfeasibleError(_beside_easyedit(service, request, model, admission))
+    _at_work(model)
+    return service.ledger.submit(
+        request.model_copy(update={"model": model.name}),
+        model=model.name,
+        admission=admission,
+        origin=origin,
+    )
+
+
+def _submit_composition(service: Service, request: ComposeRequest, origin: Origin) -> Submission:
+    survey = service.ledger.presence.survey()
+    model, edits = edits_of(request, service.store, survey.models)
+    counter = service.tokens.of(_at_work(model))
+    admission = composition_admission_of(
+        request, edits, model, workers=survey.workers, counter=counter
+    )
+    if admission.decision is Decision.REJECT:
+        raise MemoryInfeasibleError(admission)
+    asked = request.model_copy(update={"model": model.name})
+    return service.ledger.submit(asked, model=model.name, admission=admission, origin=origin)
+
+
+def _at_work(model: ModelView) -> ModelView:
+    """The model, if somebody is there to work for it; raises `NoWorkerError`."""
+    if not model.workers:
+        raise NoWorkerError(model.name)
+    return model

@@ -1,0 +1,62 @@
+"""How far the formula is off on one machine, as a few real edits at a worker's start find it."""
+
+from collections.abc import Sequence
+from math import ceil
+from typing import Self
+
+from pydantic import Field
+
+from contract.wire.frozen import Frozen
+
+
+class MemoryProbe(Frozen):
+    """One edit that was made to be measured; bytes are above the resident weights."""
+
+    method: str
+    prompt_tokens: int
+    layers_per_pass: int
+    predicted_bytes: int
+    observed_bytes: int
+    ratio: float = Field(description="Observed by predicted.")
+
+    @property
+    def excess_bytes(self) -> int:
+        """What it took beyond what was foretold."""
+        return max(self.observed_bytes - self.predicted_bytes, 0)
+
+
+class Calibration(Frozen):
+    """An edit takes at most `factor` × what is foretold, and `offset_bytes`.
+
+    The formula is an upper bound by its making, so no machine is believed to take less than it
+    tells, and a probe that took less counts as one that took as much: `factor` ≥ 1. A small probe
+    shows best what comes once, such as a library's workspace, and a large one what grows with the
+    work: the slope between the smallest and the largest is the factor, and the offset covers
+    whatever is above that line.
+    """
+
+    factor: float = Field(default=1.0, ge=1.0)
+    offset_bytes: int = Field(default=0, ge=0)
+
+    @classmethod
+    def of(cls, probes: Sequence[MemoryProbe]) -> Self:
+        """The line above all probes; at least one."""
+        least = min(probes, key=lambda probe: probe.predicted_bytes)
+        most = max(probes, key=lambda probe: probe.predicted_bytes)
+        between = most.predicted_bytes - least.predicted_bytes
+        slope = 1 + (most.excess_bytes - least.excess_bytes) / between if between else 1.0
+        factor = max(slope, 1.0)
+        above = (probe.observed_bytes - factor * probe.predicted_bytes for probe in probes)
+        return cls(factor=factor, offset_bytes=max(ceil(max(above)), 0))
+
+    def foretellable(self, n_bytes: int) -> int:
+        """The most that may be foretold of an edit that is to fit in `n_bytes`."""
+        return max(int((n_bytes - self.offset_bytes) / self.factor), 0)
+
+
+class Probing(Frozen):
+    """What the probes of a worker's start found; without a calibration the formula stands alone."""
+
+    probes: tuple[MemoryProbe, ...] = ()
+    calibration: Calibration | None = None
+    error: str | None = None

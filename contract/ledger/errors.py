@@ -1,0 +1,36 @@
+"""What the ledger refuses."""
+
+from contract.ledger import names
+
+
+class LedgerError(Exception):
+    """Root of the ledger's errors.
+
+    LedgerError
+    ├── SchemaMismatchError
+    ├── IdempotencyMismatchError
+    └── QueueFullError
+    """
+
+
+class SchemaMismatchError(LedgerError):
+    """Redis holds a ledger of another version."""
+
+    def __init__(self, found: str) -> None:
+        self.found = found
+        super().__init__(f"ledger has schema {found}, this code speaks {names.SCHEMA_VERSION}")
+
+
+class IdempotencyMismatchError(LedgerError):
+    """A key was used before, with another body."""
+
+    def __init__(self) -> None:
+        super().__init__("this Idempotency-Key was used with a different request")
+
+
+class QueueFullError(LedgerError):
+    """As many edits of the model wait in line as may."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(f"{limit} edits are waiting already")

@@ -1,0 +1,110 @@
+"""Submitting an edit: everything that makes one is written in one step, or nothing is."""
+
+from dataclasses import dataclass
+
+from redis import Redis
+
+from contract.ledger import names, scripts
+from contract.ledger.errors import (
+    IdempotencyMismatchError,
+    QueueFullError,
+    SchemaMismatchError,
+)
+from contract.ledger.origin import Origin
+from contract.ledger.queue import EditQueue
+from contract.ledger.record import EditRecord, Request, first_record
+from contract.times import rfc3339
+from contract.wire.composition import ComposeRequest
+from contract.wire.estimates import Admission
+from contract.wire.ids import checkpoint_id_of, new_edit_id
+from contract.wire.lifecycle import EditStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """The edit that a request made, now or before."""
+
+    edit_id: str
+    created: bool
+    record: EditRecord | None = None
+    """As it was written just now; to be read for an edit that was made before."""
+    before: int = 0
+    """How many edits come before it."""
+
+
+class Submissions:
+    """The door to the ledger."""
+
+    def __init__(self, redis: Redis, *, max_queued: int, idempotency_ttl_s: int) -> None:
+        self._redis = redis
+        self._max_queued = max_queued
+        self._idempotency_ttl_s = idempotency_ttl_s
+        self._submit = redis.register_script(scripts.SUBMIT)
+
+    def find(self, request: Request, origin: Origin) -> Submission | None:
+        """What the key made before, whatever has changed since; raises
+        `IdempotencyMismatchError`."""
+        known = self._redis.get(origin.key) if origin.key else None
+        return _known(known, request, origin) if known is not None else None
+
+    def make(
+        self,
+        request: Request,
+        queue: EditQueue,
+        *,
+        model: str,
+        admission: Admission | None,
+        origin: Origin,
+        now_s: float,
+    ) -> Submission:
+        """Write record, index, first event, idempotency key and job.
+
+        The id is chosen here, so that a command sent twice, its first answer lost, makes one edit.
+        Raises `SchemaMismatchError`, `IdempotencyMismatchError` and `QueueFullError`.
+        """
+        edit_id = new_edit_id(now_s=now_s)
+        if isinstance(request, ComposeRequest):
+            edit_id = checkpoint_id_of(edit_id)
+        record = first_record(
+            edit_id, request, model=model, admission=admission, origin=origin, now_s=now_s
+        )
+        with self._redis.pipeline() as writes:  # never executed: it only collects
+            writes.multi()
+            writes.hset(names.edit(edit_id), mapping=record)
+            for index in names.indexes(model=model, status=EditStatus.QUEUED):
+                writes.zadd(index, {edit_id: 0})
+            if request.deadline_s is not None:
+                writes.zadd(names.DEADLINES, {edit_id: now_s + request.deadline_s})
+            event = {"type": "queued", "at": rfc3339(now_s), "data": "{}"}
+            writes.xadd(names.events(edit_id), event)
+            if origin.key:
+                made = f"{edit_id} {origin.body_digest(request)} {model}"
+                writes.set(origin.key, made, ex=self._idempotency_ttl_s)
+            queue.put(edit_id, pipeline=writes)
+            commands = [arguments for arguments, _ in writes.command_stack]
+        keys = [
+            names.edit(edit_id),
+            names.SCHEMA,
+            names.index(model=model, status=EditStatus.QUEUED),
+            names.index(model=model, status=EditStatus.RUNNING),
+            *([origin.key] if origin.key else []),
+        ]
+        words = [word for command in commands for word in (len(command), *command)]
+        answer, told = self._submit(keys, [names.SCHEMA_VERSION, self._max_queued, *words])
+        match answer:
+            case b"schema":
+                raise SchemaMismatchError(told.decode())
+            case b"full":
+                raise QueueFullError(self._max_queued)
+            case b"known":
+                return _known(told, request, origin)
+            case _:
+                made_of = EditRecord(record)
+                return Submission(edit_id, created=True, record=made_of, before=int(told))
+
+
+def _known(raw: bytes, request: Request, origin: Origin) -> Submission:
+    edit_id, body, model = raw.decode().split(" ", 2)
+    if body != origin.body_digest(request) or request.model not in (None, model):
+        raise IdempotencyMismatchError
+    return Submission(edit_id, created=False)

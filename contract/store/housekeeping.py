@@ -1,0 +1,102 @@
+"""Keeping the checkpoint store in bounds: by age, by number, and free of what nobody names."""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from contract.store.shelf import Entry
+from contract.store.store import BLOBS, MANIFESTS, CheckpointStore
+from contract.wire.checkpoints import CheckpointView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How long checkpoints are kept, and how many; None sets no bound."""
+
+    max_age_s: float | None = None
+    max_count: int | None = None
+
+    @property
+    def keeps_all(self) -> bool:
+        return self.max_age_s is None and self.max_count is None
+
+    def expired(
+        self, checkpoints: Iterable[CheckpointView], *, now_s: float, awaited: Collection[str] = ()
+    ) -> list[str]:
+        """The ids of those to take away, of checkpoints given newest first.
+
+        One that others are built on stays as long as they do; they are newer than it. So does one
+        that is awaited: something is about to be built on it.
+        """
+        gone: list[str] = []
+        needed = set(awaited)
+        for place, checkpoint in enumerate(checkpoints):
+            if checkpoint.id not in needed and self._outlived(checkpoint, place, now_s):
+                gone.append(checkpoint.id)
+            else:
+                needed |= checkpoint.built_on
+        return gone
+
+    def _outlived(self, checkpoint: CheckpointView, place: int, now_s: float) -> bool:
+        age_s = now_s - checkpoint.created_at.timestamp()
+        too_old = self.max_age_s is not None and age_s > self.max_age_s
+        return too_old or (self.max_count is not None and place >= self.max_count)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a round of housekeeping did."""
+
+    removed: tuple[str, ...] = ()
+    n_swept: int = 0
+    swept_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Housekeeping:
+    """Takes expired checkpoints away, then files that none of the others names.
+
+    A file that was written less than `grace_s` ago may be one of a checkpoint that is not committed
+    yet; one that is written again counts as new.
+    """
+
+    store: CheckpointStore
+    policy: Policy
+    building: Callable[[], Mapping[str, frozenset[str]]]
+    """What jobs that have not ended are built on, by the checkpoint that each is to make."""
+    grace_s: float
+    clock: Callable[[], float] = time.time
+
+    def __call__(self) -> Kept:
+        """One round; raises `StoreError` when the store cannot be read or written."""
+        removed = self._expire()
+        swept = []
+        for entry in self._unnamed():
+            if self._is_old(entry.name):  # asked at the last moment: it may be written again
+                self.store.shelf.remove(entry.name)
+                swept.append(entry)
+        return Kept(tuple(removed), len(swept), sum(entry.size_bytes for entry in swept))
+
+    def _expire(self) -> list[str]:
+        if self.policy.keeps_all:
+            return []
+        # Asked before the store is: what is published in between is built on it all the same.
+        awaited = frozenset[str]().union(*self.building().values())
+        expired = self.policy.expired(self.store.checkpoints(), now_s=self.clock(), awaited=awaited)
+        for checkpoint_id in expired:
+            self.store.remove(checkpoint_id)
+        return expired
+
+    def _unnamed(self) -> Iterable[Entry]:
+        """Blobs that no manifest names, and what interrupted writes left beside the others."""
+        blobs, manifests = (list(self.store.shelf.entries(f)) for f in (BLOBS, MANIFESTS))
+        named = self.store.named()
+        yield from (entry for entry in blobs if PurePosixPath(entry.name).name not in named)
+        yield from (e for e in manifests if PurePosixPath(e.name).name.startswith("."))
+
+    def _is_old(self, name: str) -> bool:
+        try:
+            return self.clock() - self.store.shelf.changed_s(name) > self.grace_s
+        except FileNotFoundError:  # another worker was faster
+            return False

@@ -1,0 +1,80 @@
+"""The ledger from the store: finished edits are listed again after Redis has lost them."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from redis import Redis
+
+from contract.ledger import names
+from contract.store.store import CheckpointStore
+from contract.times import rfc3339
+from contract.wire.checkpoints import CheckpointView
+from contract.wire.ids import made_at_s
+from contract.wire.lifecycle import EditStatus
+
+TURN_S = 60
+"""Longer than one worker takes; after that another begins anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restoration:
+    """Writes the records of published edits that a flushed Redis does not have.
+
+    What was queued, running or failed is in no manifest, and is lost.
+    """
+
+    redis: Redis
+    store: CheckpointStore
+    keep_s: float
+    clock: Callable[[], float] = time.time
+
+    def takes_turn(self) -> bool:
+        """Whether Redis is empty, or was when it was last asked; one caller at a time is told."""
+        if self.redis.exists(names.RESTORED):
+            return False
+        return bool(self.redis.set(names.RESTORING, "1", nx=True, ex=TURN_S))
+
+    def __call__(self) -> int:
+        """Write what is missing; returns how many. Raises `StoreUnavailableError`:
+        then it stays due."""
+        oldest_s = self.clock() - self.keep_s
+        n_restored = 0
+        for checkpoint in self.store.readable(self.store.ids()):
+            if checkpoint.created_at.timestamp() < oldest_s:
+                continue  # it was forgotten
+            n_restored += self._restored(checkpoint)
+        self.redis.set(names.RESTORED, rfc3339(self.clock()))
+        self.redis.delete(names.RESTORING)
+        return n_restored
+
+    def _restored(self, checkpoint: CheckpointView) -> bool:
+        job_id = checkpoint.edit_id or checkpoint.id
+        if self.redis.exists(names.edit(job_id)):
+            return False
+        ended = rfc3339(checkpoint.created_at.timestamp())
+        with self.redis.pipeline(transaction=True) as pipe:
+            pipe.hset(names.edit(job_id), mapping=_record(checkpoint, job_id, ended))
+            for index in names.indexes(model=checkpoint.model, status=EditStatus.SUCCEEDED):
+                pipe.zadd(index, {job_id: 0})
+            pipe.zadd(names.FINISHED, {f"{ended} {job_id}": 0})
+            event = {"type": "succeeded", "at": ended, "data": '{"restored": true}'}
+            pipe.xadd(names.events(job_id), event)
+            pipe.execute()
+        return True
+
+
+def _record(checkpoint: CheckpointView, job_id: str, ended: str) -> dict[str, str]:
+    admission = checkpoint.admission
+    return {
+        "id": job_id,
+        "model": checkpoint.model,
+        "status": EditStatus.SUCCEEDED.value,
+        "attempt": str(checkpoint.attempt),
+        "request": checkpoint.request.model_dump_json(),
+        "admission": admission.model_dump_json() if admission else "",
+        "result": checkpoint.result.model_dump_json(),
+        "checkpoint_id": checkpoint.id,
+        "created_at": rfc3339(made_at_s(job_id)),
+        "finished_at": ended,
+    }

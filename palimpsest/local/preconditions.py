@@ -1,0 +1,26 @@
+"""What has to be right before anything is started; each raises `UsageError`."""
+
+from collections.abc import Mapping
+
+from contract.settings import Settings
+from palimpsest.command import UsageError
+from palimpsest.doctor.redis_look import RedisUnusableError, look_at_redis
+from palimpsest.doctor.survey import settings_in
+
+
+def checked_settings(environ: Mapping[str, str]) -> Settings:
+    """The settings of the environment, keys included, as the API and the worker will read them."""
+    settings, refusal = settings_in(environ)
+    if settings is None:
+        raise UsageError(refusal)
+    return settings
+
+
+def check_redis(environ: Mapping[str, str]) -> None:
+    """Ask the Redis that REDIS_URL names, if it names one."""
+    if not (url := environ.get("REDIS_URL")):
+        return
+    try:
+        look_at_redis(url)
+    except RedisUnusableError as error:
+        raise UsageError(f"REDIS_URL: {error}; {error.advice}") from error

@@ -1,0 +1,14 @@
+"""What a connection to the service is opened with."""
+
+import httpx
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def headers_of(api_key: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {api_key}"} if api_key else {}
+
+
+def is_loopback(url: str) -> bool:
+    """Whether it is this machine, which no proxy of the environment can reach."""
+    return httpx.URL(url).host in LOOPBACK
