@@ -150,10 +150,18 @@ def of_disk(directory: str, disk: Disk) -> Finding:
 
 def of_store_url(url: str, refusal: str | None) -> Finding:
     """Whether checkpoints can be kept at a URL."""
+    shown = _without_secrets(url)
     if refusal is None:
-        return Finding("store", Verdict.OK, f"{url}, which the service tries")
+        return Finding("store", Verdict.OK, f"{shown}, which the service tries")
     advice = "install what fsspec needs for it, or correct PALIMPSEST_STORE_URL"
-    return Finding("store", Verdict.WRONG, f"{url}: {refusal}", advice)
+    return Finding("store", Verdict.WRONG, f"{shown}: {refusal}", advice)
+
+
+def _without_secrets(url: str) -> str:
+    """Scheme, host and path: a user, a password or a query may hold what nobody should read."""
+    scheme, mark, rest = url.partition("://")
+    place, slash, path = rest.partition("/")
+    return f"{scheme}{mark}{place.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
 
 
 def of_redis(told: Mapping[str, str], *, where: str) -> list[Finding]:

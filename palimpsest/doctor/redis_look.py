@@ -59,10 +59,10 @@ def look_at_redis(url: str) -> dict[str, str]:
 
 
 def _asked(stream: BufferedRWPair, parts: SplitResult) -> dict[str, str]:
-    if parts.password:
-        user = [unquote(parts.username)] if parts.username else []
-        _ask(stream, "AUTH", *user, unquote(parts.password))
-    if database := _database(parts):
+    if password := _login(parts, "password"):
+        user = _login(parts, "username")
+        _ask(stream, "AUTH", *([user] if user else []), password)
+    if (database := _database(parts)) not in ("", "0"):
         _ask(stream, "SELECT", database)
     lines = _ask(stream, "INFO").splitlines()
     pairs = (line.partition(":") for line in lines if ":" in line)
@@ -72,6 +72,12 @@ def _asked(stream: BufferedRWPair, parts: SplitResult) -> dict[str, str]:
     with suppress(_RefusedError):  # hosted ones keep their configuration to themselves
         told["appendfsync"] = _ask(stream, "CONFIG", "GET", "appendfsync")
     return told
+
+
+def _login(parts: SplitResult, name: str) -> str:
+    """`username` or `password`, as Redis' own clients read it: before the host, or in the query."""
+    before_host: str | None = getattr(parts, name)
+    return unquote(before_host) if before_host else parse_qs(parts.query).get(name, [""])[0]
 
 
 def _database(parts: SplitResult) -> str:

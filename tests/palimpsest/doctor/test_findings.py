@@ -181,3 +181,14 @@ def worker() -> WorkerView:
         started_at="2026-01-02T12:00:00Z",
         heartbeat_at="2026-01-02T12:00:00Z",
     )
+
+
+@pytest.mark.parametrize("refusal", [None, "no such protocol"])
+def test_what_a_store_url_may_hold_of_secrets_is_not_shown(refusal: str | None) -> None:
+    url = "ftp://team:s3cr3t@files.example/store?token=t0ken"
+
+    finding = findings.of_store_url(url, refusal)
+
+    assert finding.detail.startswith("ftp://files.example/store")
+    assert "s3cr3t" not in finding.detail
+    assert "t0ken" not in finding.detail

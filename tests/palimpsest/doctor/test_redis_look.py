@@ -33,6 +33,17 @@ def test_a_user_comes_in_by_a_password_of_any_characters(redis_url: str) -> None
     assert "appendfsync" not in told  # CONFIG is not for that user
 
 
+def test_a_user_and_a_password_may_stand_in_the_query(redis_url: str) -> None:
+    redis = Redis.from_url(redis_url)
+    redis.acl_setuser("reader", enabled=True, passwords=["+two words@"], commands=["+info"])
+    queried = f"{redis_url.partition('?')[0]}?db=0&username=reader&password=two%20words%40"
+
+    told = look_at_redis(queried)
+
+    assert "redis_version" in told
+    assert "appendfsync" not in told  # CONFIG is not for that user
+
+
 @pytest.mark.parametrize(
     ("change", "advice"),
     [
