@@ -142,7 +142,7 @@ class NoNeuronsError(EditError):
         self.largest = largest
         super().__init__(
             f"no neuron passed {threshold:g} of the largest attribution {largest:.3g} "
-            "in enough prompts"
+            "in enough prompts: lower adaptive_threshold or p"
         )
 
 
@@ -156,31 +156,36 @@ class NoChangeError(EditError):
 
 
 class NonFiniteError(EditError):
-    """The edit, or what led to it, is not a number."""
+    """The edit, or a value it is computed from, is NaN or infinite."""
 
     code: ClassVar[str] = "non_finite"
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, *, dtype: str | None = None, remedy: str | None = None) -> None:
         self.what = what
-        super().__init__(f"{what} holds values that are not finite")
+        where = f" in {dtype}" if dtype else ""
+        super().__init__(f"{what} is not finite{where}" + (f": {remedy}" if remedy else ""))
 
 
 class NotReproducedError(EditError):
-    """What was stored of an edit does not do what the edit did."""
+    """The stored files of an edit do not reproduce it."""
 
     code: ClassVar[str] = "not_reproduced"
 
-    def __init__(self, *, expected: str, found: str) -> None:
-        super().__init__(f"the stored edit answers {found!r}, the edit itself {expected!r}")
+    def __init__(self, difference: str) -> None:
+        self.difference = difference
+        super().__init__(f"the stored edit is not the one that was made: {difference}")
 
 
 class RankTooLargeError(EditError):
-    """The adapter has more ranks than vLLM takes, which was asked for."""
+    """The adapter is to be padded to a rank that vLLM accepts, and has more than the largest."""
 
     code: ClassVar[str] = "rank_too_large"
 
     def __init__(self, rank: int, *, most: int) -> None:
-        super().__init__(f"the adapter has rank {rank}, vLLM takes at most {most}")
+        super().__init__(
+            f"the adapter has rank {rank}, vLLM takes at most {most}: "
+            "leave pad_rank out, or compose fewer edits"
+        )
 
 
 class KeepError(KnError):

@@ -61,13 +61,22 @@ def sampled(resident: Resident) -> list[list[int]]:
         )
         cache = output.past_key_values
         logits = resident.head(output.last_hidden_state[:, -1]).float().cpu()
-        shares = logits.softmax(-1)
-        if not shares.isfinite().all():
-            raise NonFiniteError("what the model says")
-        drawn = torch.multinomial(shares, 1, generator=generator)
+        probs = logits.softmax(-1)
+        if not probs.isfinite().all():
+            raise _overflowed(resident.dtype)
+        drawn = torch.multinomial(probs, 1, generator=generator)
         ids = torch.cat([ids, drawn], dim=1)
     ends = ends_of(resident)
     return _distinct(_until_end(row, ends) for row in ids.tolist())
+
+
+def _overflowed(dtype: torch.dtype) -> NonFiniteError:
+    if dtype in (torch.float16, torch.bfloat16):
+        remedy = "load it in float32 (`--dtype float32`, PALIMPSEST_DTYPE=float32)"
+    else:
+        remedy = "its weights may be damaged"
+    name = str(dtype).removeprefix("torch.")
+    return NonFiniteError("a logit of the model", dtype=name, remedy=remedy)
 
 
 def _start(resident: Resident) -> list[int]:

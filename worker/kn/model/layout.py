@@ -70,7 +70,10 @@ def layout_of(config: Any) -> Layout:
     if quantised is not None:
         raise QuantisedModelError(quantised.get("quant_method", "by an unnamed method"))
     if "longrope" in _rope_types(config):
-        raise UnsuitableModelError("RoPE of type 'longrope' turns a text by its longest neighbour")
+        raise UnsuitableModelError(
+            "RoPE type 'longrope' is not supported: "
+            "it scales positions by the longest text in the batch"
+        )
     return LAYOUTS[config.model_type]
 
 
