@@ -43,16 +43,16 @@ def _estimate(shape: ModelShape, work: Workload, layers: int, on_host: bool) -> 
         "write": _on(base, write_stages(shape, work)),
         "evaluate": evaluate_stages(shape, work),
     }
-    return _foretold(shape, moments, layers, on_host=on_host)
+    return _predicted(shape, moments, layers, on_host=on_host)
 
 
 def estimate_composition(shape: ModelShape, work: Composing, *, on_host: bool = True) -> Estimate:
     """The bytes of stacking the edits and asking them again, and of publishing what came of it."""
     moments = {"compose": compose_stages(shape, work), "publish": publish_stages(shape, work)}
-    return _foretold(shape, moments, shape.n_layer, on_host=on_host)
+    return _predicted(shape, moments, shape.n_layer, on_host=on_host)
 
 
-def _foretold(
+def _predicted(
     shape: ModelShape, moments: Mapping[str, Iterable[Stage]], layers: int, *, on_host: bool
 ) -> Estimate:
     """Of each stage the largest of its moments."""

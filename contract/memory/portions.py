@@ -9,9 +9,12 @@ PROMPTS_PER_BATCH = 16
 HEAD_CHUNK_WORDS = 2048
 SAMPLED_TEXTS, SAMPLED_TOKENS = 384, 24
 REFERENCE_TOKENS_PER_BATCH = 2048
-HELD_TEXTS, HELD_TOKENS_PER_TEXT = 16, 32  # so many texts of a part of the references are held
+PRESERVED_TEXTS, PRESERVED_TOKENS_PER_TEXT = (
+    16,
+    32,
+)  # so many texts of a part of the references are held
 RESPELLED_TOKENS = 8  # so many more may a prompt have with its subject spelled the other way
-HELD_SAYINGS = 16  # and so many of what earlier edits say
+PRESERVED_SAYINGS = 16  # and so many of what earlier edits say
 FEWEST_NEW_TOKENS = 12
 REFERENCE_PARTS = 4
 FILLED_ROWS = 8

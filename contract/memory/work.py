@@ -7,8 +7,8 @@ from enum import Enum
 
 from contract.memory.portions import (
     FEWEST_NEW_TOKENS,
-    HELD_SAYINGS,
-    HELD_TOKENS_PER_TEXT,
+    PRESERVED_SAYINGS,
+    PRESERVED_TOKENS_PER_TEXT,
     SAMPLED_TEXTS,
     SAMPLED_TOKENS,
     parted,
@@ -118,10 +118,10 @@ SAMPLED = References.sampled()
 """Those where no earlier edit says anything."""
 
 
-def held_of(said: Iterable[int]) -> tuple[int, ...]:
+def preserved_of(said: Iterable[int]) -> tuple[int, ...]:
     """Of what earlier edits say so much is held at every look, whichever it will be."""
-    lengths = sorted((min(length, HELD_TOKENS_PER_TEXT) for length in said), reverse=True)
-    return tuple(lengths[:HELD_SAYINGS])
+    lengths = sorted((min(length, PRESERVED_TOKENS_PER_TEXT) for length in said), reverse=True)
+    return tuple(lengths[:PRESERVED_SAYINGS])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +154,7 @@ class AdapterShape:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class PreservedBatch:
     """Texts of which the model must go on saying what it says, padded to the longest."""
 
     texts: int
@@ -189,7 +189,7 @@ class Workload:
     base: AdapterShape | None = None
     pad_rank: int | None = None  # the rank is filled up to one that vLLM takes, of so many at least
     rank: int | None = None  # directions in a layer, where they are not those of the write
-    held: tuple[Held, ...] | None = None  # once it is known which texts feel the write
+    preserved: tuple[PreservedBatch, ...] | None = None  # None until the texts are known
 
     @property
     def rows_per_layer(self) -> int:

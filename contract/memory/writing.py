@@ -7,13 +7,21 @@ from dataclasses import replace
 from contract.memory.items import Item, Stage
 from contract.memory.layers import kept_token_bytes, passing_bytes
 from contract.memory.portions import (
-    HELD_TEXTS,
-    HELD_TOKENS_PER_TEXT,
+    PRESERVED_TEXTS,
+    PRESERVED_TOKENS_PER_TEXT,
     RESPELLED_TOKENS,
     STATEMENTS_PER_PASS,
 )
 from contract.memory.shape import FLOAT32_BYTES, ModelShape
-from contract.memory.work import AdapterShape, Chosen, Held, SequenceShape, Workload, Write, alike
+from contract.memory.work import (
+    AdapterShape,
+    Chosen,
+    PreservedBatch,
+    SequenceShape,
+    Workload,
+    Write,
+    alike,
+)
 
 
 def chosen_of(shape: ModelShape, work: Workload) -> Chosen:
@@ -112,35 +120,36 @@ def _passing(shape: ModelShape, tokens: int) -> Item:
 def _search(shape: ModelShape, work: Workload) -> Iterator[Stage]:
     """Descent: gradients of what should be said, then of what should stay."""
     for statements in alike(work.written, most=STATEMENTS_PER_PASS):
-        yield from _persuading(shape, work, statements)
-    for held in work.held if work.held is not None else _held(work):
-        yield from _holding(shape, work, held.texts * held.longest, held.tokens)
+        yield from _target(shape, work, statements)
+    batches = work.preserved if work.preserved is not None else _preserved(work)
+    for batch in batches:
+        yield from _preservation(shape, work, batch.texts * batch.longest, batch.tokens)
 
 
-def _held(work: Workload) -> Iterator[Held]:
+def _preserved(work: Workload) -> Iterator[PreservedBatch]:
     """The texts that are held at a step, at most: short ones together, each long one alone."""
     if work.references.parts:
-        yield _held_references(work)
+        yield _preserved_references(work)
     always = (*work.protected, *work.sayings)
-    short = [n for n in always if n <= HELD_TOKENS_PER_TEXT]
+    short = [n for n in always if n <= PRESERVED_TOKENS_PER_TEXT]
     if short:
-        yield Held(len(short), max(short), sum(short))
-    yield from (Held(1, n, n) for n in always if n > HELD_TOKENS_PER_TEXT)
+        yield PreservedBatch(len(short), max(short), sum(short))
+    yield from (PreservedBatch(1, n, n) for n in always if n > PRESERVED_TOKENS_PER_TEXT)
 
 
-def _held_references(work: Workload) -> Held:
+def _preserved_references(work: Workload) -> PreservedBatch:
     """A part of them, and the same followed by what the new answer begins with."""
     references = work.references
-    texts = min(len(references.parts[0]), HELD_TEXTS)
+    texts = min(len(references.parts[0]), PRESERVED_TEXTS)
     begins = work.written[0].answer_tokens - 1
-    longest = min(references.longest, HELD_TOKENS_PER_TEXT)
-    if not references.crossed or not 0 < begins < HELD_TOKENS_PER_TEXT:
-        return Held(texts, longest, texts * longest)
-    crossed = min(references.longest + begins, HELD_TOKENS_PER_TEXT)
-    return Held(2 * texts, max(longest, crossed), texts * (longest + crossed))
+    longest = min(references.longest, PRESERVED_TOKENS_PER_TEXT)
+    if not references.crossed or not 0 < begins < PRESERVED_TOKENS_PER_TEXT:
+        return PreservedBatch(texts, longest, texts * longest)
+    crossed = min(references.longest + begins, PRESERVED_TOKENS_PER_TEXT)
+    return PreservedBatch(2 * texts, max(longest, crossed), texts * (longest + crossed))
 
 
-def _persuading(
+def _target(
     shape: ModelShape, work: Workload, statements: Sequence[SequenceShape]
 ) -> Iterator[Stage]:
     """With the answer's ending one more token is run and predicted."""
@@ -155,7 +164,9 @@ def _persuading(
     yield from _downward("search", shape, (directions, kept, _logits(logits)), tokens)
 
 
-def _holding(shape: ModelShape, work: Workload, padded_tokens: int, tokens: int) -> Iterator[Stage]:
+def _preservation(
+    shape: ModelShape, work: Workload, padded_tokens: int, tokens: int
+) -> Iterator[Stage]:
     """Log shares of the whole vocabulary: unedited, edited, and three more of them between. Up to
     the lowest block that is written the edited pass keeps nothing."""
     read = padded_tokens * shape.d_model * FLOAT32_BYTES  # the final norm's input

@@ -190,7 +190,7 @@ class Editor:
                 self.resident,
                 joined(adapters, pad_rank=pad_rank),
                 requests,
-                told=lambda done, total: watch("evaluate", done, total),
+                progress=lambda done, total: watch("evaluate", done, total),
             )
 
     @property

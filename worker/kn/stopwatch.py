@@ -10,7 +10,7 @@ from worker.kn.memory.metering import Peak
 Watch = Callable[[str, int, int], None]
 """Called between passes with (phase, done, total); may raise to stop the edit."""
 
-Told = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 """Called between passes of one phase with (done, total); may raise to stop the edit."""
 
 
@@ -23,7 +23,7 @@ class Stopwatch:
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
-    def phase(self, name: str, *, stage: str | None = None) -> Iterator[Told]:
+    def phase(self, name: str, *, stage: str | None = None) -> Iterator[Progress]:
         """Time the block, which is given what to tell of its progress. Its peak of memory counts
         for a `stage` of the formula, that of the same name unless another is told."""
         began = time.perf_counter()

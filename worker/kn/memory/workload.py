@@ -12,7 +12,7 @@ from contract.memory import (
     SequenceShape,
     Workload,
     Write,
-    held_of,
+    preserved_of,
 )
 from worker.kn.evaluate.questions import Question, new_tokens_for, questions_of
 from worker.kn.methods.calibrated import DEFAULT_MAX_NEURONS
@@ -103,7 +103,7 @@ def _workload(
         max_neurons=request.hparams.max_neurons or _most_neurons(resident, request),
         references=References.of([len(t) for t in (*references, *said)], said=len(said)),
         protected=tuple(_protected(resident, request)),
-        sayings=held_of(map(len, said)),
+        sayings=preserved_of(map(len, said)),
     )
 
 
