@@ -57,7 +57,7 @@ class QuantisedModelError(KnError):
 
 
 class UnsuitableModelError(KnError):
-    """The model is of a known family, and what it computes is not what the engine takes it for."""
+    """The model is of a known family, but computes something else than the engine assumes."""
 
     code: ClassVar[str] = "unsuitable_model"
 
@@ -85,7 +85,7 @@ class UnknownDeviceError(KnError):
 
 
 class BadRequestError(KnError):
-    """The request does not say a possible edit."""
+    """The request does not describe a possible edit."""
 
     code: ClassVar[str] = "invalid_request"
 
@@ -123,7 +123,7 @@ class PromptTooLongError(BadRequestError):
 
 
 class OverBudgetError(KnError, ExcessError):
-    """What has become known of the edit takes more memory than it may."""
+    """The edit, as far as it is known, takes more memory than its budget."""
 
     code: ClassVar[str] = "memory_infeasible"
 
@@ -189,18 +189,18 @@ class RankTooLargeError(EditError):
 
 
 class KeepError(KnError):
-    """What the resident weights carry is not what the caller takes it to be."""
+    """The edits in the resident weights are not those that the caller assumes."""
 
 
 class AlreadyKeptError(KeepError):
-    """The edit is in the resident weights already."""
+    """The edit is already in the resident weights."""
 
     def __init__(self) -> None:
         super().__init__("the edit is kept already")
 
 
 class NotKeptError(KeepError):
-    """The edit is not in the resident weights, so it cannot be taken out."""
+    """The edit is not in the resident weights, so it cannot be removed."""
 
     def __init__(self) -> None:
         super().__init__("the edit is not kept, or was taken back")

@@ -1,4 +1,4 @@
-"""How long each phase of an edit takes, how much memory, and who is told of it."""
+"""Time, peak memory and progress of each phase of an edit."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(slots=True)
 class Stopwatch:
-    """Seconds spent in each phase, and who is told of it; `peak` is told of stages."""
+    """Seconds spent in each phase; reports progress to `watch` and stages to `peak`."""
 
     watch: Watch
     peak: Peak | None = None
@@ -24,8 +24,8 @@ class Stopwatch:
 
     @contextmanager
     def phase(self, name: str, *, stage: str | None = None) -> Iterator[Progress]:
-        """Time the block, which is given what to tell of its progress. Its peak of memory counts
-        for a `stage` of the formula, that of the same name unless another is told."""
+        """Time the block and yield a callback for its progress. Its peak memory counts towards the
+        `stage` of the formula, by default that of the same name."""
         began = time.perf_counter()
         try:
             with self.peak.stage(stage or name) if self.peak else nullcontext():

@@ -87,7 +87,7 @@ def argmax_walk(
     """For each target token, BOS first: the prompt so far with that token as its answer.
 
     Returns the statements, and the argmax token at each, whose text lengthens the prompt. `walking`
-    is told each prompt's tokens before it is run, and may raise.
+    is called with each prompt's length before it is run, and may raise.
     """
     statements, said = [], []
     for target in resident.tokenizer.encode(answer):

@@ -1,4 +1,4 @@
-"""Reference text: what the model should go on saying, as activations of chosen neurons."""
+"""Reference texts, which edits should not affect, and the activations of chosen neurons on them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -80,7 +80,7 @@ def _overflowed(dtype: torch.dtype) -> NonFiniteError:
 
 
 def _start(resident: Resident) -> list[int]:
-    """BOS, or what stands between two texts where a tokenizer has none that the model knows."""
+    """BOS or, where the tokenizer has none in the model's vocabulary, the end-of-text token."""
     end = resident.tokenizer.eos_token_id
     if not isinstance(end, int) or end >= resident.encoder.n_vocab:
         end = 0
@@ -88,7 +88,7 @@ def _start(resident: Resident) -> list[int]:
 
 
 def _distinct(texts: Iterable[list[int]]) -> list[list[int]]:
-    """Each once: a text is held along directions that were fitted to the others alone."""
+    """Without duplicates: a text is preserved along directions fitted only to other texts."""
     return list(map(list, dict.fromkeys(map(tuple, texts))))
 
 
@@ -99,7 +99,7 @@ def _until_end(ids: list[int], ends: frozenset[int]) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Activations:
-    """What chosen units do at every position of some texts."""
+    """Activations of chosen units at every position of some texts."""
 
     texts: Tensor  # (rows,): which text a row belongs to, on the CPU
     rows: Mapping[int, Tensor]  # by layer: (rows, k), float32
