@@ -124,7 +124,7 @@ class Subject:
         path = IntegrationPath(
             quadrature=quadrature, unit=unit, layers_per_pass=len(self.resident.blocks)
         )
-        return attribute(self.resident, [self.statement], path, told=_ignore)[0].scores.mean(0)
+        return attribute(self.resident, [self.statement], path, progress=_ignore)[0].scores.mean(0)
 
 
 def against_floor(subject: Subject, turns: int = 25) -> list[dict[str, Any]]:

@@ -153,7 +153,7 @@ def _collected(resident: Resident, prompt_tokens: int, floor_s: float) -> dict[s
     batch = Batch.of([statement], resident.device)
 
     def collect() -> None:
-        attribute(resident, [statement], path, told=lambda done, total: None)
+        attribute(resident, [statement], path, progress=lambda done, total: None)
 
     seconds = _seconds(collect, resident.device)
     with metered({resident.device}) as peak:

@@ -191,7 +191,7 @@ def _see(resident: Resident, case: Case) -> Seen:
         layers_per_pass=len(resident.blocks),
     )
     with resident.frozen():
-        scores = attribute(resident, [case.statement], path, told=_ignore)[0].scores[0]
+        scores = attribute(resident, [case.statement], path, progress=_ignore)[0].scores[0]
         by_method = {method: _positive(resident, case.request, method) for method in THRESHOLDS}
     assert torch.isfinite(scores).all()
     return Seen(scores, by_method)
@@ -211,7 +211,7 @@ def _positive(resident: Resident, request: EditRequest, method: Method) -> dict[
         references=[],
         layers_per_pass=len(resident.blocks),
     )
-    return dict(RECIPES[method].select(task, told=_ignore).neurons)
+    return dict(RECIPES[method].select(task, progress=_ignore).neurons)
 
 
 def _flips(method: Method, found: Seen, reference: Seen, walk: float) -> dict[str, Any]:

@@ -77,11 +77,11 @@ class Collecting:
         )
         statements = [Statement.of([1] * prompt, [1] * self.answer) for prompt in self.prompts]
 
-        def told(done: int, total: int) -> None:
+        def progress(done: int, total: int) -> None:
             if done >= PASSES < total:
                 raise _EnoughError
 
-        attribute(resident, statements, path, told=told)
+        attribute(resident, statements, path, progress=progress)
 
 
 class _EnoughError(Exception):
@@ -164,7 +164,7 @@ class Writing:
             for unit in units
         ]
         recipe = Calibrated(Search(most_steps=self.steps))
-        writes = recipe.write(self.task(resident), chosen, told=lambda done, total: None)
+        writes = recipe.write(self.task(resident), chosen, progress=lambda done, total: None)
         shape = resident.shape
         adapter = Adapter.of(writes, d_ff=shape.d_ff, dtype=resident.dtype)
         questions = questions_of(self.request)

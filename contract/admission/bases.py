@@ -12,7 +12,7 @@ from contract.memory import (
     Workload,
     as_run,
     followed,
-    held_of,
+    preserved_of,
 )
 from contract.wire.checkpoints import CheckpointView
 from contract.wire.edits import EditRequest
@@ -48,7 +48,7 @@ def on_top_of(
         work,
         base=AdapterShape(_chosen(*edits), sum(map(_rank, edits))),
         references=References.sampled(said),
-        sayings=held_of(said),
+        sayings=preserved_of(said),
     )
 
 

@@ -1,7 +1,7 @@
-"""Bytes of putting finished edits together: their adapters as one, and each edit asked again.
+"""Bytes of composing finished edits: stacking their adapters, and evaluating each edit again.
 
-All lies in main memory but the edited columns and what the asking takes. No part of it can be made
-smaller but by leaving edits out.
+Everything is in main memory except the edited columns and the evaluation. Only composing fewer
+edits takes less.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from contract.memory.work import AdapterShape, Chosen, Workload
 from contract.memory.writing import adapter, adapter_bytes, columns_stage, delta
 
 COPIES_OF_FILES = 3
-"""What was written, what was read back, and what the adapter is made of again."""
+"""The files as written, as read back, and as parsed into an adapter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

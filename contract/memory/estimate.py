@@ -1,8 +1,8 @@
 """How many bytes an edit, or several put together, take above the resident weights, item by item.
 
-Standard library only: the API asks before a job exists, the worker asks again with exact token
-counts. Of collecting, writing and evaluating each, all moments that may be the peak are followed,
-and the largest is told; the largest of the three binds.
+Standard library only: the API estimates before a job exists, the worker again with exact token
+counts. For each of collecting, writing and evaluating, every moment that can be the peak is
+computed and the largest reported; the largest of the three binds.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,15 +26,14 @@ OTHER_BYTES = 4096
 def estimate(
     shape: ModelShape, work: Workload, *, layers_per_pass: int, on_host: bool = True
 ) -> Estimate:
-    """The bytes of collecting, writing and evaluating when so many layers ride per pass.
+    """The bytes of collecting, writing and evaluating at this many layers per pass.
 
-    `on_host` tells whether the model lies in main memory, where what an edit keeps on the CPU
-    counts too.
+    `on_host`: the model is in main memory, so what an edit keeps on the CPU counts too.
     """
     return _estimate(shape, work, layers_per_pass, on_host)
 
 
-# Many requests are of the same few lengths; the API would spend half of a post on this.
+# Many requests have the same few lengths; the API would spend half of a POST on this.
 @lru_cache(maxsize=1024)
 def _estimate(shape: ModelShape, work: Workload, layers: int, on_host: bool) -> Estimate:
     base = base_columns(shape, work)
@@ -43,19 +42,19 @@ def _estimate(shape: ModelShape, work: Workload, layers: int, on_host: bool) -> 
         "write": _on(base, write_stages(shape, work)),
         "evaluate": evaluate_stages(shape, work),
     }
-    return _foretold(shape, moments, layers, on_host=on_host)
+    return _predicted(shape, moments, layers, on_host=on_host)
 
 
 def estimate_composition(shape: ModelShape, work: Composing, *, on_host: bool = True) -> Estimate:
-    """The bytes of stacking the edits and asking them again, and of publishing what came of it."""
+    """The bytes of stacking the edits and asking them again, and of publishing the result."""
     moments = {"compose": compose_stages(shape, work), "publish": publish_stages(shape, work)}
-    return _foretold(shape, moments, shape.n_layer, on_host=on_host)
+    return _predicted(shape, moments, shape.n_layer, on_host=on_host)
 
 
-def _foretold(
+def _predicted(
     shape: ModelShape, moments: Mapping[str, Iterable[Stage]], layers: int, *, on_host: bool
 ) -> Estimate:
-    """Of each stage the largest of its moments."""
+    """The largest moment of each stage."""
     stages = tuple(_largest(name, shape, seen, on_host=on_host) for name, seen in moments.items())
     return Estimate(layers_per_pass=layers, stages=stages)
 
@@ -77,13 +76,13 @@ def _on_device(stage: Stage) -> Stage:
 
 
 def _few_more() -> Item:
-    """Of collecting every tensor is counted that has a row's size or a prompt's."""
+    """Collecting counts every tensor of the size of a row or a prompt, so little is left."""
     return Item(name="allocator_rounding", n_bytes=OTHER_BYTES, depends_on="")
 
 
 def _rounding(shape: ModelShape) -> Item:
     """CUDA's allocator hands out whole blocks; in every layer some two dozen tensors are alive. On
-    the CPU it stands for small tensors that nothing else counts, which tell at tiny shapes."""
+    the CPU it covers small tensors that no item counts, which matter at tiny shapes."""
     return Item(
         name="allocator_rounding",
         n_bytes=ALLOCATOR_BLOCK_BYTES * (TENSORS_PER_LAYER * shape.n_layer + OTHER_TENSORS),

@@ -1,4 +1,4 @@
-"""Bytes of asking: free generation with a growing cache, and teacher-forced scores."""
+"""Bytes of evaluation: free generation with a growing cache, and teacher-forced scores."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,7 +13,7 @@ from contract.memory.writing import adapter, columns_stage, saved_columns
 
 
 def evaluate_stages(shape: ModelShape, work: Workload) -> Iterator[Stage]:
-    """Every moment of the second asking, in which the edited columns lie beside the old ones."""
+    """Every moment of the second evaluation, with both edited and original columns in memory."""
     whole = whole_of(shape, work)
     edited: tuple[Item, ...] = (saved_columns(shape, whole), adapter(shape, whole))
     if whole is not work:
@@ -32,7 +32,7 @@ def evaluate_stages(shape: ModelShape, work: Workload) -> Iterator[Stage]:
 
 
 def _together(work: Workload) -> dict[int, int]:
-    """How many prompts there are of each length: those are generated from together."""
+    """The number of prompts of each length: those are generated from together."""
     lengths = [sequence.prompt_tokens for sequence in work.evaluated]
     return {length: lengths.count(length) for length in dict.fromkeys(lengths)}
 

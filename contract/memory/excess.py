@@ -1,8 +1,8 @@
-"""That more memory is needed than there is."""
+"""The error for an edit that needs more memory than its budget."""
 
 
 class ExcessError(Exception):
-    """What has become known of an edit takes more than it may; bytes are above the weights."""
+    """The predicted peak of an edit exceeds its budget, both in bytes above the weights."""
 
     def __init__(self, *, predicted: int, budget: int) -> None:
         self.predicted = predicted

@@ -1,7 +1,7 @@
 """The largest settings with which an edit fits a budget.
 
-What an edit takes is known in two steps: attribution beforehand, the write once it is known which
-neurons are written. Before that, it lies between what the fewest take and what the most take.
+An edit's memory is known in two steps: attribution beforehand, the write once its neurons are
+selected. Until then it lies between that of the fewest and that of the most neurons.
 """
 
 from bisect import bisect_left
@@ -16,8 +16,8 @@ from contract.memory.writing import chosen_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """Layers that may ride per pass, and the most neurons that are sure to fit; None: all that the
-    request may choose."""
+    """Layers per pass, and the most neurons that certainly fit; None: as many as the request may
+    select."""
 
     layers: int
     neurons: int | None
@@ -45,7 +45,7 @@ def fit(
 
 
 def least_of(shape: ModelShape, work: Workload) -> Workload:
-    """The work when it turns out to be the least: the fewest neurons, short texts to hold."""
+    """The least that the work can turn out to be: the fewest neurons, short texts to preserve."""
     if work.chosen is not None:
         return work
     fewest = _fewest(shape, work)
@@ -53,8 +53,8 @@ def least_of(shape: ModelShape, work: Workload) -> Workload:
 
 
 def _fewest(shape: ModelShape, work: Workload) -> Chosen:
-    """One neuron at the top; what is searched has one in each layer, from the lowest on, where the
-    strongest of a layer is the measure of the others."""
+    """One neuron in the top layer; a searched write has one in each layer from the lowest on, since
+    neurons are compared with the strongest of their layer."""
     if work.write is Write.SEARCHED:
         layers = min(work.max_neurons, shape.n_layer)
         return Chosen(neurons=layers, widest=1, layers=layers)
@@ -62,14 +62,14 @@ def _fewest(shape: ModelShape, work: Workload) -> Chosen:
 
 
 def at_worst(shape: ModelShape, neurons: int) -> Chosen:
-    """So many neurons, all in one layer as far as they find room, and in the lowest."""
+    """The costliest distribution of neurons: as many as fit in one layer, from the lowest on."""
     layers = min(neurons, shape.n_layer)
     return Chosen(neurons=neurons, widest=min(neurons, shape.d_ff), layers=layers)
 
 
 def largest_that(fits: Callable[[int], bool], *, most: int) -> int | None:
     """The largest number from 1 to `most` that fits, where every smaller one does too."""
-    if most > 0 and fits(most):  # as a rule
+    if most > 0 and fits(most):  # the usual case
         return most
     found = bisect_left(range(1, most + 1), True, key=lambda n: not fits(n))
     return found or None

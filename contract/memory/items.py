@@ -1,4 +1,4 @@
-"""Bytes by what they are for."""
+"""Memory by purpose."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ class Item:
     name: str
     n_bytes: int
     depends_on: str
-    on_host: bool = False  # lies in main memory, which counts where the model lies there too
+    on_host: bool = False  # in main memory: counts only if the model is there too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """What is alive at once at the peak of one stage, and which moment that is."""
+    """What is alive at the peak of one stage, and the name of that moment."""
 
     name: str
     items: tuple[Item, ...]

@@ -1,15 +1,14 @@
 """What one block holds while tokens or rows go through it, in bytes.
 
-Followed tensor by tensor, of whole prompts through the families' own code, of rows through the
-engine's: `b` bytes a number, and float32 where norms and softmax compute. What is not kept is gone
-with its block.
+Counted tensor by tensor: whole prompts through the families' own code, rows through the engine's.
+`b` bytes per number, float32 in norms and softmax. What is not saved is freed with its block.
 """
 
 from contract.memory.shape import FLOAT32_BYTES, ModelShape
 
 
 def passing_bytes(shape: ModelShape, tokens: int) -> int:
-    """The most that lives at once while whole prompts go through a block and nothing is kept.
+    """The peak while whole prompts go through a block and nothing is saved.
 
     In the feed-forward: the embeddings, the residual stream before and after attention and its
     norm, and of the gated product both factors and the result. In attention, where heads are wide:
@@ -23,9 +22,9 @@ def passing_bytes(shape: ModelShape, tokens: int) -> int:
 
 
 def kept_row_bytes(shape: ModelShape, prefix: int) -> int:
-    """What the way up leaves of one row in one block for the way down: the residual stream before
-    and after attention, queries, keys and values, both factors of the gated product, and the row's
-    shares of attention, at least float32."""
+    """What the forward pass saves of one row in one block for the backward pass: the residual
+    stream before and after attention, queries, keys and values, both factors of the gated product,
+    and the row's attention probabilities, in at least float32."""
     numbers = 2 * shape.d_model + shape.d_q + 2 * shape.d_kv + 2 * shape.d_ff
     if shape.qk_norm:
         numbers += shape.d_q + shape.d_kv  # before their norms
@@ -33,8 +32,8 @@ def kept_row_bytes(shape: ModelShape, prefix: int) -> int:
 
 
 def kept_token_bytes(shape: ModelShape) -> int:
-    """What autograd keeps of one token of a whole prompt in one block, attention taken by a fused
-    kernel: with its result and the logarithm of its sum."""
+    """What autograd saves of one token of a whole prompt in one block, with fused attention, which
+    saves its output and its logsumexp."""
     d, b = shape.d_model, shape.dtype_bytes
     norms = 2 * d * FLOAT32_BYTES
     if shape.qk_norm:

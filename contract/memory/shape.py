@@ -1,4 +1,4 @@
-"""The sizes of a model, from which all bytes follow."""
+"""The sizes of a model, which determine its memory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from typing import Any
 FLOAT32_BYTES = 4
 INT64_BYTES = 8
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
-"""The `model_type`s whose blocks are followed."""
+"""The `model_type`s whose blocks the formula covers."""
 DTYPE_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelShape:
-    """The sizes of a Llama-like decoder, as its `config.json` tells them."""
+    """The sizes of a Llama-like decoder, as its `config.json` gives them."""
 
     n_layer: int
     d_model: int
@@ -62,7 +62,7 @@ class ModelShape:
 
     @property
     def wide_bytes(self) -> int:
-        """Of a number where at least float32 is computed in."""
+        """Of a number that is computed in at least float32."""
         return max(self.dtype_bytes, FLOAT32_BYTES)
 
     @property
@@ -88,11 +88,11 @@ class ModelShape:
 
 
 def _room(config: Mapping[str, Any]) -> int | None:
-    """The most tokens of which each attends to all before it, in every block; the row method knows
-    no sliding window."""
+    """The most tokens for which every block attends to all earlier positions; the row method does
+    not support sliding windows."""
     room: int | None = config.get("max_position_embeddings")
     window: int | None = config.get("sliding_window")
-    # Mistral's window is every block's; Qwen's config says whether and which blocks have one.
+    # Mistral's window holds for every block; Qwen's config says whether and which blocks have one.
     kinds = config.get("layer_types") or ["sliding_attention"]
     slides = config.get("use_sliding_window", True) and "sliding_attention" in kinds
     if window is None or not slides:

@@ -7,8 +7,8 @@ from enum import Enum
 
 from contract.memory.portions import (
     FEWEST_NEW_TOKENS,
-    HELD_SAYINGS,
-    HELD_TOKENS_PER_TEXT,
+    PRESERVED_SAYINGS,
+    PRESERVED_TOKENS_PER_TEXT,
     SAMPLED_TEXTS,
     SAMPLED_TOKENS,
     parted,
@@ -52,8 +52,8 @@ class Nodes(Enum):
     ENDPOINTS = "endpoints"
 
     def rows_per_layer(self, steps: int) -> int:
-        """Points at which a layer's rows enter: those of the rule and α = 0; α = 1 is one row for
-        all layers."""
+        """Nodes at which a layer's rows enter: those of the rule and α = 0; α = 1 is one row shared
+        by all layers."""
         match self:
             case Nodes.RIEMANN:  # has α = 1, and not 0
                 return steps
@@ -73,19 +73,19 @@ class Write(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class References:
-    """The texts that the model should go on saying, in tokens; `said` of them by earlier edits."""
+    """The texts to preserve, in tokens; `said` of them are what earlier edits say."""
 
     texts: int = 0
     said: int = 0
     tokens: int = 0
     longest: int = 0
-    at_once: int = 0  # tokens of those that are run together, at most
+    at_once: int = 0  # the most tokens that are run together
     shortest: int = 0
-    crossed: bool = True  # some may be held a second time, as if the new answer began there
+    crossed: bool = True  # some may be preserved a second time, followed by the new answer's start
 
     @classmethod
     def of(cls, lengths: Sequence[int], *, said: int = 0) -> "References":
-        """Texts of these lengths, of which equally long ones are run together."""
+        """Texts of these lengths; equally long ones are run together."""
         alike = Counter(lengths).items()
         return cls(
             texts=len(lengths),
@@ -98,35 +98,35 @@ class References:
 
     @classmethod
     def sampled(cls, said: Sequence[int] = ()) -> "References":
-        """Those that the model says itself, with BOS, where none ends early and none is there
-        twice, and what earlier edits say; at the least those that are held end at once."""
+        """Texts sampled from the model, with BOS, and what earlier edits say. At most, none ends
+        early and none occurs twice; at least, those that are preserved end at once."""
         lengths = [SAMPLED_TOKENS + 1] * SAMPLED_TEXTS
         return replace(cls.of([*lengths, *said], said=len(said)), shortest=1)
 
     @property
     def parts(self) -> list[range]:
-        """The references proper as they are held in turn."""
+        """The references, without earlier edits' texts, in the parts that are preserved in turn."""
         return parted(self.texts - self.said)
 
     @property
     def at_least(self) -> "References":
-        """The same where the texts that are held are the shortest."""
+        """The same if the texts that are preserved are the shortest."""
         return replace(self, longest=self.shortest, crossed=False)
 
 
 SAMPLED = References.sampled()
-"""Those where no earlier edit says anything."""
+"""Sampled references without any earlier edit."""
 
 
-def held_of(said: Iterable[int]) -> tuple[int, ...]:
-    """Of what earlier edits say so much is held at every look, whichever it will be."""
-    lengths = sorted((min(length, HELD_TOKENS_PER_TEXT) for length in said), reverse=True)
-    return tuple(lengths[:HELD_SAYINGS])
+def preserved_of(said: Iterable[int]) -> tuple[int, ...]:
+    """Upper bounds of the lengths of earlier edits' texts that are preserved at every look."""
+    lengths = sorted((min(length, PRESERVED_TOKENS_PER_TEXT) for length in said), reverse=True)
+    return tuple(lengths[:PRESERVED_SAYINGS])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """The neurons that are written: how many, in the layer that has most, and in which layers."""
+    """The neurons to write: how many in all and in the widest layer, and in which layers."""
 
     neurons: int
     widest: int
@@ -154,8 +154,8 @@ class AdapterShape:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """Texts of which the model must go on saying what it says, padded to the longest."""
+class PreservedBatch:
+    """Texts to preserve that are run together, padded to the longest."""
 
     texts: int
     longest: int
@@ -180,16 +180,16 @@ class Workload:
     gated_unit: bool = False
     walked: int = 0  # tokens of the longest prompt along which EasyEdit's write asks the model
     write: Write = Write.SEARCHED
-    ended: bool = True  # the token after the new answer is wanted too
+    ended: bool = True  # the token after the new answer is part of the target
     max_neurons: int = 4096
     chosen: Chosen | None = None
     references: References = References()
     protected: tuple[int, ...] = ()
-    sayings: tuple[int, ...] = ()  # what is held of what earlier edits say
+    sayings: tuple[int, ...] = ()  # lengths of earlier edits' texts to preserve
     base: AdapterShape | None = None
-    pad_rank: int | None = None  # the rank is filled up to one that vLLM takes, of so many at least
+    pad_rank: int | None = None  # pad the rank to one that vLLM accepts, at least this
     rank: int | None = None  # directions in a layer, where they are not those of the write
-    held: tuple[Held, ...] | None = None  # once it is known which texts feel the write
+    preserved: tuple[PreservedBatch, ...] | None = None  # None until the texts are known
 
     @property
     def rows_per_layer(self) -> int:

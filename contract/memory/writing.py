@@ -1,5 +1,5 @@
-"""Bytes of the write: reference activations, whitening, the search for its strength, and what the
-edited columns take while they are measured."""
+"""Bytes of the write: reference activations, whitening, the search, and the edited columns while
+they are evaluated."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -7,13 +7,21 @@ from dataclasses import replace
 from contract.memory.items import Item, Stage
 from contract.memory.layers import kept_token_bytes, passing_bytes
 from contract.memory.portions import (
-    HELD_TEXTS,
-    HELD_TOKENS_PER_TEXT,
+    PRESERVED_TEXTS,
+    PRESERVED_TOKENS_PER_TEXT,
     RESPELLED_TOKENS,
     STATEMENTS_PER_PASS,
 )
 from contract.memory.shape import FLOAT32_BYTES, ModelShape
-from contract.memory.work import AdapterShape, Chosen, Held, SequenceShape, Workload, Write, alike
+from contract.memory.work import (
+    AdapterShape,
+    Chosen,
+    PreservedBatch,
+    SequenceShape,
+    Workload,
+    Write,
+    alike,
+)
 
 
 def chosen_of(shape: ModelShape, work: Workload) -> Chosen:
@@ -50,7 +58,7 @@ def write_stages(shape: ModelShape, work: Workload) -> Iterator[Stage]:
 
 
 def _walk(shape: ModelShape, tokens: int) -> Iterator[Stage]:
-    """One prompt after another, of which only the last token's logits are wanted."""
+    """One prompt at a time, with only the last token's logits."""
     yield Stage(name="write_walk", items=(_passing(shape, tokens),))
     read = (tokens * shape.d_model + shape.n_vocab) * shape.dtype_bytes
     yield Stage(name="write_walk_token", items=(_logits(read),))
@@ -110,37 +118,38 @@ def _passing(shape: ModelShape, tokens: int) -> Item:
 
 
 def _search(shape: ModelShape, work: Workload) -> Iterator[Stage]:
-    """Descent: gradients of what should be said, then of what should stay."""
+    """Descent: gradients of the target, then of preservation."""
     for statements in alike(work.written, most=STATEMENTS_PER_PASS):
-        yield from _persuading(shape, work, statements)
-    for held in work.held if work.held is not None else _held(work):
-        yield from _holding(shape, work, held.texts * held.longest, held.tokens)
+        yield from _target(shape, work, statements)
+    batches = work.preserved if work.preserved is not None else _preserved(work)
+    for batch in batches:
+        yield from _preservation(shape, work, batch.texts * batch.longest, batch.tokens)
 
 
-def _held(work: Workload) -> Iterator[Held]:
-    """The texts that are held at a step, at most: short ones together, each long one alone."""
+def _preserved(work: Workload) -> Iterator[PreservedBatch]:
+    """The most that is preserved at a step: short texts together, each long one alone."""
     if work.references.parts:
-        yield _held_references(work)
+        yield _preserved_references(work)
     always = (*work.protected, *work.sayings)
-    short = [n for n in always if n <= HELD_TOKENS_PER_TEXT]
+    short = [n for n in always if n <= PRESERVED_TOKENS_PER_TEXT]
     if short:
-        yield Held(len(short), max(short), sum(short))
-    yield from (Held(1, n, n) for n in always if n > HELD_TOKENS_PER_TEXT)
+        yield PreservedBatch(len(short), max(short), sum(short))
+    yield from (PreservedBatch(1, n, n) for n in always if n > PRESERVED_TOKENS_PER_TEXT)
 
 
-def _held_references(work: Workload) -> Held:
-    """A part of them, and the same followed by what the new answer begins with."""
+def _preserved_references(work: Workload) -> PreservedBatch:
+    """One part of the references, and the same followed by the new answer's first tokens."""
     references = work.references
-    texts = min(len(references.parts[0]), HELD_TEXTS)
+    texts = min(len(references.parts[0]), PRESERVED_TEXTS)
     begins = work.written[0].answer_tokens - 1
-    longest = min(references.longest, HELD_TOKENS_PER_TEXT)
-    if not references.crossed or not 0 < begins < HELD_TOKENS_PER_TEXT:
-        return Held(texts, longest, texts * longest)
-    crossed = min(references.longest + begins, HELD_TOKENS_PER_TEXT)
-    return Held(2 * texts, max(longest, crossed), texts * (longest + crossed))
+    longest = min(references.longest, PRESERVED_TOKENS_PER_TEXT)
+    if not references.crossed or not 0 < begins < PRESERVED_TOKENS_PER_TEXT:
+        return PreservedBatch(texts, longest, texts * longest)
+    crossed = min(references.longest + begins, PRESERVED_TOKENS_PER_TEXT)
+    return PreservedBatch(2 * texts, max(longest, crossed), texts * (longest + crossed))
 
 
-def _persuading(
+def _target(
     shape: ModelShape, work: Workload, statements: Sequence[SequenceShape]
 ) -> Iterator[Stage]:
     """With the answer's ending one more token is run and predicted."""
@@ -155,9 +164,11 @@ def _persuading(
     yield from _downward("search", shape, (directions, kept, _logits(logits)), tokens)
 
 
-def _holding(shape: ModelShape, work: Workload, padded_tokens: int, tokens: int) -> Iterator[Stage]:
-    """Log shares of the whole vocabulary: unedited, edited, and three more of them between. Up to
-    the lowest block that is written the edited pass keeps nothing."""
+def _preservation(
+    shape: ModelShape, work: Workload, padded_tokens: int, tokens: int
+) -> Iterator[Stage]:
+    """Log probabilities over the vocabulary: unedited, edited, and three temporaries. The edited
+    pass saves nothing up to the lowest block that is written."""
     read = padded_tokens * shape.d_model * FLOAT32_BYTES  # the final norm's input
     logits = tokens * shape.n_vocab * FLOAT32_BYTES
     directions, kept = _directions(shape, work), _kept(shape, work, padded_tokens)
@@ -170,8 +181,8 @@ def _holding(shape: ModelShape, work: Workload, padded_tokens: int, tokens: int)
 def _downward(
     name: str, shape: ModelShape, items: tuple[Item, ...], tokens: int
 ) -> Iterator[Stage]:
-    """Gradients on their way down, where the head's are gone: in the final norm, and in a
-    feed-forward. They bind where the vocabulary is small."""
+    """The backward pass after the head's gradients are freed: in the final norm and in a
+    feed-forward. It binds where the vocabulary is small."""
     d, b = shape.d_model, shape.dtype_bytes
     norm = tokens * d * (6 * FLOAT32_BYTES + b)
     yield Stage(name=f"{name}_norm", items=(*items, _gradients(norm)))
@@ -180,8 +191,8 @@ def _downward(
 
 
 def _directions(shape: ModelShape, work: Workload, *, moving: int = 4) -> Item:
-    """A of the write and of each part of the references, and what moves, so many times as large as
-    B: B, its momentum, and its gradients of what should be said and of what should stay."""
+    """A of the write and of each part of the references, and `moving` tensors of B's size: B, its
+    momentum, and its gradients of target and preservation."""
     chosen, rank = chosen_of(shape, work), rank_of(shape, work)
     fitted, moved = _fitted(work) * chosen.neurons, moving * chosen.layers * shape.d_model
     return Item(
@@ -198,7 +209,7 @@ def _fitted(work: Workload) -> int:
 
 
 def _kept(shape: ModelShape, work: Workload, tokens: int) -> Item:
-    """Nothing is kept up to the lowest block that is written: no gradient comes so far down."""
+    """Nothing is saved up to the lowest block that is written: no gradient goes further."""
     above = shape.n_layer - 1 - chosen_of(shape, work).lowest
     return Item(
         name="search",
@@ -222,7 +233,7 @@ def _gradients(n_bytes: int) -> Item:
 
 
 def columns_stage(shape: ModelShape, work: Workload, *, name: str) -> Stage:
-    """The edited columns are computed beside those that they replace, one layer after another."""
+    """The edited columns are computed layer by layer, while those they replace are kept."""
     chosen = chosen_of(shape, work)
     known = (2 * chosen.neurons - chosen.widest) * shape.d_model * shape.dtype_bytes
     saved = replace(saved_columns(shape, work), n_bytes=known)
@@ -230,7 +241,7 @@ def columns_stage(shape: ModelShape, work: Workload, *, name: str) -> Stage:
 
 
 def delta(shape: ModelShape, work: Workload) -> Item:
-    """The change of a layer, of rank 2 and more first for all its columns, beside the columns."""
+    """The change of one layer, from rank 2 on first computed for all columns, and the columns."""
     chosen, d, rank = chosen_of(shape, work), shape.d_model, rank_of(shape, work)
     columns = d * chosen.widest
     whole = d * shape.d_ff + max(columns, rank * shape.d_ff) if rank > 1 else 0

@@ -118,10 +118,10 @@ def test_what_lies_in_main_memory_does_not_count_on_a_gpu() -> None:
 
 def test_the_stage_with_rows_counts_those_that_go_through_each_block() -> None:
     # 2 prompts of 3 tokens, 5 rows each at a layer; the 6 unchanged rows go along
-    ride = RowPass(S=2, J=3, N=10, m=5, layers=2, n_layer=4, padded=True)
+    rows = RowPass(S=2, J=3, N=10, m=5, layers=2, n_layer=4, padded=True)
 
-    assert [ride.rows(block) for block in (1, 2, 3)] == [40, 72, 72]  # 36 and 66, filled up
-    assert (ride.top, ride.last, ride.kept(4), ride.kept(2)) == (72, 72, 184, 40)
+    assert [rows.rows(block) for block in (1, 2, 3)] == [40, 72, 72]  # 36 and 66, filled up
+    assert (rows.top, rows.last, rows.kept(4), rows.kept(2)) == (72, 72, 184, 40)
 
 
 @pytest.mark.parametrize("prompts", range(1, 10))

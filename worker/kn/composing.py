@@ -9,7 +9,7 @@ from worker.kn.evaluate.own_answer import OwnAnswer
 from worker.kn.evaluate.verdict import holds
 from worker.kn.model.resident import Resident
 from worker.kn.request import EditRequest
-from worker.kn.stopwatch import Told
+from worker.kn.stopwatch import Progress
 from worker.kn.write.adapter import Adapter
 from worker.kn.write.weights import edited
 
@@ -48,13 +48,13 @@ class Composition:
 
 
 def compose(
-    resident: Resident, adapter: Adapter, requests: Sequence[EditRequest], *, told: Told
+    resident: Resident, adapter: Adapter, requests: Sequence[EditRequest], *, progress: Progress
 ) -> Composition:
     """Ask all that each request wants asked, of the pristine model and of the one with the adapter.
 
     Raises `NoChangeError` and `NonFiniteError`.
     """
-    told(0, len(requests))
+    progress(0, len(requests))
     asked = [Asked.of(resident, request) for request in requests]
     retests = []
     with edited(resident, adapter):
@@ -62,5 +62,5 @@ def compose(
             measured = first.again(resident)
             own = OwnAnswer.of(resident, request, measured.before[0])
             retests.append(Retest(holds(request, own.ids, measured.after[0]), measured))
-            told(len(retests), len(requests))
+            progress(len(retests), len(requests))
     return Composition(adapter, tuple(retests))

@@ -1,4 +1,4 @@
-"""One edit as it is made: collect, select, write, evaluate."""
+"""The steps of one edit: collect, select, write, evaluate."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -33,7 +33,7 @@ RECIPES: Mapping[Method, Recipe] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """What is to be made, on which model, and what it may take."""
+    """An edit to make: the request, the model, and its resources."""
 
     resident: Resident
     request: EditRequest
@@ -46,7 +46,7 @@ class Edit:
     clock: Stopwatch
 
     def made(self) -> EditResult:
-        """Make the edit and measure it; the weights are afterwards what they were."""
+        """Make the edit and measure it; the weights are restored afterwards."""
         with edited(self.resident, self.base) if self.base else nullcontext():
             with self.clock.phase("before", stage="evaluate"):
                 asked = Asked.of(self.resident, self.request)
@@ -89,33 +89,35 @@ class Edit:
             said=self.said,
             written_rank=self.kept_rank + (self.base.own_rank if self.base else 0),
             layers_per_pass=self.allowance.layers,
-            riding=self.allowance.riding,
+            next_layers=self.allowance.next_layers,
             attributing=self.allowance.attributing,
             walking=self.allowance.walking,
-            hold=self.allowance.hold,
+            preserve=self.allowance.preserve,
         )
 
     def _settled(self, task: Task, asked: Asked) -> Task:
-        """The task with as many layers per pass as fit, now that the answers are known."""
+        """The task with as many layers per pass as fit, once the answers are known."""
         work = settled_workload(self.allowance.work, task, asked.questions)
         return replace(task, layers_per_pass=self.allowance.settle(work))
 
     def _found_and_written(self, task: Task) -> tuple[Selection, Adapter]:
         recipe = RECIPES[self.request.method]
-        with self.clock.phase("collect") as told:
+        with self.clock.phase("collect") as progress:
             most = self.request.hparams.adaptive_threshold_max
-            selection = self.allowance.narrow(recipe.select(task, told=told), threshold_max=most)
-        with self.clock.phase("write") as told:
+            selection = self.allowance.narrow(
+                recipe.select(task, progress=progress), threshold_max=most
+            )
+        with self.clock.phase("write") as progress:
             if self.request.operation is Operation.ERASE:
                 writes = erasing(self.resident, selection.neurons)
             else:
-                writes = recipe.write(task, selection.neurons, told=told)
+                writes = recipe.write(task, selection.neurons, progress=progress)
             adapter = Adapter.of(writes, d_ff=self.resident.shape.d_ff, dtype=self.resident.dtype)
         return selection, adapter
 
     def _measured(self, adapter: Adapter, asked: Asked) -> Measurement:
-        with self.clock.phase("evaluate") as told, edited(self.resident, adapter):
-            told(0, 1)
+        with self.clock.phase("evaluate") as progress, edited(self.resident, adapter):
+            progress(0, 1)
             measurement = asked.again(self.resident)
-            told(1, 1)
+            progress(1, 1)
         return measurement

@@ -42,8 +42,8 @@ class Editor:
         reference_prompts: Sequence[str] | None = None,
         measure_memory: bool = True,
     ) -> None:
-        """`measure_memory` tells whether each edit observes its peak, which on the CPU makes a
-        small model's edits take twice as long."""
+        """With `measure_memory` each edit observes its peak, which on the CPU makes a small model's
+        edits take twice as long."""
         self.resident = resident
         self._measure_memory = measure_memory
         self.base = base or Base()
@@ -112,17 +112,17 @@ class Editor:
         watch: Watch = lambda phase, done, total: None,
         between: Callable[[], None] = lambda: None,
     ) -> EditResult:
-        """Collect, select, write, evaluate; the weights are afterwards what they were.
+        """Collect, select, write, evaluate; the weights are restored afterwards.
 
-        With a `budget_bytes` above the weights, fewer layers ride per pass than told where that
-        fits, and the threshold is raised as far as `adaptive_threshold_max` where more neurons are
-        found than fit; raises `OverBudgetError` before anything is allocated that does not.
-        `room_bytes` tells what of the budget others leave, and is asked before each pass;
-        `lowered` is told when fewer layers ride from now on.
-        On a `base`, the edit is made on the model that this adapter makes, and its own adapter
-        holds both, the base's ranks first; `said` is what the base's edits made the model say, by
-        prompt, which `calibrated` holds as it holds what kept edits say. `pad_rank` fills the rank
-        up to one that vLLM takes, of at least so many. `between` is called in each pass of the
+        With a `budget_bytes` above the weights, passes take fewer layers than `layers_per_pass`
+        where that fits, and the threshold is raised up to `adaptive_threshold_max` if more neurons
+        are found than fit; raises `OverBudgetError` before allocating what does not fit.
+        `room_bytes` returns what others leave of the budget, and is called before each pass;
+        `lowered` is called when passes take fewer layers from now on.
+        On a `base`, the edit is made on the model with this adapter merged, and its own adapter
+        contains both, the base's ranks first; `said` is what the base's edits made the model say,
+        by prompt, which `calibrated` preserves like what kept edits say. `pad_rank` pads the rank
+        to one that vLLM accepts, at least that large. `between` is called in each pass of the
         model, generated tokens included; like `watch`, it may raise to stop the edit. Raises a
         `KnError` when the request cannot be run or the edit is not worth keeping.
         """
@@ -155,7 +155,7 @@ class Editor:
     def read(
         self, files: Mapping[str, bytes], *, first: int = 0, end: int | None = None
     ) -> Adapter:
-        """The adapter that files hold, or that of its ranks from `first` up to `end`."""
+        """The adapter in `files`, or that of its ranks from `first` up to `end`."""
         whole = Adapter.read(files)
         return part(whole, first=first, end=whole.rank if end is None else end)
 
@@ -190,7 +190,7 @@ class Editor:
                 self.resident,
                 joined(adapters, pad_rank=pad_rank),
                 requests,
-                told=lambda done, total: watch("evaluate", done, total),
+                progress=lambda done, total: watch("evaluate", done, total),
             )
 
     @property
@@ -201,11 +201,11 @@ class Editor:
     def keep(self, result: EditResult) -> None:
         """Leave an edit in the resident weights, on top of those kept before.
 
-        The adapter is added to whatever the weights are now; one made while others are kept is
-        measured with them and without them says something else. The more is kept, the less sure
-        a later edit from a prompt alone is made, as what edits cost other facts adds up. Raises
-        `AlreadyKeptError`, and `NoChangeError` or `NonFiniteError` where nothing or too much comes
-        of it.
+        The adapter is added to the current weights; one made while others are kept was measured
+        with them and may answer differently without them. The more is kept, the smaller the margin
+        of a later edit from a single prompt, as the cost of edits to other facts adds up. Raises
+        `AlreadyKeptError`, and `NoChangeError` or `NonFiniteError` if it changes nothing or
+        overflows.
         """
         self._kept.add(result)
 
@@ -219,7 +219,7 @@ class Editor:
 
     @contextmanager
     def applied(self, result: EditResult) -> Iterator[None]:
-        """The edit is kept meanwhile, see `keep`."""
+        """Keep the edit within the block, see `keep`."""
         self.keep(result)
         try:
             yield
@@ -235,7 +235,7 @@ class Editor:
         said: Mapping[str, str] | None = None,
         pad_rank: int | None = None,
     ) -> Workload:
-        """What the request asks for, in exact token counts, as far as that is known beforehand."""
+        """The request's work in exact token counts, as far as it is known beforehand."""
         sayings = self._sayings(request, said)
         return self._workload(request, sayings, base=base, pad_rank=pad_rank)
 

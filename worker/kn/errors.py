@@ -57,7 +57,7 @@ class QuantisedModelError(KnError):
 
 
 class UnsuitableModelError(KnError):
-    """The model is of a known family, and what it computes is not what the engine takes it for."""
+    """The model is of a known family, but computes something else than the engine assumes."""
 
     code: ClassVar[str] = "unsuitable_model"
 
@@ -85,7 +85,7 @@ class UnknownDeviceError(KnError):
 
 
 class BadRequestError(KnError):
-    """The request does not say a possible edit."""
+    """The request does not describe a possible edit."""
 
     code: ClassVar[str] = "invalid_request"
 
@@ -123,7 +123,7 @@ class PromptTooLongError(BadRequestError):
 
 
 class OverBudgetError(KnError, ExcessError):
-    """What has become known of the edit takes more memory than it may."""
+    """The edit, as far as it is known, takes more memory than its budget."""
 
     code: ClassVar[str] = "memory_infeasible"
 
@@ -142,7 +142,7 @@ class NoNeuronsError(EditError):
         self.largest = largest
         super().__init__(
             f"no neuron passed {threshold:g} of the largest attribution {largest:.3g} "
-            "in enough prompts"
+            "in enough prompts: lower adaptive_threshold or p"
         )
 
 
@@ -156,46 +156,51 @@ class NoChangeError(EditError):
 
 
 class NonFiniteError(EditError):
-    """The edit, or what led to it, is not a number."""
+    """The edit, or a value it is computed from, is NaN or infinite."""
 
     code: ClassVar[str] = "non_finite"
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, *, dtype: str | None = None, remedy: str | None = None) -> None:
         self.what = what
-        super().__init__(f"{what} holds values that are not finite")
+        where = f" in {dtype}" if dtype else ""
+        super().__init__(f"{what} is not finite{where}" + (f": {remedy}" if remedy else ""))
 
 
 class NotReproducedError(EditError):
-    """What was stored of an edit does not do what the edit did."""
+    """The stored files of an edit do not reproduce it."""
 
     code: ClassVar[str] = "not_reproduced"
 
-    def __init__(self, *, expected: str, found: str) -> None:
-        super().__init__(f"the stored edit answers {found!r}, the edit itself {expected!r}")
+    def __init__(self, difference: str) -> None:
+        self.difference = difference
+        super().__init__(f"the stored edit is not the one that was made: {difference}")
 
 
 class RankTooLargeError(EditError):
-    """The adapter has more ranks than vLLM takes, which was asked for."""
+    """The adapter is to be padded to a rank that vLLM accepts, and has more than the largest."""
 
     code: ClassVar[str] = "rank_too_large"
 
     def __init__(self, rank: int, *, most: int) -> None:
-        super().__init__(f"the adapter has rank {rank}, vLLM takes at most {most}")
+        super().__init__(
+            f"the adapter has rank {rank}, vLLM takes at most {most}: "
+            "leave pad_rank out, or compose fewer edits"
+        )
 
 
 class KeepError(KnError):
-    """What the resident weights carry is not what the caller takes it to be."""
+    """The edits in the resident weights are not those that the caller assumes."""
 
 
 class AlreadyKeptError(KeepError):
-    """The edit is in the resident weights already."""
+    """The edit is already in the resident weights."""
 
     def __init__(self) -> None:
         super().__init__("the edit is kept already")
 
 
 class NotKeptError(KeepError):
-    """The edit is not in the resident weights, so it cannot be taken out."""
+    """The edit is not in the resident weights, so it cannot be removed."""
 
     def __init__(self) -> None:
         super().__init__("the edit is not kept, or was taken back")

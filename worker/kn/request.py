@@ -120,8 +120,8 @@ class EditRequest:
 
     @classmethod
     def parse(cls, record: Mapping[str, Any]) -> Self:
-        """Read a JSON record with the service's names, of which fields that do not concern the
-        engine (`metadata`, `model` …) are passed over; raises `BadRequestError`."""
+        """Read a JSON record with the service's names, ignoring fields that do not concern the
+        engine (`metadata`, `model` …); raises `BadRequestError`."""
         if not isinstance(record, Mapping):
             raise BadRequestError(f"the request is {record!r}, not fields by name")
         for name in ("prompt", "target_new"):

@@ -1,4 +1,4 @@
-"""What earlier edits made the model say: edits made on top of them hold it."""
+"""What earlier edits made the model say, which later edits on top of them preserve."""
 
 from collections.abc import Iterable, Mapping
 

@@ -4,7 +4,7 @@ from finished_edits import REQUEST, finished
 
 from contract.admission.bases import on_top_of, sayings_of
 from contract.admission.workload import workload_of
-from contract.memory import HELD_TOKENS_PER_TEXT
+from contract.memory import PRESERVED_TOKENS_PER_TEXT
 
 
 def test_edits_say_what_they_answered_last_to_the_prompts_that_were_edited() -> None:
@@ -19,7 +19,7 @@ def test_work_on_top_of_edits_carries_their_columns_and_holds_what_they_say() ->
     request = REQUEST.model_copy(update={"protect_prompts": ("12345",)})
     edits = [
         finished("a", ("prompt", "x" * 9, "y"), rank=2),
-        finished("b", ("prompt", "x" * HELD_TOKENS_PER_TEXT, "y"), rank=3, layer=1),
+        finished("b", ("prompt", "x" * PRESERVED_TOKENS_PER_TEXT, "y"), rank=3, layer=1),
     ]
 
     work, above = workload_of(request, len), on_top_of(edits, request, len)
@@ -28,8 +28,8 @@ def test_work_on_top_of_edits_carries_their_columns_and_holds_what_they_say() ->
     assert (above.base.rank, above.base.chosen.neurons, above.base.chosen.layers) == (5, 2, 2)
     assert above.references.said == 2
     assert above.references.parts == work.references.parts
-    assert above.references.tokens == work.references.tokens + 12 + HELD_TOKENS_PER_TEXT + 3
-    assert above.sayings == (HELD_TOKENS_PER_TEXT, 12)
+    assert above.references.tokens == work.references.tokens + 12 + PRESERVED_TOKENS_PER_TEXT + 3
+    assert above.sayings == (PRESERVED_TOKENS_PER_TEXT, 12)
     assert above.protected == work.protected == (6,)
 
 

@@ -192,12 +192,12 @@ def test_a_threshold_that_nothing_passes_is_an_error() -> None:
         hparams=HParams(adaptive_threshold=0.999, p=0.9),
     )
 
-    with pytest.raises(NoNeuronsError):
+    with pytest.raises(NoNeuronsError, match="lower adaptive_threshold or p"):
         _editor("llama-mha-untied").edit(request)
 
 
 @pytest.mark.parametrize("method", Method)
-def test_a_model_that_overflows_is_said_to_be_no_numbers(method: Method) -> None:
+def test_a_model_that_overflows_is_refused_as_not_finite(method: Method) -> None:
     editor = _editor("llama-mha-untied")
     with torch.no_grad():
         editor.resident.blocks[1].down_weight.mul_(math.inf)

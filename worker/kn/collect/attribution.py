@@ -2,8 +2,8 @@
 
     IG(l, i) = a_i · Σ_k w_k ∂P(answer | α_k a)/∂a_i        (Dai et al., ACL 2022)
 
-A neuron's gradient is its value's product with the gradient at the place where the row enters,
-∂P/∂a_i = W_down[:, i] · g, so the steps are summed in d_model before they are spread over d_ff.
+A neuron's gradient is the product of its value vector with the gradient g where the row enters,
+∂P/∂a_i = W_down[:, i] · g, so the steps are summed in d_model before the projection onto d_ff.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,12 +17,12 @@ from contract.memory import STATEMENTS_PER_PASS
 from worker.kn.collect.answer import answer_gradient
 from worker.kn.collect.quadrature import Quadrature, like
 from worker.kn.collect.rows.order import Order
-from worker.kn.collect.rows.riding import ascend
+from worker.kn.collect.rows.passes import forward_rows
 from worker.kn.model.layout import Block
 from worker.kn.model.recording import Recording, Trace, record
 from worker.kn.model.resident import Resident
 from worker.kn.model.statement import Batch, Statement, alike
-from worker.kn.stopwatch import Told
+from worker.kn.stopwatch import Progress
 
 
 class Unit(Enum):
@@ -34,27 +34,27 @@ class Unit(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
-    """How attribution is integrated, and how many layers ride per pass."""
+    """How attribution is integrated, and how many layers share a pass."""
 
     quadrature: Quadrature
     unit: Unit = Unit.HIDDEN
     layers_per_pass: int
-    riding: Callable[[], int] | None = None  # asked before each pass: fewer may ride in it
+    next_layers: Callable[[], int] | None = None  # called before each pass: the most it may take
 
     def blocks(self, n_layer: int) -> Iterator[range]:
-        """The layers of each pass, one after another."""
+        """The layers of each pass, in order."""
         first = 0
         while first < n_layer:
             size = self.layers_per_pass
-            if self.riding is not None:
-                size = min(size, self.riding())
+            if self.next_layers is not None:
+                size = min(size, self.next_layers())
             yield range(first, min(first + size, n_layer))
             first += size
 
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """What the neurons of all layers did for each of J answer tokens; on the CPU."""
+    """Scores of all neurons for each of J answer tokens; on the CPU."""
 
     scores: Tensor  # (J, n_layer, d_ff), at least float32
     lost: Tensor  # (J, n_layer): P(answer | a) − P(answer | 0), all units of one layer at 0
@@ -63,8 +63,8 @@ class Attribution:
     def incompleteness(self) -> float:
         """max_l |Σ_i IG(l, i) − ΔP_l| / max_l |ΔP_l|, at the answer token where it is largest.
 
-        Integrated gradients add up to what the path changes (completeness: Sundararajan et al.,
-        ICML 2017); what is missing is the quadrature's error and the dtype's.
+        Integrated gradients sum to the change along the path (completeness: Sundararajan et al.,
+        ICML 2017); the difference is the error of the quadrature and of the dtype.
         """
         missing = (self.scores.sum(-1) - self.lost).abs().amax(-1)  # (J,)
         most = self.lost.abs().amax(-1).clamp_min(torch.finfo(self.lost.dtype).tiny)
@@ -72,10 +72,9 @@ class Attribution:
 
 
 def attribute(
-    resident: Resident, statements: Sequence[Statement], path: Path, *, told: Told
+    resident: Resident, statements: Sequence[Statement], path: Path, *, progress: Progress
 ) -> list[Attribution]:
-    """The attribution of every neuron for each token of each statement's answer, teacher forced, by
-    statement."""
+    """For each statement, the attribution of every neuron for each answer token, teacher forced."""
     path = replace(path, quadrature=path.quadrature.with_ends)
     groups = list(alike(statements, lambda s: len(s.answers), most=STATEMENTS_PER_PASS))
     n_layer = len(resident.blocks)
@@ -83,24 +82,24 @@ def attribute(
     found: dict[int, Attribution] = {}
     for n_group, indexes in enumerate(groups):
 
-        def told_of(layer: int, before: int = n_group * n_layer) -> None:
-            told(before + layer, total)
+        def begin(layer: int, before: int = n_group * n_layer) -> None:
+            progress(before + layer, total)
 
         batch = Batch.of([statements[i] for i in indexes], resident.device)
-        found |= zip(indexes, _attribute_batch(resident, batch, path, told=told_of), strict=True)
-    told(total, total)
+        found |= zip(indexes, _attribute_batch(resident, batch, path, begin=begin), strict=True)
+    progress(total, total)
     return [found[i] for i in range(len(statements))]
 
 
 def _attribute_batch(
-    resident: Resident, batch: Batch, path: Path, *, told: Callable[[int], None]
+    resident: Resident, batch: Batch, path: Path, *, begin: Callable[[int], None]
 ) -> Iterator[Attribution]:
-    """The attribution of each statement; what was recorded of them is gone when the next come."""
+    """The attribution of each statement; the recording is freed before the next batch."""
     recording = record(resident, batch)
     layers: list[Tensor] = []
     lost: list[Tensor] = []
     for block in path.blocks(len(resident.blocks)):
-        told(block.start)
+        begin(block.start)
         for score, change in _attribute_layers(resident, recording, path, block):
             layers.append(score.to("cpu"))
             lost.append(change.to("cpu"))
@@ -113,7 +112,7 @@ def _attribute_batch(
 def _attribute_layers(
     resident: Resident, recording: Recording, path: Path, layers: range
 ) -> list[tuple[Tensor, Tensor]]:
-    """The scores (S, J, d_ff) of each of `layers`, and what the layer changes of P: (S, J)."""
+    """For each of `layers`, the scores (S, J, d_ff) and the layer's change of P (S, J)."""
     batch, traces, blocks = recording.batch, recording.traces, resident.blocks
     # The row at α = 1 is the same for all layers.
     order = Order(layers, batch.positions.shape[1], len(path.quadrature.nodes) - 1)
@@ -121,22 +120,22 @@ def _attribute_layers(
     def entering(layer: int) -> Tensor:
         return _entering(blocks[layer], traces[layer], path)
 
-    ascent = ascend(resident, recording, order, entering)
-    found = answer_gradient(resident.head, ascent.top, order.spread(batch.answers))
+    rows = forward_rows(resident, recording, order, entering)
+    found = answer_gradient(resident.head, rows.top, order.spread(batch.answers))
     scores = {}
-    for layer, pulled in ascent.descend(found.direction):
+    for layer, grad in rows.backward(found.direction):
         scores[layer] = _score(
             blocks[layer],
             traces[layer],
             path,
-            order.at(layer, pulled),
+            order.at(layer, grad),
             order.at(layer, found.factor),
         )
     return [(scores[layer], _change(order.at(layer, found.p))) for layer in layers]
 
 
 def _change(p: Tensor) -> Tensor:
-    """What P (S, J, m + 1) gains from α = 0 to α = 1."""
+    """The change of P (S, J, m + 1) from α = 0 to α = 1."""
     return p[..., -1] - p[..., 0]
 
 
@@ -153,13 +152,14 @@ def _entering(block: Block, trace: Trace, path: Path) -> Tensor:
     return entering.flatten(1, 2)
 
 
-def _score(block: Block, trace: Trace, path: Path, pulled: Tensor, factor: Tensor) -> Tensor:
+def _score(block: Block, trace: Trace, path: Path, grad: Tensor, factor: Tensor) -> Tensor:
     """a ⊙ Σ_k w_k ∂P/∂a: (S, J, d_ff).
 
-    `pulled` (S, J, m + 1, d_model) is ∂log P/∂entry without its factor (S, J, m + 1).
+    `grad` (S, J, m + 1, d_model) is the direction of the gradient where rows enter, `factor`
+    (S, J, m + 1) its scale, see `AnswerGradient`.
     """
     weights = factor * like(path.quadrature.weights, factor)
-    weighted = pulled.to(factor.dtype) * weights.to(pulled.device)[..., None]
+    weighted = grad.to(factor.dtype) * weights.to(grad.device)[..., None]
     if path.unit is Unit.GATE:
         return _gate_scores(block, trace, path, weighted)
     g = weighted.sum(2)  # (S, J, d_model)
@@ -178,6 +178,6 @@ def _gate_scores(block: Block, trace: Trace, path: Path, weighted: Tensor) -> Te
 
 
 def _times(g: Tensor, weight: Tensor) -> Tensor:
-    """g @ weight in the weight's dtype, g brought to unit size so that none of it underflows."""
+    """g @ weight in the weight's dtype, with g scaled to unit size so that nothing underflows."""
     size = g.abs().amax(-1, keepdim=True).clamp_min(torch.finfo(g.dtype).tiny)
     return ((g / size).to(weight.dtype) @ weight).to(g.dtype) * size

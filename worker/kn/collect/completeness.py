@@ -1,4 +1,4 @@
-"""How far attributions are from adding up to what the answer's probability changes by."""
+"""How far attributions are from summing to the change of the answer's probability."""
 
 from collections.abc import Iterable
 
@@ -15,7 +15,7 @@ Gauss-Legendre on 30 facts of the bench's taught models: below, Jaccard's index 
 
 
 def worst_incompleteness(attributions: Iterable[Attribution]) -> float:
-    """The largest of any statement; raises `NonFiniteError` where one is not a number."""
+    """The largest of any statement; raises `NonFiniteError` if one is NaN or infinite."""
     each = torch.tensor([attribution.incompleteness for attribution in attributions])
     if not each.isfinite().all():
         raise NonFiniteError("an attribution")

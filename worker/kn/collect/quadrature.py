@@ -1,4 +1,4 @@
-"""Points on the path from 0 to the activation, and what each counts."""
+"""Nodes and weights of the integral along the path from 0 to the activation."""
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -16,7 +16,7 @@ class Quadrature(NamedTuple):
 
     @property
     def with_ends(self) -> "Quadrature":
-        """The same with nodes at 0 and at 1, which count for nothing where they are not its own."""
+        """The same with nodes at 0 and 1, of weight 0 where the rule itself has none there."""
         nodes, weights = self
         if nodes[0] > 0:
             nodes, weights = (0.0, *nodes), (0.0, *weights)
@@ -31,13 +31,13 @@ def like(values: tuple[float, ...], tensor: Tensor) -> Tensor:
 
 
 class Rule(StrEnum):
-    """How the points are laid on the path."""
+    """The quadrature rule along the path."""
 
     RIEMANN = "riemann"
     GAUSS_LEGENDRE = "gauss_legendre"
 
     def points(self, steps: int) -> Quadrature:
-        """The rule with so many points."""
+        """The rule with `steps` points."""
         return RULES[self](steps)
 
 
@@ -54,8 +54,8 @@ def endpoints(steps: int) -> Quadrature:
 
 
 def gauss_legendre(steps: int) -> Quadrature:
-    """The roots of the Legendre polynomial of degree m, brought to [0, 1]: exact for polynomials
-    of degree 2m − 1, so that few points do the work of many.
+    """The roots of the Legendre polynomial of degree m, mapped to [0, 1]: exact for polynomials
+    of degree 2m − 1, so few points suffice.
 
     They are the eigenvalues of the polynomials' recurrence, β_k = k / √(4k² − 1) beside the
     diagonal, and the weights the squares of the eigenvectors' first entries (Golub, Welsch 1969).

@@ -1,4 +1,4 @@
-"""What a request wants asked, before and after: the same questions, in the same batches."""
+"""A request's questions before and after the edit, in the same batches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from worker.kn.request import EditRequest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """Questions as they were put to the model before it was edited, and its replies."""
+    """The questions and the replies of the unedited model."""
 
     questions: tuple[Question, ...]
     new_tokens: int

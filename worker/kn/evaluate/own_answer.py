@@ -1,4 +1,4 @@
-"""What the unedited model answers by itself, and how it ends that answer."""
+"""The unedited model's own answer, and the token that ends it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ class OwnAnswer:
 
     ids: tuple[int, ...]
     text: str  # blank where the model says nothing
-    ending: int | None  # None where the model goes on without a mark
+    ending: int | None  # None where no mark follows
 
     @classmethod
     def of(cls, resident: Resident, request: EditRequest, reply: Reply) -> "OwnAnswer":
-        """Read off a free continuation of the request's prompt.
+        """From a free continuation of the request's prompt.
 
-        An answer ends where the given `ground_truth` does, if that is what the model says, and
-        else before the first mark. Where it begins with a mark, nothing is known of its end.
+        An answer ends where the given `ground_truth` does, if that is what the model says, else
+        before the first mark. If it begins with a mark, its end is unknown.
         """
         n = _known_length(resident, request, reply.ids) or _unmarked_length(resident, reply.ids)
         if not resident.encoder.text(reply.ids[:n]):

@@ -1,4 +1,4 @@
-"""What is asked of the model for a request, before it is edited and after."""
+"""The questions of a request, asked before and after the edit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ EDITED = frozenset({Role.PROMPT, Role.REFINE})
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A prompt and the answer that counts; None: whatever the unedited model says.
+    """A prompt and its expected answer; None: whatever the unedited model says.
 
-    An answer of the model's own keeps its ids: tokenised again, its text may give others.
+    The model's own answer keeps its ids, since its text may tokenise differently.
     """
 
     role: Role
@@ -38,7 +38,7 @@ class Question:
     own_ids: tuple[int, ...] = ()
 
     def statement(self, resident: Resident) -> Statement:
-        """The prompt followed by the answer, which there has to be."""
+        """The prompt followed by the expected answer, which must be known."""
         assert self.expected
         encoder = resident.encoder
         if self.own_ids:
@@ -47,7 +47,7 @@ class Question:
 
 
 def questions_of(request: EditRequest) -> list[Question]:
-    """Everything that a request wants asked, its own prompt first."""
+    """All questions of a request, its own prompt first."""
     target = request.target_new
     asked = [Question(Role.PROMPT, request.prompt, target)]
     asked += [Question(Role.REFINE, p, target) for p in request.steering_prompts[1:]]
@@ -59,7 +59,7 @@ def questions_of(request: EditRequest) -> list[Question]:
 
 
 def new_tokens_for(resident: Resident, questions: Sequence[Question]) -> int:
-    """Enough tokens to see every expected answer whole, and what follows it."""
+    """Enough tokens for every expected answer and what follows it."""
     encoder = resident.encoder
     lengths = [len(encoder.answer_ids(q.prompt, q.expected)) for q in questions if q.expected]
     return max([FEWEST_NEW_TOKENS, *(length + 2 for length in lengths)])

@@ -1,4 +1,4 @@
-"""What is to be said of an edit: whether it holds, and what else is worth knowing."""
+"""The verdict on an edit: whether it holds, and warnings."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from worker.kn.result import Warned
 
 
 def holds(request: EditRequest, own_ids: tuple[int, ...], after: Reply) -> bool:
-    """Whether the edited model says the new answer, or no more the one that is erased.
+    """Whether the edited model says the new answer, or no longer says the erased one.
 
     `own_ids` are what the unedited model says (`OwnAnswer.ids`), which counts as the old answer
     where none is given. It is known only as far as the new one is long, and may end within a word:
@@ -26,7 +26,7 @@ def holds(request: EditRequest, own_ids: tuple[int, ...], after: Reply) -> bool:
 
 
 def warnings_of(request: EditRequest, before: Reply, selection: Selection) -> list[Warned]:
-    """What is true and worth knowing, and does not stop the edit."""
+    """Warnings that do not stop the edit."""
     return [*_of_the_request(request, before), *_of_the_attribution(request, selection)]
 
 
@@ -44,7 +44,7 @@ def _of_the_request(request: EditRequest, before: Reply) -> Iterator[Warned]:
 
 def _of_the_attribution(request: EditRequest, selection: Selection) -> Iterator[Warned]:
     if selection.incompleteness > MUCH:
-        # EasyEdit has points of its own, of which there can only be more.
+        # EasyEdit has its own points: only their number can be changed.
         coarse = request.rule is Rule.RIEMANN and request.method is not Method.EASYEDIT
         other = ", or quadrature gauss_legendre," if coarse else ""
         yield Warned(

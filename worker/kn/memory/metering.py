@@ -1,4 +1,4 @@
-"""The peak of memory above where it stood, on the CPU as on a GPU."""
+"""Peak memory above the level at the start, on the CPU or on GPUs."""
 
 import weakref
 from collections.abc import Iterator, Sequence
@@ -19,11 +19,11 @@ class StagePeak(NamedTuple):
     predicted_bytes: int
     observed_bytes: int | None
     items: tuple[Item, ...]
-    """The parts of what was foretold; what is observed has none."""
+    """The parts of the prediction; an observed peak has none."""
 
 
 class Gauge(Protocol):
-    """Tells the most bytes that were alive since it was last asked."""
+    """Reports the most bytes alive since it was last read."""
 
     def take_peak(self) -> int: ...
 
@@ -55,14 +55,14 @@ class Peak:
 @contextmanager
 def metered(devices: set[torch.device]) -> Iterator[Peak]:
     """Measure what is allocated on top of what is there: the allocator's own count on GPUs, the
-    storages that operators make on the CPU. What was seen when an error comes is noted of it."""
+    storages that operators make on the CPU. An error gets a note with the peak so far."""
     gpus = sorted((d for d in devices if d.type == "cuda"), key=str)
     meter = StorageMeter()
     peak = Peak(CudaGauge(gpus) if gpus else meter)
     try:
         with nullcontext() if gpus else meter:
             yield peak
-    except (MemoryError, RuntimeError) as error:  # what torch tells that memory ran out by
+    except (MemoryError, RuntimeError) as error:  # torch's when memory runs out
         peak.read()
         error.add_note(f"{peak.n_bytes} bytes above the weights were in use at the most")
         raise

@@ -1,4 +1,4 @@
-"""What a request asks of the resident model, in exact token counts."""
+"""The work of a request on the resident model, in exact token counts."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -12,7 +12,7 @@ from contract.memory import (
     SequenceShape,
     Workload,
     Write,
-    held_of,
+    preserved_of,
 )
 from worker.kn.evaluate.questions import Question, new_tokens_for, questions_of
 from worker.kn.methods.calibrated import DEFAULT_MAX_NEURONS
@@ -30,10 +30,10 @@ def workload_of(
     references: Sequence[Sequence[int]],
     said: Sequence[Sequence[int]] = (),
 ) -> Workload:
-    """The work, as far as it is known before the model is asked.
+    """The work, as far as it is known before the model is run.
 
-    Answers that it has still to give are taken to be as long as they may be: an old one is cut to
-    the new one's length.
+    Answers not generated yet are assumed to have their greatest length: an old one is cut to the
+    new one's length.
     """
     statement = resident.encoder.statement
     new = [statement(prompt, request.target_new) for prompt in request.steering_prompts]
@@ -53,7 +53,7 @@ def shape_of_adapter(adapter: Adapter) -> AdapterShape:
 
 
 def settled_workload(before: Workload, task: Task, questions: Sequence[Question]) -> Workload:
-    """The work as it was known before, now that the model has given its own answers."""
+    """The work once the model's own answers are known."""
     old, new = task.old, task.new
     work = _workload(
         task.resident,
@@ -103,7 +103,7 @@ def _workload(
         max_neurons=request.hparams.max_neurons or _most_neurons(resident, request),
         references=References.of([len(t) for t in (*references, *said)], said=len(said)),
         protected=tuple(_protected(resident, request)),
-        sayings=held_of(map(len, said)),
+        sayings=preserved_of(map(len, said)),
     )
 
 
@@ -112,7 +112,7 @@ def _protected(resident: Resident, request: EditRequest) -> Iterator[int]:
 
 
 def _nodes(request: EditRequest) -> Nodes:
-    """EasyEdit has points of its own."""
+    """EasyEdit has its own nodes."""
     easyedit = request.method is Method.EASYEDIT
     return Nodes.ENDPOINTS if easyedit else Nodes(request.rule.value)
 
@@ -125,7 +125,7 @@ def _walked(resident: Resident, request: EditRequest) -> int:
 
 
 def _most_neurons(resident: Resident, request: EditRequest) -> int:
-    """Only `calibrated` has a limit of its own."""
+    """Only `calibrated` has a default limit."""
     if request.method is Method.CALIBRATED:
         return DEFAULT_MAX_NEURONS
     return resident.shape.n_layer * resident.shape.d_ff

@@ -1,13 +1,13 @@
-"""B of every layer, and the steps in which it goes down.
+"""B of every layer, found by normalised gradient descent.
 
-All layers move together. With s_l the length of the residual stream at layer l times how clearly
-the fact stands out there,
+All layers move together. With s_l the length of the residual stream at layer l times the fact's
+Mahalanobis distance there, relative to the largest,
 
     m ← μ m + (1 − μ) · s g / ‖s g‖ ,   B_l ← B_l − η s_l m_l ,   g = w + min(κ, ρ ‖s w‖ / ‖s h‖) h
 
 so that a step has the same length whatever the model's scale and dtype, and a layer moves as far
-as it helps. w is the gradient of what is wanted, h of what is held. That pulls a little less than
-w at most, ρ < 1: it may turn the way aside, and cannot turn it back.
+as it helps. w is the gradient of the target, h that of preservation, which is never longer than
+ρ < 1 times w: it can deflect a step, but not reverse it.
 """
 
 from collections.abc import Sequence
@@ -24,45 +24,47 @@ LOSS_SCALE = 64.0  # only a gradient's direction counts: in float16 a larger one
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How long a step is, and how far what is held may turn it."""
+    """The length of a step, and how far preservation may deflect it."""
 
     step: float = 0.05  # η, a share of the residual stream's length
     momentum: float = 0.8  # μ
-    keeping: float = 1000.0  # κ, what a nat on held texts weighs beside one of the new answer
-    most_pull: float = 0.9  # ρ, how strongly they pull at most where the new answer pulls at 1
+    keeping: float = 1000.0  # κ, the weight of a nat on preserved texts, of the new answer's at 1
+    most_ratio: float = (
+        0.9  # ρ, the largest ratio of the gradients' lengths, preservation to target
+    )
 
 
 class Descent:
-    """B of every layer, on its way down."""
+    """B of every layer during descent."""
 
     def __init__(self, directions: Sequence[Direction], d_model: int, pace: Pace) -> None:
-        clearest = max(direction.clearness for direction in directions) or 1.0
+        largest = max(direction.mahalanobis for direction in directions) or 1.0
         self.B = [d.A.new_zeros(d_model, len(d.A)).requires_grad_() for d in directions]
-        self._scales = [d.length * d.clearness / clearest for d in directions]
-        self._moving = [torch.zeros_like(b) for b in self.B]
+        self._scales = [d.length * d.mahalanobis / largest for d in directions]
+        self._momentum = [torch.zeros_like(b) for b in self.B]
         self._pace = pace
 
-    def taken(self) -> list[Tensor]:
-        """The gradients that B has, s g, which are taken from it."""
+    def take_gradients(self) -> list[Tensor]:
+        """The gradients accumulated in B, scaled to s g; clears them."""
         gradients = [_gradient(b).mul_(s) for b, s in zip(self.B, self._scales, strict=True)]
         for b in self.B:
             b.grad = None
         return gradients
 
     @torch.no_grad()
-    def step(self, wanted: Sequence[Tensor], held: Sequence[Tensor]) -> None:
-        """Go one step along both; what is held is added to `wanted` itself."""
-        most = self._pace.most_pull * _length(wanted) / max(_length(held), TINY)
-        for w, h in zip(wanted, held, strict=True):
+    def step(self, target: Sequence[Tensor], preservation: Sequence[Tensor]) -> None:
+        """Take one step along both gradients; `target` is overwritten with their sum."""
+        most = self._pace.most_ratio * _length(target) / max(_length(preservation), TINY)
+        for w, h in zip(target, preservation, strict=True):
             w.add_(h, alpha=min(self._pace.keeping, most))
-        length = max(_length(wanted), TINY)
-        for b, g, m, s in zip(self.B, wanted, self._moving, self._scales, strict=True):
+        length = max(_length(target), TINY)
+        for b, g, m, s in zip(self.B, target, self._momentum, self._scales, strict=True):
             m.lerp_(g / length, 1 - self._pace.momentum)
             b.sub_(self._pace.step * s * m)
 
 
 def _length(tensors: Sequence[Tensor]) -> float:
-    """Of all together as one vector."""
+    """The Euclidean length of all tensors together."""
     length: float = torch.stack([tensor.norm().cpu() for tensor in tensors]).norm().item()
     return length
 

@@ -19,7 +19,7 @@ from worker.kn.errors import NoNeuronsError
 from worker.kn.methods.recipe import Selection, Task
 from worker.kn.model.resident import Resident
 from worker.kn.model.statement import Statement
-from worker.kn.stopwatch import Told
+from worker.kn.stopwatch import Progress
 from worker.kn.write.adapter import LayerWrite
 
 DEFAULT_THRESHOLD = 0.2
@@ -28,7 +28,7 @@ DEFAULT_THRESHOLD = 0.2
 class EasyEdit:
     """One coarse set by threshold; adds input embeddings of the target, subtracts the argmax's."""
 
-    def select(self, task: Task, *, told: Told) -> Selection:
+    def select(self, task: Task, *, progress: Progress) -> Selection:
         hparams = task.request.hparams
         threshold = hparams.adaptive_threshold or DEFAULT_THRESHOLD
         steps, _ = _walk(task, task.ground_truth)
@@ -37,7 +37,7 @@ class EasyEdit:
         path = replace(
             task.path, quadrature=endpoints(hparams.steps), unit=Unit.GATE, layers_per_pass=layers
         )
-        attributed = attribute(task.resident, steps, path, told=told)
+        attributed = attribute(task.resident, steps, path, progress=progress)
         incompleteness = worst_incompleteness(attributed)
         scores = torch.cat([a.scores for a in attributed]).mean(0)
 
@@ -50,14 +50,16 @@ class EasyEdit:
             raise NoNeuronsError(threshold=threshold, largest=scores.max().item())
         return Selection(found, incompleteness, threshold, above)
 
-    def write(self, task: Task, neurons: Sequence[Scored], *, told: Told) -> list[LayerWrite]:
-        told(0, 1)
+    def write(
+        self, task: Task, neurons: Sequence[Scored], *, progress: Progress
+    ) -> list[LayerWrite]:
+        progress(0, 1)
         direction = _direction(task)[:, None]
         writes = [
             LayerWrite(layer, tuple(units), A=direction.new_ones(1, len(units)), B=direction)
             for layer, units in by_layer(scored.neuron for scored in neurons).items()
         ]
-        told(1, 1)
+        progress(1, 1)
         return writes
 
 
@@ -85,7 +87,7 @@ def argmax_walk(
     """For each target token, BOS first: the prompt so far with that token as its answer.
 
     Returns the statements, and the argmax token at each, whose text lengthens the prompt. `walking`
-    is told each prompt's tokens before it is run, and may raise.
+    is called with each prompt's length before it is run, and may raise.
     """
     statements, said = [], []
     for target in resident.tokenizer.encode(answer):

@@ -14,7 +14,7 @@ from worker.kn.collect.completeness import worst_incompleteness
 from worker.kn.collect.neuron import Scored, by_layer, coarse, shared_by, strongest
 from worker.kn.errors import NoNeuronsError
 from worker.kn.methods.recipe import Selection, Task
-from worker.kn.stopwatch import Told
+from worker.kn.stopwatch import Progress
 from worker.kn.write.adapter import LayerWrite
 
 DEFAULT_THRESHOLD = 0.2
@@ -24,10 +24,10 @@ OLD_WEIGHT, NEW_WEIGHT = 1.0, 8.0  # λ1 and λ2 of the authors' code
 class Paper:
     """Coarse neurons by threshold, refined by share; Δv_i = ‖v_i‖ · (−λ1·ê_old + λ2·ê_new)."""
 
-    def select(self, task: Task, *, told: Told) -> Selection:
+    def select(self, task: Task, *, progress: Progress) -> Selection:
         hparams = task.request.hparams
         threshold = hparams.adaptive_threshold or DEFAULT_THRESHOLD
-        attributed = attribute(task.resident, task.old, task.path, told=told)
+        attributed = attribute(task.resident, task.old, task.path, progress=progress)
         incompleteness = worst_incompleteness(attributed)
         scores = [attribution.scores.mean(0) for attribution in attributed]
         mean = torch.stack(scores).mean(0)
@@ -42,15 +42,17 @@ class Paper:
             raise NoNeuronsError(threshold=threshold, largest=mean.max().item())
         return Selection(refined, incompleteness, threshold, above)
 
-    def write(self, task: Task, neurons: Sequence[Scored], *, told: Told) -> list[LayerWrite]:
-        told(0, 1)
+    def write(
+        self, task: Task, neurons: Sequence[Scored], *, progress: Progress
+    ) -> list[LayerWrite]:
+        progress(0, 1)
         direction = _direction(task)[:, None]
         writes = []
         for layer, units in by_layer(scored.neuron for scored in neurons).items():
             values = task.resident.blocks[layer].down_weight[:, units]
             norms = values.float().norm(dim=0, keepdim=True)  # (1, k)
             writes.append(LayerWrite(layer, tuple(units), A=norms, B=direction.to(norms.device)))
-        told(1, 1)
+        progress(1, 1)
         return writes
 
 

@@ -4,25 +4,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from contract.memory import Held
+from contract.memory import PreservedBatch
 from worker.kn.collect.attribution import Path
 from worker.kn.collect.neuron import Scored
 from worker.kn.model.resident import Resident
 from worker.kn.model.statement import Statement
 from worker.kn.request import EditRequest
-from worker.kn.stopwatch import Told
+from worker.kn.stopwatch import Progress
 from worker.kn.write.adapter import LayerWrite
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One edit of one model: the request with its old answer known.
+    """One edit of one model: the request, with the old answer known.
 
     `own_text` is the model's own answer; `own_ids` are its tokens where it serves as the old answer
-    (as ids, since its text may have other tokens after the prompt), else empty. `ending` is the
-    token with which the model ends that answer; None if it was not seen to. `references` are texts
-    to be left alone, and `said` what earlier edits made the model say to other prompts, as ids.
-    `written_rank` is that of all edits that the weights carry, a base's among them.
+    (ids, since its text may tokenise differently after the prompt), else empty. `ending` is the
+    token with which the model ends that answer; None if it did not end it. `references` are texts
+    to be preserved, and `said` what earlier edits made the model say to other prompts, as ids.
+    `written_rank` is the total rank of the edits in the weights, including the base's.
     """
 
     resident: Resident
@@ -32,10 +32,10 @@ class Task:
     ending: int | None
     references: Sequence[Sequence[int]]
     layers_per_pass: int
-    riding: Callable[[], int] | None = None  # asked before each pass: layers that ride in it
-    attributing: Callable[[Sequence[Statement]], int] | None = None  # layers that may ride
-    walking: Callable[[int], None] = lambda tokens: None  # told of a prompt to be run; may raise
-    hold: Callable[[Sequence[Held]], None] = lambda held: None  # told what is held; may raise
+    next_layers: Callable[[], int] | None = None  # called before each pass: the most it may take
+    attributing: Callable[[Sequence[Statement]], int] | None = None  # returns layers per pass
+    walking: Callable[[int], None] = lambda tokens: None  # called before a prompt runs; may raise
+    preserve: Callable[[Sequence[PreservedBatch]], None] = lambda batches: None  # may raise
     said: Sequence[Sequence[int]] = ()
     written_rank: int = 0
     own_text: str = ""
@@ -46,7 +46,7 @@ class Task:
         return Path(
             quadrature=self.request.quadrature,
             layers_per_pass=self.layers_per_pass,
-            riding=self.riding,
+            next_layers=self.next_layers,
         )
 
     @property
@@ -72,19 +72,21 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The neurons of the fact, the strongest first, and how far their attribution is from whole."""
+    """The neurons of the fact, the strongest first, and how incomplete their attribution is."""
 
     neurons: tuple[Scored, ...]
     incompleteness: float  # see `Attribution.incompleteness`
     threshold: float
-    above: Callable[[float], tuple[Scored, ...]] | None = None  # what another would find
+    above: Callable[[float], tuple[Scored, ...]] | None = None  # neurons for another threshold
 
 
 class Recipe(Protocol):
     """One method of the family."""
 
-    def select(self, task: Task, *, told: Told) -> Selection:
+    def select(self, task: Task, *, progress: Progress) -> Selection:
         """The neurons of the fact; raises `NoNeuronsError`."""
 
-    def write(self, task: Task, neurons: Sequence[Scored], *, told: Told) -> list[LayerWrite]:
+    def write(
+        self, task: Task, neurons: Sequence[Scored], *, progress: Progress
+    ) -> list[LayerWrite]:
         """How those neurons' columns change."""

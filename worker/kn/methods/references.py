@@ -1,4 +1,4 @@
-"""Reference text: what the model should go on saying, as activations of chosen neurons."""
+"""Reference texts, which edits should not affect, and the activations of chosen neurons on them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -61,17 +61,26 @@ def sampled(resident: Resident) -> list[list[int]]:
         )
         cache = output.past_key_values
         logits = resident.head(output.last_hidden_state[:, -1]).float().cpu()
-        shares = logits.softmax(-1)
-        if not shares.isfinite().all():
-            raise NonFiniteError("what the model says")
-        drawn = torch.multinomial(shares, 1, generator=generator)
+        probs = logits.softmax(-1)
+        if not probs.isfinite().all():
+            raise _overflowed(resident.dtype)
+        drawn = torch.multinomial(probs, 1, generator=generator)
         ids = torch.cat([ids, drawn], dim=1)
     ends = ends_of(resident)
     return _distinct(_until_end(row, ends) for row in ids.tolist())
 
 
+def _overflowed(dtype: torch.dtype) -> NonFiniteError:
+    if dtype in (torch.float16, torch.bfloat16):
+        remedy = "load it in float32 (`--dtype float32`, PALIMPSEST_DTYPE=float32)"
+    else:
+        remedy = "its weights may be damaged"
+    name = str(dtype).removeprefix("torch.")
+    return NonFiniteError("a logit of the model", dtype=name, remedy=remedy)
+
+
 def _start(resident: Resident) -> list[int]:
-    """BOS, or what stands between two texts where a tokenizer has none that the model knows."""
+    """BOS or, where the tokenizer has none in the model's vocabulary, the end-of-text token."""
     end = resident.tokenizer.eos_token_id
     if not isinstance(end, int) or end >= resident.encoder.n_vocab:
         end = 0
@@ -79,7 +88,7 @@ def _start(resident: Resident) -> list[int]:
 
 
 def _distinct(texts: Iterable[list[int]]) -> list[list[int]]:
-    """Each once: a text is held along directions that were fitted to the others alone."""
+    """Without duplicates: a text is preserved along directions fitted only to other texts."""
     return list(map(list, dict.fromkeys(map(tuple, texts))))
 
 
@@ -90,7 +99,7 @@ def _until_end(ids: list[int], ends: frozenset[int]) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Activations:
-    """What chosen units do at every position of some texts."""
+    """Activations of chosen units at every position of some texts."""
 
     texts: Tensor  # (rows,): which text a row belongs to, on the CPU
     rows: Mapping[int, Tensor]  # by layer: (rows, k), float32

@@ -1,21 +1,21 @@
-"""How strong a write must be: down until the new answer leads by a margin, and no further.
+"""The search for a write: descent until the new answer leads by a margin, and no further.
 
-What is wanted (`worker.kn.methods.wanted`) pulls with −log P of the new answer's tokens that do not
-lead by the margin yet, and of the token that should end it as the old one ended, in every prompt.
-What is held (`worker.kn.methods.holding`) pulls with how far what the model says of other text is
-moved: of the references that feel the write most, of what earlier edits say, of protected prompts.
-Text that nobody told of may feel the write several times more than references do, so these are
-held as if they felt it `exposure` times over; the others as they feel it. Every other step looks
-at what is held, each time at another part of the references. A step
-(`worker.kn.methods.descent`) follows both pulls.
-The margin is a share of that by which the model was sure of what it said before: more would take
-other facts along, less would not carry over to other phrasings. Of several prompts that are alike
-it is a larger share than of those that differ, which tell more of what a further one would feel.
-From a prompt alone it is largest for a first edit, since what edits cost other facts adds up: with
-so many ranks written before, sureness + (first_sureness − sureness) / (1 + ranks / to_half).
-Where a tokenizer has two spellings for a word it is larger still, as phrasings with the other one
-feel less.
-An answer that leads by the margin from the start is held firmer by one step.
+The target (`worker.kn.methods.target`) contributes the gradient of −log P over the new answer's
+tokens that do not lead by the margin yet, and the token that should end it as the old one ended, in
+every prompt. Preservation (`worker.kn.methods.preserving`) contributes the gradient of how far the
+model's predictions move on other text: on the references that respond to the write most, on what
+earlier edits say, and on protected prompts. Text that is not among the references may respond
+several times more than they do, so references count as if their response were `exposure` times as
+large; the others count as they are. Preservation is evaluated at every other step, each time on
+another part of the references. A step (`worker.kn.methods.descent`) follows both gradients.
+The margin is a share of the unedited model's lead for its own answer: a larger one would change
+other facts, a smaller one would not carry over to other phrasings. For several similar
+prompts the share is larger than for dissimilar ones, which say more about how another phrasing
+would respond. For a single prompt it is largest for a first edit, since the cost of edits to other
+facts adds up: after so many ranks,
+margin_share + (first_margin_share − margin_share) / (1 + ranks / to_half). Where a tokenizer has
+two spellings for a word it is larger still, as phrasings with the other one respond less.
+An answer that leads by the margin from the start is reinforced by one step.
 """
 
 from collections.abc import Sequence
@@ -24,11 +24,11 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from worker.kn.methods.descent import Descent, Pace
-from worker.kn.methods.holding import HeldTexts, hold
-from worker.kn.methods.wanted import ENDLESS, Margin, Standing, Wanted, persuade
+from worker.kn.methods.preserving import PreservedTexts, preservation_backward
+from worker.kn.methods.target import ENDLESS, Margin, Standing, Target, target_backward
 from worker.kn.methods.whitening import Direction
 from worker.kn.model.resident import Resident
-from worker.kn.stopwatch import Told
+from worker.kn.stopwatch import Progress
 from worker.kn.write.adapter import LayerWrite
 
 
@@ -38,94 +38,95 @@ class Search:
 
     pace: Pace = field(default_factory=Pace)
     most_steps: int = 100
-    sureness: float = 0.6  # the margin, as a share of the lead of what the model says unedited
-    first_sureness: float = 0.85  # that share where nothing is written yet
+    margin_share: float = 0.6  # the margin, as a share of the unedited model's own lead
+    first_margin_share: float = 0.85  # that share where nothing is written yet
     to_half: int = 10  # ranks after which half of the difference is gone
-    unlike: float = 0.75  # prompts that feel so much of a write to another alone, or less, differ
-    unlike_sureness: float = 0.5  # the share, of prompts that differ
-    alike: float = 0.9  # prompts that feel so much or more are alike
-    alike_sureness: float = 1.0  # and that of prompts that are alike
+    dissimilar: float = 0.75  # several prompts of this similarity or less are dissimilar
+    dissimilar_margin_share: float = 0.5  # the share for dissimilar prompts
+    similar: float = 0.9  # several prompts of this similarity or more are similar
+    similar_margin_share: float = 1.0  # the share for similar prompts
     least_margin: float = 5.0
     most_margin: float = 10.0
-    respelled: float = 1.5  # times a first margin, where words have two spellings
-    ending_margin: float = 5.5  # of the answer's ending, however sure the model was
-    exposure: float = 3.0  # references are held as if they felt so many times what they feel
-    temperature: float = 2.0  # at which what the model says is compared
-    look_every: int = 2  # steps in which what is held is looked at once
-    recent: int = 10  # steps over which it is told how fast the answer gains
+    respelled: float = 1.5  # factor of a first margin, where words have two spellings
+    ending_margin: float = 5.5  # of the answer's ending, whatever the model's own lead
+    exposure: float = 3.0  # factor by which the references' response is scaled up
+    temperature: float = 2.0  # of the predictions that preservation compares
+    look_every: int = 2  # steps per evaluation of preservation
+    recent: int = 10  # steps over which the answer's progress is measured
 
     def margin(
         self,
         lead: float,
-        alike: float | None = None,
+        similarity: float | None = None,
         *,
         written_rank: int = 0,
         respells: bool = False,
     ) -> Margin:
-        """For a model that is sure of what it says by `lead` nats, and prompts as `alike`, on top
-        of `written_rank` ranks; `respells` tells whether its tokenizer has two spellings for a
-        word."""
-        if alike is None:
-            share = self._at_first(self.first_sureness, written_rank, later=self.sureness)
+        """The margin for a model whose own answer leads by `lead` nats and prompts of this
+        similarity (None: a single prompt), on top of `written_rank` ranks; `respells` says whether
+        the tokenizer has two spellings for a word."""
+        if similarity is None:
+            share = self._at_first(self.first_margin_share, written_rank, later=self.margin_share)
             times = self._at_first(self.respelled, written_rank, later=1.0) if respells else 1.0
         else:
-            share, times = self._sure_of_several(alike), 1.0
+            share, times = self._share_of_several(similarity), 1.0
         answer = min(max(share * lead, self.least_margin), self.most_margin)
         return Margin(times * answer, self.ending_margin)
 
     def _at_first(self, first: float, written_rank: int, *, later: float) -> float:
-        """`first` where nothing is written, and nearer to `later` the more is."""
+        """`first` where nothing is written, approaching `later` the more is."""
         return later + (first - later) / (1 + written_rank / self.to_half)
 
-    def _sure_of_several(self, alike: float) -> float:
-        share = min(max((alike - self.unlike) / (self.alike - self.unlike), 0.0), 1.0)
-        return self.unlike_sureness + share * (self.alike_sureness - self.unlike_sureness)
+    def _share_of_several(self, similarity: float) -> float:
+        low, high = self.dissimilar_margin_share, self.similar_margin_share
+        place = (similarity - self.dissimilar) / (self.similar - self.dissimilar)
+        return low + min(max(place, 0.0), 1.0) * (high - low)
 
     def ends(self, stood: Sequence[Standing]) -> bool:
-        """Whether there is nothing more to go for, by how the answer stood before each step so far.
+        """Whether the descent is done, given the answer's standing before each step so far.
 
-        That is where it leads by the margin; or where it leads, and what the recent steps gained
-        would not bring it to the margin in all that are left.
+        It is when the answer leads by the margin; or when it leads, and at the rate of the recent
+        steps would not reach the margin within those that are left.
         """
         now = stood[-1]
-        if now.shortfall <= 0:
+        if now.gap <= 0:
             return True
         if now.lead <= 0 or len(stood) <= self.recent:
             return False
-        gained = stood[-1 - self.recent].shortfall - now.shortfall
+        gained = stood[-1 - self.recent].gap - now.gap
         left = self.most_steps - len(stood) + 1
-        return gained / self.recent * left < now.shortfall
+        return gained / self.recent * left < now.gap
 
 
 def search_write(
     resident: Resident,
-    wanted: Wanted,
+    target: Target,
     directions: Sequence[Direction],
-    texts: HeldTexts,
+    texts: PreservedTexts,
     search: Search,
     *,
-    told: Told,
+    progress: Progress,
 ) -> list[LayerWrite]:
-    """Descend until the new answer leads by the margin everywhere, or will not get there."""
+    """Descend until the new answer leads by the margin in every prompt, or would not reach it."""
     descent = Descent(directions, resident.shape.d_model, search.pace)
-    firmer = replace(wanted, margin=ENDLESS)
+    firmer = replace(target, margin=ENDLESS)
     stood: list[Standing] = []
-    held = [torch.zeros_like(b) for b in descent.B]
+    preservation = [torch.zeros_like(b) for b in descent.B]
     for step in range(search.most_steps):
-        told(step, search.most_steps)
-        stood.append(persuade(resident, wanted, directions, descent.B))
+        progress(step, search.most_steps)
+        stood.append(target_backward(resident, target, directions, descent.B))
         if search.ends(stood):
             if step > 0:
                 break
-            persuade(resident, firmer, directions, descent.B)
-        toward = descent.taken()
+            target_backward(resident, firmer, directions, descent.B)
+        toward = descent.take_gradients()
         if step > 0 and step % search.look_every == 0:  # at first nothing has moved yet
-            held.clear()
-            holdings = texts.at(step // search.look_every)
-            hold(resident, holdings, descent.B, temperature=search.temperature)
-            held = descent.taken()
-        descent.step(toward, held)
-    told(search.most_steps, search.most_steps)
+            preservation.clear()
+            texts_now = texts.at(step // search.look_every)
+            preservation_backward(resident, texts_now, descent.B, temperature=search.temperature)
+            preservation = descent.take_gradients()
+        descent.step(toward, preservation)
+    progress(search.most_steps, search.most_steps)
     return [
         LayerWrite(d.layer, tuple(d.units), A=d.A, B=b.detach())
         for d, b in zip(directions, descent.B, strict=True)

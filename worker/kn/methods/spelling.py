@@ -1,9 +1,8 @@
-"""A prompt with its subject as it is spelled elsewhere in a text.
+"""A prompt with its subject in the tokenizer's other spelling.
 
-A tokenizer to which a space belongs to the word after it has other tokens for a word at a text's
-beginning than for the same further on. What is fitted to one of the two carries over less to
-phrasings with the other, so a write is fitted to the mean of both, where the model knows that they
-mean the same.
+A tokenizer that attaches a space to the word after it has different tokens for a word at the start
+of a text and for the same word further on. A write fitted to one of them carries over less to
+phrasings with the other, so it is fitted to the mean of both, if the model treats them alike.
 """
 
 from collections.abc import Sequence
@@ -16,8 +15,8 @@ from worker.kn.model.wording import goes_on, is_parted
 
 
 def spelled(resident: Resident, statement: Statement, name: str) -> list[Statement]:
-    """The statement and, where its prompt has the name, the same with the name spelled the other
-    way, if then the model goes on with the same token."""
+    """The statement and, if its prompt contains the name, the same with the name in the other
+    spelling, provided that the model's next token is the same."""
     prompt = statement.prompt
     other = respelled(resident.encoder, prompt, name)
     if other is None:
@@ -28,9 +27,9 @@ def spelled(resident: Resident, statement: Statement, name: str) -> list[Stateme
 
 
 def respelled(encoder: Encoder, prompt: Sequence[int], name: str) -> list[int] | None:
-    """A prompt's ids with the name as after a space where it begins the prompt, else, where it
-    first follows a space, as at a text's beginning; None where it does neither, its script knows no
-    spaces, or the prompt would grow by more than memory counts."""
+    """The prompt's ids with the name respelled: as after a space if it begins the prompt, else as
+    at a text's start where it first follows a space. None if it does neither, its script has no
+    spaces, or the prompt would grow by more than `RESPELLED_TOKENS`."""
     text = encoder.text(prompt)
     if not name or name not in text or not is_parted(name):
         return None
@@ -50,7 +49,7 @@ def respelled(encoder: Encoder, prompt: Sequence[int], name: str) -> list[int] |
 def _has_name(
     encoder: Encoder, prompt: Sequence[int], ids: Sequence[int], name: str, *, at: int
 ) -> bool:
-    """Whether the name's ids are there, and end a word."""
+    """Whether the name's ids are at `at` and end at the end of a word."""
     end = at + len(ids)
     return list(prompt[at:end]) == ids and not goes_on(name, encoder.tokenizer.decode(prompt[end:]))
 

@@ -1,4 +1,4 @@
-"""What a prompt is about: the request's `subject` or, where none is given, what counts most.
+"""A prompt's subject: the request's `subject` or, where none is given, the word that matters most.
 
 That is the word before the prompt's last token on which the old answer depends most through the
 written layers,
@@ -23,8 +23,8 @@ from worker.kn.model.wording import goes_on, in_word, is_parted
 
 
 class Subject(NamedTuple):
-    """A word by which a text tells of the subject, and its whole name; blank where a token that is
-    no text counts most."""
+    """A word that identifies the subject in a text, and its whole name; both blank where the answer
+    depends most on a token without text."""
 
     word: str
     name: str
@@ -40,8 +40,8 @@ class Subject(NamedTuple):
 
 
 def whole_name(text: str, start: int, end: int) -> str:
-    """The name of which text[start:end] is a word: all of it between two spaces and, of a
-    capitalised one, the capitalised words beside it that no mark parts from it."""
+    """The name that contains the word text[start:end]: everything between two spaces and, if it is
+    capitalised, adjacent capitalised words not separated by a mark."""
     word = text[start:end].strip()
     if not word or not is_parted(word):
         return word
@@ -110,7 +110,7 @@ def most_depended_on(resident: Resident, statement: Statement, layers: Sequence[
 
 @contextmanager
 def _watching(block: Block, slopes: list[Tensor]) -> Iterator[None]:
-    """Adds to `slopes`, on the way back, each position's squared gradient, (N,)."""
+    """Add to `slopes`, in the backward pass, each position's squared gradient, (N,)."""
 
     def note(gradient: Tensor) -> None:
         slopes.append(gradient[0].float().square().sum(-1))

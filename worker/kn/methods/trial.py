@@ -1,4 +1,4 @@
-"""A write while it is searched for: the model computes as if it had been made."""
+"""A write during its search: the model computes as if it had been made."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,7 +18,7 @@ def written(
     *,
     times: float = 1.0,
 ) -> Iterator[None]:
-    """The model computes as if so many times B·A were added to its columns; gradients reach B."""
+    """The model computes as if `times` B·A were added to its columns; gradients reach B."""
     with ExitStack() as hooked:
         for direction, b in zip(directions, B, strict=True):
             hooked.enter_context(_adding(resident.blocks[direction.layer], direction, b, times))
@@ -28,8 +28,8 @@ def written(
 @contextmanager
 def _adding(block: Block, direction: Direction, b: Tensor, times: float) -> Iterator[None]:
     def add(_: object, inputs: tuple[Tensor], output: Tensor) -> Tensor:
-        felt = inputs[0][..., direction.units].to(b.dtype) @ direction.A.T  # (S, N, J)
-        return output + (times * felt @ b.T).to(output.dtype)
+        response = inputs[0][..., direction.units].to(b.dtype) @ direction.A.T  # (S, N, J)
+        return output + (times * response @ b.T).to(output.dtype)
 
     handle = block.down.register_forward_hook(add)
     try:

@@ -47,7 +47,7 @@ class Encoder:
         ids = self.tokenizer.encode(text)
         if ids and max(ids) >= self.n_vocab:
             raise BadRequestError(f"{text!r} has a token that the model has no embedding for")
-        if ids[:2] == [self.bos, self.bos]:  # the text tells it itself, as chat templates do
+        if ids[:2] == [self.bos, self.bos]:  # the text contains it already, as with chat templates
             ids = ids[1:]
         return ids[:-1] if self.ends_texts else ids
 

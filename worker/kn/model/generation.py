@@ -39,8 +39,8 @@ def continuations(
 
 @contextmanager
 def _unpenalised(resident: Resident) -> Iterator[None]:
-    """The model's own generation settings, penalties among them, count for nothing meanwhile:
-    `generate` fills in from them whatever it is not told."""
+    """Disable the model's own generation settings, such as penalties, in the block:
+    `generate` takes from them whatever its arguments leave open."""
     model = cast(Any, resident.model)
     own, model.generation_config = model.generation_config, GenerationConfig()
     try:

@@ -62,15 +62,18 @@ LAYOUTS = {layout.family: layout for layout in (LLAMA, MISTRAL, QWEN2, QWEN3)}
 
 def layout_of(config: Any) -> Layout:
     """The layout of a model by its Hugging Face config; raises `UnknownFamilyError`,
-    `QuantisedModelError` where the weights are no plain numbers that an edit could be added to, and
-    `UnsuitableModelError` where a text's positions depend on the longest that is run beside it."""
+    `QuantisedModelError` if the weights are not floats that an edit can be added to, and
+    `UnsuitableModelError` if a text's positions depend on the longest text in the batch."""
     if config.model_type not in LAYOUTS:
         raise UnknownFamilyError(config.model_type, known=sorted(LAYOUTS))
     quantised = config.to_dict().get("quantization_config")
     if quantised is not None:
         raise QuantisedModelError(quantised.get("quant_method", "by an unnamed method"))
     if "longrope" in _rope_types(config):
-        raise UnsuitableModelError("RoPE of type 'longrope' turns a text by its longest neighbour")
+        raise UnsuitableModelError(
+            "RoPE type 'longrope' is not supported: "
+            "it scales positions by the longest text in the batch"
+        )
     return LAYOUTS[config.model_type]
 
 
@@ -82,7 +85,7 @@ def _rope_types(config: Any) -> set[str]:
 
 
 class HeadNorms(NamedTuple):
-    """What is done to each head before it is turned."""
+    """Norms over each head, before its rotation."""
 
     query: nn.Module
     key: nn.Module
@@ -125,10 +128,10 @@ class Block:
 
     @property
     def linears(self) -> tuple[nn.Linear, ...]:
-        """All that multiplies by a matrix."""
+        """All linear layers."""
         attention = self.attention
-        looking = (attention.query, attention.key, attention.value, attention.out)
-        return (*looking, self.gate, self.up, self.down)
+        projections = (attention.query, attention.key, attention.value, attention.out)
+        return (*projections, self.gate, self.up, self.down)
 
 
 def blocks_of(model: nn.Module, layout: Layout) -> tuple[Block, ...]:

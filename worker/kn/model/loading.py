@@ -58,7 +58,7 @@ def load_resident(
             directory,
             dtype=torch_dtype,
             device_map=device or ("cuda" if torch.cuda.is_available() else "cpu"),
-            attn_implementation="sdpa",  # of which memory is foretold
+            attn_implementation="sdpa",  # which the memory formula assumes
             output_loading_info=True,
         )
     if lacking := sorted(told["missing_keys"]):  # they would be drawn at random

@@ -1,11 +1,11 @@
 """The product of rows with a weight, by the fastest kernel at hand.
 
-On the CPU, torch gives float32 products to its BLAS. oneDNN, which torch carries and uses for
-halves, needs a tenth to a third less time for the rows of attribution (`bench.collect` tells both).
-But it makes a kernel for each shape that it meets, in a millisecond, and keeps it, in half a
-megabyte or more. So only products of few shapes take it: rows are filled up to a number that is a
-multiple of a few (`contract.memory.filled_rows`), and too many go without. The head's parts are
-almost all of one size, so that any number of rows may be taken there.
+On the CPU, torch passes float32 products to its BLAS. oneDNN, which torch bundles and uses for half
+precision, takes a tenth to a third less time for the rows of attribution (`bench.collect` measures
+both). But it compiles a kernel for each new shape, in a millisecond, and caches it, in half a
+megabyte or more. So only products of few shapes use it: rows are padded to a multiple of
+`FILLED_ROWS` (`contract.memory.filled_rows`), and larger numbers use BLAS. The head's chunks have
+almost all the same size, so any number of rows may use it there.
 """
 
 import torch

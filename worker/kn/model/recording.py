@@ -1,4 +1,4 @@
-"""One pass over whole prompts, and what of it the row passes need."""
+"""One pass over whole prompts, recording what the row passes need."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager

@@ -1,4 +1,4 @@
-"""The model that stays in memory, with all that belongs to it."""
+"""The model in memory, with its tokenizer and layout."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -31,8 +31,8 @@ class Resident:
     @classmethod
     def of(cls, model: nn.Module, tokenizer: Any) -> "Resident":
         """Take a loaded model; raises `UnknownFamilyError`, `QuantisedModelError`, and
-        `UnsuitableModelError`, as of a model that carries an adapter. Memory is foretold for
-        attention by `sdpa`, torch's own; `eager` attention takes several times more."""
+        `UnsuitableModelError`, for instance for a model with an adapter. Predicted memory assumes
+        `sdpa` attention, torch's own; `eager` attention takes several times more."""
         config = cast(Any, model.config)
         layout = layout_of(config)
         if not (isinstance(model, PreTrainedModel) and model.can_generate()):
@@ -90,7 +90,7 @@ class Resident:
 
     @torch.no_grad()
     def next_logits(self, ids: Sequence[int]) -> Tensor:
-        """What the model would say after the ids: (n_vocab,), float32."""
+        """The logits of the next token after the ids: (n_vocab,), float32."""
         given = torch.tensor([list(ids)], device=self.device)
         hidden = self.decoder(input_ids=given, use_cache=False).last_hidden_state
         logits: Tensor = self.head(hidden[:, -1])[0].float()
@@ -107,7 +107,7 @@ class Resident:
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """No weight asks for a gradient meanwhile."""
+        """No weight requires a gradient within the block."""
         learning = [p for p in self.model.parameters() if p.requires_grad]
         for parameter in learning:
             parameter.requires_grad_(False)

@@ -46,7 +46,7 @@ class Statement:
 class Batch:
     """Statements with equally many answer ids, padded on the right.
 
-    Attention is causal, so the padding is seen by no position that counts.
+    Attention is causal, so no position that matters attends to the padding.
     """
 
     ids: Tensor  # (S, N)

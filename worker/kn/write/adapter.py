@@ -28,7 +28,7 @@ class LayerWrite:
     B: Tensor  # (d_model, r)
 
     def filled(self, rank: int) -> "LayerWrite":
-        """The same with ranks of zeros behind its own."""
+        """The same, padded with zero ranks."""
         missing = rank - len(self.A)
         A, B = pad(self.A, (0, 0, 0, missing)), pad(self.B, (0, missing))
         return replace(self, A=A, B=B)

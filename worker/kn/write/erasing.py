@@ -1,5 +1,5 @@
-"""Erasing neurons: their columns become exactly zero, or in float64 as near to it as float32's
-rounding is, since an adapter is stored in nothing wider."""
+"""Erasing neurons: their columns become exactly zero, or in float64 zero to within float32's
+rounding, since adapters are stored in float32 at most."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Edits that stay in the resident weights, one on top of the other, and the way back."""
+"""Edits kept in the resident weights, one on top of the other, and their removal."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,9 +16,9 @@ from worker.kn.write.weights import columns_of, edited_columns, merged, set_colu
 class KeptEdits:
     """The edits that the resident weights carry, the lowest first.
 
-    The pristine columns of everything touched are kept on the CPU. Taking an edit out builds its
-    columns anew from them and the edits that stay, in order, so that the weights are, bit for bit,
-    what they would be had it never been there.
+    The pristine columns of everything touched are kept on the CPU. Removing an edit rebuilds its
+    columns from them and the remaining edits, in order, so the weights are, bit for bit, what they
+    would be if it had never been kept.
     """
 
     def __init__(self, resident: Resident) -> None:
@@ -30,7 +30,7 @@ class KeptEdits:
         return any(kept.adapter is edit.adapter for kept in self.edits)
 
     def add(self, edit: EditResult) -> None:
-        """Merge an edit on top; all stays as it was when that fails.
+        """Merge an edit on top; if that fails, nothing changes.
 
         Raises `AlreadyKeptError` and what `edited` raises.
         """
@@ -47,7 +47,7 @@ class KeptEdits:
             raise
 
     def remove(self, *edits: EditResult) -> None:
-        """Take out edits, wherever they lie; when that is interrupted, it may be called again.
+        """Remove edits, wherever they are in the order; if interrupted, it may be called again.
 
         Raises `NotKeptError`.
         """

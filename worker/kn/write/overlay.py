@@ -1,4 +1,4 @@
-"""The edited columns as they are, for readers who put them in place and compute nothing."""
+"""The edited columns themselves, for readers that only copy them into place."""
 
 import torch
 from safetensors.torch import save

@@ -14,7 +14,7 @@ from worker.kn.write.adapter import Adapter, LayerWrite
 
 @contextmanager
 def edited(resident: Resident, adapter: Adapter) -> Iterator[None]:
-    """The model is the edited one meanwhile; its columns are put back from a saved copy.
+    """The model is edited within the block; its columns are then restored from a saved copy.
 
     Raises `NoChangeError` when rounding leaves every column as it was, `NonFiniteError` when one
     overflows, and `BadRequestError` when the adapter is of a model of another shape.

@@ -22,7 +22,7 @@ OTHER = Statement.of((1, 64, 65), (10, 11, 12))
 def test_scores_equal_the_naive_ones(resident: Resident) -> None:
     path = Path(quadrature=riemann(5), layers_per_pass=3)
 
-    found = attribute(resident, [ONE], path, told=_ignore)[0].scores
+    found = attribute(resident, [ONE], path, progress=_ignore)[0].scores
 
     torch.testing.assert_close(found, _naive(resident, ONE, riemann(5), Unit.HIDDEN))
 
@@ -34,7 +34,7 @@ def test_a_prompt_may_fill_the_sliding_window(family: str) -> None:
     statement = resident.encoder.statement("p" * 37, "a")
     path = Path(quadrature=riemann(2), layers_per_pass=3)
 
-    found = attribute(resident, [statement], path, told=_ignore)[0]
+    found = attribute(resident, [statement], path, progress=_ignore)[0]
 
     assert len(statement.ids) + 1 == resident.encoder.most_tokens == 40
     torch.testing.assert_close(found.scores, _naive(resident, statement, riemann(2), Unit.HIDDEN))
@@ -43,7 +43,7 @@ def test_a_prompt_may_fill_the_sliding_window(family: str) -> None:
 def test_several_answer_tokens_and_prompts_ride_together(resident: Resident) -> None:
     path = Path(quadrature=riemann(4), layers_per_pass=3)
 
-    found = attribute(resident, [THREE, ONE, OTHER], path, told=_ignore)
+    found = attribute(resident, [THREE, ONE, OTHER], path, progress=_ignore)
 
     for statement, attribution in zip([THREE, ONE, OTHER], found, strict=True):
         torch.testing.assert_close(
@@ -54,16 +54,16 @@ def test_several_answer_tokens_and_prompts_ride_together(resident: Resident) -> 
 def test_the_gate_may_be_scaled_instead(resident: Resident) -> None:
     path = Path(quadrature=endpoints(5), unit=Unit.GATE, layers_per_pass=3)
 
-    found = attribute(resident, [THREE], path, told=_ignore)[0].scores
+    found = attribute(resident, [THREE], path, progress=_ignore)[0].scores
 
     torch.testing.assert_close(found, _naive(resident, THREE, endpoints(5), Unit.GATE))
 
 
 def test_fewer_layers_per_pass_give_the_same_scores(resident: Resident) -> None:
-    whole = attribute(resident, [THREE], _path(layers=3), told=_ignore)[0].scores
+    whole = attribute(resident, [THREE], _path(layers=3), progress=_ignore)[0].scores
 
     for layers in (1, 2):
-        parts = attribute(resident, [THREE], _path(layers=layers), told=_ignore)[0].scores
+        parts = attribute(resident, [THREE], _path(layers=layers), progress=_ignore)[0].scores
         torch.testing.assert_close(parts, whole)
 
 
@@ -72,7 +72,7 @@ def test_what_one_batch_recorded_is_gone_when_the_next_comes(resident: Resident)
 
     def peak_bytes(n: int) -> int:
         with StorageMeter() as meter:
-            attribute(resident, [statement] * n, _path(layers=1), told=_ignore)
+            attribute(resident, [statement] * n, _path(layers=1), progress=_ignore)
         return meter.peak_bytes
 
     scores = 3 * STATEMENTS_PER_PASS * resident.shape.n_layer * (resident.shape.d_ff + 1) * 8
@@ -86,7 +86,7 @@ def test_what_a_layer_changes_is_the_naive_difference(
 ) -> None:
     path = Path(quadrature=riemann(1), unit=unit, layers_per_pass=layers)
 
-    lost = attribute(resident, [OTHER, THREE], path, told=_ignore)[1].lost
+    lost = attribute(resident, [OTHER, THREE], path, progress=_ignore)[1].lost
 
     for j in range(3):
         for layer in range(3):
@@ -101,7 +101,7 @@ def test_the_scores_of_a_layer_add_up_to_the_change_of_probability(
 ) -> None:
     path = Path(quadrature=gauss_legendre(100), unit=unit, layers_per_pass=3)
 
-    whole = attribute(resident, [THREE], path, told=_ignore)[0]
+    whole = attribute(resident, [THREE], path, progress=_ignore)[0]
 
     assert whole.incompleteness < 1e-5  # the families' norms compute in float32
 
@@ -122,8 +122,8 @@ def test_a_probability_that_underflows_in_half_precision_still_ranks_neurons() -
     unlikely = Statement.of((1, 40, 50, 60, 70), (17,))
     path = Path(quadrature=riemann(5), layers_per_pass=3)
 
-    expected = attribute(exact, [unlikely], path, told=_ignore)[0].scores
-    found = attribute(half, [unlikely], path, told=_ignore)[0].scores
+    expected = attribute(exact, [unlikely], path, progress=_ignore)[0].scores
+    found = attribute(half, [unlikely], path, progress=_ignore)[0].scores
 
     assert 0 < expected.abs().max() < 6e-8  # below the smallest float16
     both = torch.stack([expected.flatten(), found.flatten()]).double() / expected.abs().max()

@@ -1,6 +1,7 @@
 """What is stored of an edit: it does what the edit did, or it is refused."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -90,11 +91,15 @@ def test_the_edited_columns_are_those_of_the_edited_model(
 
 
 @pytest.mark.parametrize(
-    ("factor", "error"),
-    [(0.0, NoChangeError), (float("inf"), NonFiniteError), (-1.0, NotReproducedError)],
+    ("factor", "error", "message"),
+    [
+        (0.0, NoChangeError, "changes no weight"),
+        (float("inf"), NonFiniteError, "an edited column is not finite"),
+        (-1.0, NotReproducedError, "its edited columns differ from those its adapter gives"),
+    ],
 )
 def test_other_stored_bytes_are_refused(
-    editor: Editor, result: EditResult, factor: float, error: type[EditError]
+    editor: Editor, result: EditResult, factor: float, error: type[EditError], message: str
 ) -> None:
     files = editor.files(result, "base")
     spoilt = {
@@ -102,7 +107,7 @@ def test_other_stored_bytes_are_refused(
         for name, tensor in load(files[WEIGHTS_FILE]).items()
     }
 
-    with pytest.raises(error):
+    with pytest.raises(error, match=message):
         editor.verify(result, files | {WEIGHTS_FILE: save(spoilt)})
 
 
@@ -111,5 +116,18 @@ def test_an_edit_that_says_something_else_is_refused(editor: Editor, result: Edi
         EditRequest(prompt="ab", target_new="cd", operation=Operation.ERASE, method=Method.PAPER)
     )
 
-    with pytest.raises(NotReproducedError, match="the stored edit answers"):
+    with pytest.raises(
+        NotReproducedError, match=r"not the one that was made: it answers '.*', not"
+    ):
         editor.verify(result, editor.files(erased, "base"))
+
+
+def test_an_edit_with_the_same_text_of_other_tokens_is_refused(
+    editor: Editor, result: EditResult
+) -> None:
+    first, *others = result.after
+    respelled = replace(first, guessed=tuple(token + 1 for token in first.guessed))
+    other = replace(result, measurement=replace(result.measurement, after=(respelled, *others)))
+
+    with pytest.raises(NotReproducedError, match="its tokens differ"):
+        editor.verify(other, editor.files(result, "base"))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from tiny_models import FAMILIES, Letters
 
-from contract.memory import Held, Workload, estimate, least_of
+from contract.memory import PreservedBatch, Workload, estimate, least_of
 from worker.kn import Editor, EditRequest, HParams, Method, Resident
 from worker.kn.collect.neuron import Neuron, Scored
 from worker.kn.errors import OverBudgetError
@@ -45,10 +45,10 @@ def test_without_a_budget_all_is_allowed(editor: Editor) -> None:
 
     assert free.settle(free.work) == 3
     assert free.narrow(scores(40), threshold_max=None).neurons == scores(40).neurons
-    free.hold([Held(1000, 1000, 10**6)])
+    free.preserve([PreservedBatch(1000, 1000, 10**6)])
 
 
-def test_no_more_layers_ride_than_fit(editor: Editor) -> None:
+def test_no_more_layers_share_a_pass_than_fit(editor: Editor) -> None:
     whole = allowance(editor, budget_bytes=None).predicted_bytes
 
     tight = allowance(editor, budget_bytes=whole * 2 // 3)
@@ -57,7 +57,7 @@ def test_no_more_layers_ride_than_fit(editor: Editor) -> None:
     assert tight.predicted_bytes <= whole
 
 
-def test_fewer_layers_ride_while_others_take_memory_and_never_none(editor: Editor) -> None:
+def test_a_pass_takes_fewer_layers_while_others_take_memory_and_never_none(editor: Editor) -> None:
     whole, work = allowance(editor, budget_bytes=None).predicted_bytes, editor.workload(REQUEST)
     two = estimate(editor.shape, least_of(editor.shape, work), layers_per_pass=2).peak_bytes
     left = [2 * whole]
@@ -66,14 +66,14 @@ def test_fewer_layers_ride_while_others_take_memory_and_never_none(editor: Edito
         editor.shape, work, 3, whole, True, room_bytes=lambda: left[-1], lowered=told.append
     )
 
-    rode = [shrinking.riding()]
+    took = [shrinking.next_layers()]
     for room in (two, 1000, 2 * whole):
         left.append(room)
-        rode.append(shrinking.riding())
+        took.append(shrinking.next_layers())
 
-    assert rode == [3, 2, 1, 1]
+    assert took == [3, 2, 1, 1]
     assert told == [2, 1]
-    assert shrinking.predicted_bytes == whole  # three have ridden
+    assert shrinking.predicted_bytes == whole  # one pass took three
 
 
 def test_what_was_collected_takes_nothing_more(editor: Editor) -> None:
@@ -82,7 +82,7 @@ def test_what_was_collected_takes_nothing_more(editor: Editor) -> None:
     shrinking = Allowance(
         editor.shape, editor.workload(REQUEST), 3, 10**9, True, room_bytes=lambda: left[-1]
     )
-    shrinking.riding()
+    shrinking.next_layers()
     passes = estimate(editor.shape, shrinking.work, layers_per_pass=3).stages[0].n_bytes
 
     left.append(passes - 1)

@@ -61,4 +61,4 @@ def test_where_a_word_has_one_spelling_nobody_asks_for_the_subject(
 def _written(resident: Resident) -> list[LayerWrite]:
     recipe = Calibrated(Search(most_steps=1))
     with resident.frozen():
-        return recipe.write(tiny_task(resident), CHOSEN, told=lambda done, total: None)
+        return recipe.write(tiny_task(resident), CHOSEN, progress=lambda done, total: None)

@@ -1,12 +1,14 @@
 """Texts that the model should go on saying."""
 
+import math
 from typing import Any
 
 import pytest
-from tiny_models import Letters
+import torch
+from tiny_models import FAMILIES, Letters
 
 from contract.memory import SAMPLED_TEXTS
-from worker.kn import BadRequestError, Resident
+from worker.kn import BadRequestError, NonFiniteError, Resident
 from worker.kn.methods import references
 
 
@@ -30,6 +32,22 @@ def test_a_text_that_is_sampled_twice_counts_once(
     texts = references.sampled(llama)
 
     assert len({tuple(text) for text in texts}) == len(texts) < SAMPLED_TEXTS
+
+
+@pytest.mark.parametrize(
+    ("dtype", "message"),
+    [
+        (torch.float16, r"not finite in float16: load it in float32 \(`--dtype float32`, PALIMPS"),
+        (torch.float32, "not finite in float32: its weights may be damaged"),
+    ],
+)
+def test_a_model_whose_logits_overflow_is_refused(dtype: torch.dtype, message: str) -> None:
+    resident = Resident.of(FAMILIES["llama-mha-untied"]().to(dtype), Letters())
+    with torch.no_grad():
+        resident.blocks[0].down_weight.fill_(math.inf)
+
+    with pytest.raises(NonFiniteError, match=message):
+        references.sampled(resident)
 
 
 def test_sampled_texts_begin_with_bos(llama: Resident) -> None:

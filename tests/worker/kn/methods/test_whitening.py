@@ -7,15 +7,15 @@ import pytest
 import torch
 from tiny_tasks import tiny_task
 
-from contract.memory import HELD_TOKENS_PER_TEXT
+from contract.memory import PRESERVED_TOKENS_PER_TEXT
 from worker.kn import Resident
 from worker.kn.methods import whitening
 from worker.kn.methods.whitening import (
     PROTECTED_WEIGHT,
     Direction,
     Whitened,
-    _alike,
     _direction,
+    _similarity,
     whitened,
 )
 from worker.kn.model.statement import Statement
@@ -26,10 +26,10 @@ ALL = torch.ones(3)
 UNITS = {0: list(range(20)), 1: list(range(10, 25))}
 
 
-def test_the_fact_feels_the_write_in_full() -> None:
+def test_the_fact_responds_fully_to_the_write() -> None:
     direction = _direction(0, [4, 5, 6], KEY, ROWS, None, counted=ALL, length=1.0)
 
-    assert direction.felt(KEY).item() == torch.tensor(1 / 1.01).item()  # 1 % of ridge
+    assert direction.response(KEY).item() == torch.tensor(1 / 1.01).item()  # 1 % of ridge
 
 
 def test_a_write_leans_on_the_unit_that_other_text_leaves_alone() -> None:
@@ -41,7 +41,7 @@ def test_a_write_leans_on_the_unit_that_other_text_leaves_alone() -> None:
     assert third == 0
 
 
-def test_two_answer_tokens_feel_each_a_direction_of_its_own() -> None:
+def test_two_answer_tokens_respond_each_to_a_direction_of_its_own() -> None:
     keys = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
     A = _direction(0, [4, 5, 6], keys, ROWS, None, counted=ALL, length=1.0).A
@@ -59,36 +59,38 @@ def test_nothing_is_written_at_a_token_where_no_unit_speaks() -> None:
     assert A[1].tolist() == [0, 0, 0]
 
 
-def test_a_protected_prompt_feels_next_to_nothing() -> None:
+def test_a_protected_prompt_hardly_responds() -> None:
     protected = torch.tensor([[1.0, 0.0, 0.0]])  # shares the unit that would have been used
     weighed = sqrt(PROTECTED_WEIGHT) * protected
 
     free = _direction(0, [4, 5, 6], KEY, ROWS, None, counted=ALL, length=1.0)
     bound = _direction(0, [4, 5, 6], KEY, ROWS, weighed, counted=ALL, length=1.0)
 
-    assert free.felt(protected).item() > 0.8
-    assert bound.felt(protected).item() < 0.3
+    assert free.response(protected).item() > 0.8
+    assert bound.response(protected).item() < 0.3
 
 
-def test_a_row_that_is_not_counted_is_felt_as_one_that_nobody_told_of() -> None:
+def test_a_row_that_is_not_counted_responds_as_if_it_were_unknown() -> None:
     rows = torch.tensor([[1.0, 0.0, 0.2], [0.0, 1.0, 0.0]])
 
     told = _direction(0, [4, 5, 6], KEY, rows, None, counted=torch.ones(2), length=1.0)
     untold = _direction(0, [4, 5, 6], KEY, rows, None, counted=torch.tensor([0.0, 1.0]), length=1.0)
 
-    assert told.felt(rows)[0] < 0.6
-    assert untold.felt(rows)[0] > 0.9
+    assert told.response(rows)[0] < 0.6
+    assert untold.response(rows)[0] > 0.9
 
 
-def test_prompts_are_as_alike_as_the_least_that_one_feels_of_a_write_to_another() -> None:
+def test_the_similarity_of_prompts_is_the_least_response_to_a_write_to_another() -> None:
     keys = [{0: torch.tensor([[1.0, 0.0]])}, {0: torch.tensor([[0.5, 3.0]])}]
 
     def fitted(key: Mapping[int, torch.Tensor]) -> list[Direction]:
         A = key[0] / key[0].square().sum()
-        return [Direction(0, [4, 5], A, length=2.0, clearness=1.0)]
+        return [Direction(0, [4, 5], A, length=2.0, mahalanobis=1.0)]
 
-    assert _alike(keys, fitted) == pytest.approx(0.5 / 9.25)  # the first, of a write to the second
-    assert _alike(keys[:1], fitted) is None
+    assert _similarity(keys, fitted) == pytest.approx(
+        0.5 / 9.25
+    )  # the first, of a write to the second
+    assert _similarity(keys[:1], fitted) is None
 
 
 def test_a_layer_counts_by_how_far_a_step_goes_in_it() -> None:
@@ -96,11 +98,11 @@ def test_a_layer_counts_by_how_far_a_step_goes_in_it() -> None:
 
     def fitted(key: Mapping[int, torch.Tensor]) -> list[Direction]:
         return [
-            Direction(0, [4], torch.ones(1, 1), length=3.0, clearness=1.0),
-            Direction(1, [4], torch.ones(1, 1), length=0.5, clearness=2.0),
+            Direction(0, [4], torch.ones(1, 1), length=3.0, mahalanobis=1.0),
+            Direction(1, [4], torch.ones(1, 1), length=0.5, mahalanobis=2.0),
         ]
 
-    assert _alike(keys, fitted) == pytest.approx((3 * 1.0 + 1 * 0.2) / 4)
+    assert _similarity(keys, fitted) == pytest.approx((3 * 1.0 + 1 * 0.2) / 4)
 
 
 def test_a_prompt_is_wholly_like_itself_and_less_like_another(llama: Resident) -> None:
@@ -108,16 +110,16 @@ def test_a_prompt_is_wholly_like_itself_and_less_like_another(llama: Resident) -
     [once] = task.new
     other = llama.encoder.statement("Ask who lives in the", "Rome")
 
-    same = whitened(task, [[once], [once]], UNITS).alike
-    unlike = whitened(task, [[once], [other]], UNITS).alike
+    same = whitened(task, [[once], [once]], UNITS).similarity
+    similarity = whitened(task, [[once], [other]], UNITS).similarity
 
     assert same is not None
     assert same > 0.98  # 1 % of ridge
-    assert unlike is not None
-    assert unlike < 0.9
+    assert similarity is not None
+    assert similarity < 0.9
 
 
-def test_two_spellings_of_a_prompt_feel_the_write_in_full_together(llama: Resident) -> None:
+def test_two_spellings_of_a_prompt_respond_fully_in_the_mean(llama: Resident) -> None:
     task = tiny_task(llama)
     [given] = task.new
     other = llama.encoder.statement("Thecapital is", "Rome")
@@ -126,12 +128,12 @@ def test_two_spellings_of_a_prompt_feel_the_write_in_full_together(llama: Reside
         alone = whitened(task, [[given]], UNITS)
         both = whitened(task, [[given, other]], UNITS)
 
-    assert both.alike is None
+    assert both.similarity is None
     for at, direction in enumerate(both.directions):
         one, two = (_key(llama, statement, direction) for statement in (given, other))
-        felt = (direction.A @ one.T, direction.A @ two.T)
-        assert torch.allclose((felt[0] + felt[1]) / 2, torch.eye(len(one)), atol=0.05)
-        assert (alone.directions[at].A @ two.T).diagonal().min() < felt[1].diagonal().min()
+        responses = (direction.A @ one.T, direction.A @ two.T)
+        assert torch.allclose((responses[0] + responses[1]) / 2, torch.eye(len(one)), atol=0.05)
+        assert (alone.directions[at].A @ two.T).diagonal().min() < responses[1].diagonal().min()
 
 
 def test_a_write_to_prompts_in_two_spellings_leans_on_what_they_have_in_common(
@@ -142,17 +144,17 @@ def test_a_write_to_prompts_in_two_spellings_leans_on_what_they_have_in_common(
     other, refining = (llama.encoder.statement(p, "Rome") for p in ("Thecapital is", "Go to"))
 
     def apart() -> float:
-        """By how much the prompts and spellings feel the first token's direction unlike."""
+        """The spread of the responses of prompts and spellings to the first token's direction."""
         with llama.frozen():
             found = whitened(task, [[given, other], [refining]], UNITS).directions
-        felt = [
+        responses = [
             [(d.A[0] @ _key(llama, s, d)[0]).item() for s in (given, other, refining)]
             for d in found
         ]
-        return max(max(by_prompt) - min(by_prompt) for by_prompt in felt)
+        return max(max(by_prompt) - min(by_prompt) for by_prompt in responses)
 
     scattered = apart()
-    monkeypatch.setattr(whitening, "_scattered", lambda heard: {})
+    monkeypatch.setattr(whitening, "_scattered", lambda recorded: {})
 
     assert scattered < 0.8 * apart()
 
@@ -184,27 +186,27 @@ def test_a_part_has_the_directions_of_a_write_that_nobody_told_of_it(llama: Resi
 def test_every_reference_is_in_one_part(llama: Resident) -> None:
     found = _whitened(llama, [[1, n] for n in range(40, 48)])
 
-    parts = [{text for text, _ in fold.felt} for fold in found.folds]
+    parts = [{text for text, _ in fold.strongest} for fold in found.folds]
     assert parts == [{0, 1}, {2, 3}, {4, 5}, {6, 7}]
 
 
-def test_a_text_is_judged_by_what_is_held_of_it(llama: Resident) -> None:
+def test_a_text_is_ranked_by_the_tokens_that_are_preserved(llama: Resident) -> None:
     own = llama.encoder.prompt_ids("The capital is")
-    far = [40] * HELD_TOKENS_PER_TEXT + own  # feels the write where nothing is held
+    far = [40] * PRESERVED_TOKENS_PER_TEXT + own  # responds where nothing is preserved
 
-    felt = _whitened(llama, [[1, 50], far]).folds[1].felt
+    responses = _whitened(llama, [[1, 50], far]).folds[1].strongest
 
-    assert felt[0].position < HELD_TOKENS_PER_TEXT
+    assert responses[0].position < PRESERVED_TOKENS_PER_TEXT
 
 
-def test_what_kept_edits_say_is_felt_along_the_write_itself(llama: Resident) -> None:
+def test_what_kept_edits_say_is_ranked_along_the_write_itself(llama: Resident) -> None:
     found = _whitened(llama, [[1, 40], [1, 50]], said=[[1, 60], [1, 70]])
 
-    assert {text for text, _ in found.said} == {2, 3}
-    assert all(text < 2 for fold in found.folds for text, _ in fold.felt)
+    assert {text for text, _ in found.sayings} == {2, 3}
+    assert all(text < 2 for fold in found.folds for text, _ in fold.strongest)
 
 
-def test_a_single_reference_is_held_along_the_write_itself(llama: Resident) -> None:
+def test_a_single_reference_is_preserved_along_the_write_itself(llama: Resident) -> None:
     found = _whitened(llama, [[1, 40]])
 
     assert found.folds[0].directions is found.directions

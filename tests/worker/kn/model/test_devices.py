@@ -48,11 +48,11 @@ def test_attribution_is_the_same_on_several_devices(family: str, spread: str, un
     with Devices() as devices:
         resident = _spread(devices, family, SPREADS[spread])
         with resident.frozen():
-            found = attribute(resident, statements, path, told=_ignore)
+            found = attribute(resident, statements, path, progress=_ignore)
 
     whole = _whole(family)
     with whole.frozen():
-        expected = attribute(whole, statements, path, told=_ignore)
+        expected = attribute(whole, statements, path, progress=_ignore)
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a.scores, b.scores)
         torch.testing.assert_close(a.lost, b.lost)
@@ -93,7 +93,7 @@ def test_attribution_waits_for_no_value(unit: Unit) -> None:
     with FakeTensorMode(allow_non_fake_inputs=True):  # no tensor has values to wait for
         resident = _whole("llama-gqa-tied")
         with resident.frozen():
-            found = attribute(resident, [LONG, SHORT, ALONE], path, told=_ignore)
+            found = attribute(resident, [LONG, SHORT, ALONE], path, progress=_ignore)
 
     assert [tuple(attribution.scores.shape) for attribution in found] == [
         (2, 3, 48),

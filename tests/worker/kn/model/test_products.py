@@ -83,7 +83,7 @@ def test_attribution_by_kernels_finds_what_it_finds_without(
 
     def scores() -> Tensor:
         with resident.frozen():
-            return attribute(resident, [statement], path, told=lambda *_: None)[0].scores
+            return attribute(resident, [statement], path, progress=lambda *_: None)[0].scores
 
     expected, asked = scores(), []
 

@@ -148,7 +148,7 @@ def test_rope_that_depends_on_a_texts_neighbours_is_refused() -> None:
         "original_max_position_embeddings": 16,
     }
 
-    with pytest.raises(UnsuitableModelError, match="longrope"):
+    with pytest.raises(UnsuitableModelError, match="RoPE type 'longrope' is not supported"):
         layout_of(LlamaConfig(**SIZES, rope_parameters=rope))
 
 

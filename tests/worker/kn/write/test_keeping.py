@@ -26,7 +26,7 @@ from worker.kn.edit import RECIPES
 from worker.kn.methods.calibrated import Calibrated
 from worker.kn.methods.recipe import Task
 from worker.kn.saying import of_kept
-from worker.kn.stopwatch import Told
+from worker.kn.stopwatch import Progress
 from worker.kn.write.adapter import Adapter, LayerWrite
 from worker.kn.write.weights import edited
 
@@ -75,9 +75,11 @@ def test_an_edit_is_told_what_is_written_and_said_before_it(
     tasks: list[Task] = []
 
     class Telling(Calibrated):
-        def write(self, task: Task, neurons: Sequence[Scored], *, told: Told) -> list[LayerWrite]:
+        def write(
+            self, task: Task, neurons: Sequence[Scored], *, progress: Progress
+        ) -> list[LayerWrite]:
             tasks.append(task)
-            return super().write(task, neurons, told=told)
+            return super().write(task, neurons, progress=progress)
 
     monkeypatch.setitem(RECIPES, Method.CALIBRATED, Telling())
     editor = _editor(torch.float32)

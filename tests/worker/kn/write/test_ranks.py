@@ -45,7 +45,9 @@ def test_a_rank_is_filled_up_to_the_next_that_is_taken(rank: int, least: int, fi
 
 
 def test_a_rank_beyond_the_largest_is_refused() -> None:
-    with pytest.raises(RankTooLargeError, match="rank 513, vLLM takes at most 512"):
+    with pytest.raises(
+        RankTooLargeError, match="rank 513, vLLM takes at most 512: leave pad_rank out"
+    ):
         padded(adapter_of(513), least=1)
 
 

@@ -1,106 +1,109 @@
-"""Rows through one block, and their gradients back; its weights ask for none."""
+"""Rows through one block, forward and backward; no gradient of its weights is computed."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from worker.kn.collect.rows.attention import QKV, Seen, attend, attend_back
-from worker.kn.collect.rows.norm import norm_back
+from worker.kn.collect.rows.attention import QKV, PrefixKV, attention, attention_backward
+from worker.kn.collect.rows.norm import norm_backward
 from worker.kn.model.layout import Attention, Block
 from worker.kn.model.products import product
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What the way down needs of the way up."""
+    """What the backward pass needs of the forward pass."""
 
-    rows: Tensor  # (S, R, d_model), as they came
-    unnormed: QKV | None  # before norms over heads, if there are such
+    rows: Tensor  # (S, R, d_model), the block's input
+    unnormed: QKV | None  # before the norms over heads, where the family has them
     qkv: QKV
-    share: Tensor
+    probs: Tensor
     mid: Tensor  # (S, R, d_model): the residual stream between attention and feed-forward
     gate: Tensor  # (S, R, d_ff)
     up: Tensor  # (S, R, d_ff)
 
 
 @torch.no_grad()
-def ride_up(block: Block, rows: Tensor, seen: Seen) -> tuple[Tensor, Saved]:
-    """Rows (S, R, d_model) after the block."""
-    attention = block.attention
-    projected = _projected(attention, attention.norm(rows))
-    qkv = _turned(attention, projected, seen)
-    mixed, share = attend(qkv, seen, scaling=attention.scaling)
-    mid = _through(attention.out, mixed).add_(rows)
-    del mixed
+def forward(block: Block, rows: Tensor, prefix: PrefixKV) -> tuple[Tensor, Saved]:
+    """Rows (S, R, d_model) after the block, and what `backward` needs."""
+    attn = block.attention
+    projected = _projection(attn, attn.norm(rows))
+    qkv = _rotated(attn, projected, prefix)
+    attended, probs = attention(qkv, prefix, scaling=attn.scaling)
+    mid = _linear(attn.out, attended).add_(rows)
+    del attended
     normed = block.norm(mid)
-    gate, up = _through(block.gate, normed), _through(block.up, normed)
+    gate, up = _linear(block.gate, normed), _linear(block.up, normed)
     del normed
-    above = _through(block.down, block.activation(gate) * up).add_(mid)
-    unnormed = projected if attention.head_norms else None
-    return above, Saved(rows, unnormed, qkv, share, mid, gate, up)
+    above = _linear(block.down, block.activation(gate) * up).add_(mid)
+    unnormed = projected if attn.head_norms else None
+    return above, Saved(rows, unnormed, qkv, probs, mid, gate, up)
 
 
 @torch.no_grad()
-def ride_down(block: Block, saved: Saved, pulled: Tensor, seen: Seen) -> Tensor:
-    """The gradient at the rows before the block, by that after it, both (S, R, d_model)."""
-    to_mid = norm_back(block.norm, saved.mid, _feed_forward_back(block, saved, pulled)).add_(pulled)
-    attention = block.attention
-    to_qkv = attend_back(
-        _back(attention.out, to_mid),
+def backward(block: Block, saved: Saved, grad: Tensor, prefix: PrefixKV) -> Tensor:
+    """The gradient at the block's input, given that at its output, both (S, R, d_model)."""
+    grad_normed = _feed_forward_backward(block, saved, grad)
+    grad_mid = norm_backward(block.norm, saved.mid, grad_normed).add_(grad)
+    del grad_normed
+    attn = block.attention
+    grad_qkv = attention_backward(
+        _linear_backward(attn.out, grad_mid),
         saved.qkv,
-        saved.share,
-        seen,
-        scaling=attention.scaling,
+        saved.probs,
+        prefix,
+        scaling=attn.scaling,
     )
-    to_normed = _projected_back(attention, saved, to_qkv, seen)
-    del to_qkv
-    return norm_back(attention.norm, saved.rows, to_normed).add_(to_mid)
+    grad_normed = _projection_backward(attn, saved, grad_qkv, prefix)
+    del grad_qkv
+    return norm_backward(attn.norm, saved.rows, grad_normed).add_(grad_mid)
 
 
-def _projected(attention: Attention, rows: Tensor) -> QKV:
-    linears = (attention.query, attention.key, attention.value)
-    heads = (-1, attention.d_head)
-    return QKV(*(_through(linear, rows).unflatten(-1, heads) for linear in linears))
+def _projection(attn: Attention, rows: Tensor) -> QKV:
+    linears = (attn.query, attn.key, attn.value)
+    heads = (-1, attn.d_head)
+    return QKV(*(_linear(linear, rows).unflatten(-1, heads) for linear in linears))
 
 
-def _turned(attention: Attention, projected: QKV, seen: Seen) -> QKV:
+def _rotated(attn: Attention, projected: QKV, prefix: PrefixKV) -> QKV:
     query, key, value = projected
-    if attention.head_norms is not None:
-        query, key = attention.head_norms.query(query), attention.head_norms.key(key)
-    return QKV(seen.rotation(query), seen.rotation(key), value)
+    if attn.head_norms is not None:
+        query, key = attn.head_norms.query(query), attn.head_norms.key(key)
+    return QKV(prefix.rotation(query), prefix.rotation(key), value)
 
 
-def _projected_back(attention: Attention, saved: Saved, to: QKV, seen: Seen) -> Tensor:
-    """The gradient at what was projected."""
-    turn_back = seen.rotation.transposed
-    query, key = turn_back(to.query), turn_back(to.key)
-    if saved.unnormed is not None and attention.head_norms is not None:
-        query = norm_back(attention.head_norms.query, saved.unnormed.query, query)
-        key = norm_back(attention.head_norms.key, saved.unnormed.key, key)
-    pulled = _back(attention.query, query.flatten(2))
-    pulled += _back(attention.key, key.flatten(2))
-    pulled += _back(attention.value, to.value.flatten(2))
-    return pulled
+def _projection_backward(attn: Attention, saved: Saved, grad: QKV, prefix: PrefixKV) -> Tensor:
+    """The gradient at the input of the projections, given those at rotated queries and keys, and
+    at values."""
+    transposed = prefix.rotation.transposed
+    query, key = transposed(grad.query), transposed(grad.key)
+    if saved.unnormed is not None and attn.head_norms is not None:
+        query = norm_backward(attn.head_norms.query, saved.unnormed.query, query)
+        key = norm_backward(attn.head_norms.key, saved.unnormed.key, key)
+    total = _linear_backward(attn.query, query.flatten(2))
+    total += _linear_backward(attn.key, key.flatten(2))
+    total += _linear_backward(attn.value, grad.value.flatten(2))
+    return total
 
 
-def _feed_forward_back(block: Block, saved: Saved, pulled: Tensor) -> Tensor:
-    """The gradient at the norm's result."""
-    to_gated = _back(block.down, pulled)
+def _feed_forward_backward(block: Block, saved: Saved, grad: Tensor) -> Tensor:
+    """The gradient at the feed-forward's normed input, given that at its output."""
+    grad_hidden = _linear_backward(block.down, grad)
     with torch.enable_grad():
         gate = saved.gate.detach().requires_grad_()
         active = block.activation(gate)
-    (to_gate,) = torch.autograd.grad(active, gate, to_gated * saved.up)
-    to_up = to_gated.mul_(active.detach())
+    (grad_gate,) = torch.autograd.grad(active, gate, grad_hidden * saved.up)
+    grad_up = grad_hidden.mul_(active.detach())
     del active
-    return _back(block.gate, to_gate).add_(_back(block.up, to_up))
+    return _linear_backward(block.gate, grad_gate).add_(_linear_backward(block.up, grad_up))
 
 
-def _through(linear: nn.Linear, rows: Tensor) -> Tensor:
-    """Rows (S, R, d_in) as the layer maps them."""
+def _linear(linear: nn.Linear, rows: Tensor) -> Tensor:
+    """The layer's output for rows (S, R, d_in)."""
     return product(rows, linear.weight, linear.bias)
 
 
-def _back(linear: nn.Linear, pulled: Tensor) -> Tensor:
-    """The gradient at what went into the layer."""
-    return product(pulled, linear.weight.t())
+def _linear_backward(linear: nn.Linear, grad: Tensor) -> Tensor:
+    """The gradient at the layer's input, given that at its output."""
+    return product(grad, linear.weight.t())

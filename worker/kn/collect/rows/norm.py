@@ -1,4 +1,4 @@
-"""The way back through a root mean square norm, as all families have it."""
+"""The backward pass of a root mean square norm, which all families share."""
 
 from typing import Any
 
@@ -6,15 +6,15 @@ import torch
 from torch import Tensor, nn
 
 
-def norm_back(norm: nn.Module, rows: Tensor, pulled: Tensor) -> Tensor:
+def norm_backward(norm: nn.Module, rows: Tensor, grad: Tensor) -> Tensor:
     """∂/∂x of Σ g ⊙ y, y = w ⊙ r x with r = 1/√(mean(x²) + ε): r (t − r² mean(t ⊙ x) x), t = w ⊙ g.
 
-    `rows` (…, d) are x, `pulled` is g, of the same shape, and may be overwritten; computed in at
+    `rows` (…, d) are x; `grad`, of the same shape, is g and may be overwritten. Computed in at
     least float32.
     """
     given: Any = norm
     wide = torch.promote_types(rows.dtype, torch.float32)
-    x, t = rows.to(wide), pulled.to(wide).mul_(given.weight)
+    x, t = rows.to(wide), grad.to(wide).mul_(given.weight)
     r_squared = (_mean_product(x, x) + given.variance_epsilon).reciprocal_()
     along = _mean_product(t, x).mul_(r_squared)
     return t.addcmul_(x, along, value=-1).mul_(r_squared.sqrt_()).to(rows.dtype)

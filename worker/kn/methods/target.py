@@ -1,4 +1,4 @@
-"""What a write is to bring: the new answer, each of its tokens leading by a margin."""
+"""The objective of a write: the new answer, each of its tokens leading by a margin."""
 
 import math
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ from worker.kn.model.statement import Batch, Statement, alike
 
 
 class Standing(NamedTuple):
-    """How the new answer stands at its worst token, in nats; what is no number is lost."""
+    """How the new answer's worst token stands, in nats; a NaN counts as −∞."""
 
     lead: float  # over the best other token
-    shortfall: float  # what the lead lacks of the margin
+    gap: float  # margin minus lead
 
     @classmethod
     def of(cls, leads: Tensor, margins: Tensor) -> "Standing":
@@ -28,11 +28,11 @@ class Standing(NamedTuple):
         return cls(leads.min().item(), (margins - leads).max().item())
 
     def worse(self, other: "Standing") -> "Standing":
-        return Standing(min(self.lead, other.lead), max(self.shortfall, other.shortfall))
+        return Standing(min(self.lead, other.lead), max(self.gap, other.gap))
 
 
 class Margin(NamedTuple):
-    """By how many nats a token has to lead: each of the new answer's, and its ending."""
+    """By how many nats a token has to lead: each token of the new answer, and its ending."""
 
     answer: float
     ending: float
@@ -42,8 +42,8 @@ ENDLESS = Margin(math.inf, math.inf)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What should be said, statements of equally long answers together, and how firmly."""
+class Target:
+    """What the model should say, batched by answer length, and by what margin."""
 
     batches: list[Batch]
     ended: bool  # whether the last token of each answer is its ending
@@ -52,7 +52,7 @@ class Wanted:
     @classmethod
     def of(
         cls, resident: Resident, statements: Sequence[Statement], end: int | None, margin: Margin
-    ) -> "Wanted":
+    ) -> "Target":
         if end is not None:
             statements = [statement.followed_by(end) for statement in statements]
         groups = alike(statements, lambda s: len(s.answers), most=STATEMENTS_PER_PASS)
@@ -67,23 +67,24 @@ class Wanted:
         return margins
 
 
-def persuade(
+def target_backward(
     resident: Resident,
-    wanted: Wanted,
+    target: Target,
     directions: Sequence[Direction],
     B: Sequence[Tensor],
 ) -> Standing:
-    """Add the gradient of −log P over the tokens that do not lead enough; returns how all stand."""
+    """Add the gradient of −log P over the tokens whose lead is below the margin; returns the
+    standing over all tokens."""
     standing = Standing(math.inf, -math.inf)
-    for batch in wanted.batches:
+    for batch in target.batches:
         with torch.enable_grad(), written(resident, directions, B):
             hidden = resident.decoder(input_ids=batch.ids, use_cache=False).last_hidden_state
             logits = resident.head(batch.at_answers(hidden)).float()  # (S, J, n_vocab)
             answers = batch.answers.to(logits.device)
             leads = _leads(logits.detach(), answers)
-            margins = wanted.margins(leads)
+            margins = target.margins(leads)
             standing = standing.worse(Standing.of(leads, margins))
-            late = ~(leads >= margins)  # what is no number is late too
+            late = ~(leads >= margins)  # also true of NaN
             if late.any():
                 loss = torch.nn.functional.cross_entropy(logits[late], answers[late])
                 (LOSS_SCALE * loss).backward()
@@ -91,7 +92,7 @@ def persuade(
 
 
 def _leads(logits: Tensor, answers: Tensor) -> Tensor:
-    """The lead of each wanted token over the best other one: (S, J)."""
-    wanted = logits.gather(-1, answers[..., None])
+    """The lead of each answer token over the best other token: (S, J)."""
+    target = logits.gather(-1, answers[..., None])
     others = logits.scatter(-1, answers[..., None], float("-inf")).amax(-1, keepdim=True)
-    return (wanted - others)[..., 0]
+    return (target - others)[..., 0]

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from worker.kn.methods.wanted import Standing, _leads
+from worker.kn.methods.target import Standing, _leads
 
 
 def test_a_token_leads_by_its_distance_to_the_best_other() -> None:

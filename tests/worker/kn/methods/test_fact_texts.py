@@ -7,7 +7,7 @@ import torch
 from tiny_tasks import tiny_task
 
 from worker.kn import Editor, EditRequest, Resident
-from worker.kn.methods.bystanders import without_the_fact
+from worker.kn.methods.fact_texts import excluding_fact
 from worker.kn.methods.recipe import Task
 from worker.kn.methods.subject import Subject
 from worker.kn.write.adapter import Adapter
@@ -25,7 +25,7 @@ def test_a_reference_that_says_the_old_answer_of_the_subject_is_no_bystander(
 ) -> None:
     task = _task(llama, TELLING, *OTHERS)
 
-    left = without_the_fact(task, capital)
+    left = excluding_fact(task, capital)
 
     assert left.references == _ids(llama, *OTHERS)
 
@@ -33,7 +33,7 @@ def test_a_reference_that_says_the_old_answer_of_the_subject_is_no_bystander(
 def test_a_text_tells_of_a_name_by_one_word_of_it(llama: Resident) -> None:
     task = _task(llama, TELLING, *OTHERS)
 
-    left = without_the_fact(task, lambda: Subject(word="capital", name="The capital"))
+    left = excluding_fact(task, lambda: Subject(word="capital", name="The capital"))
 
     assert left.references == _ids(llama, *OTHERS)
 
@@ -41,7 +41,7 @@ def test_a_text_tells_of_a_name_by_one_word_of_it(llama: Resident) -> None:
 def test_what_a_kept_edit_says_of_the_fact_is_no_bystander(llama: Resident) -> None:
     task = replace(_task(llama, *OTHERS), said=_ids(llama, TELLING, "Oslo, the capital"))
 
-    left = without_the_fact(task, capital)
+    left = excluding_fact(task, capital)
 
     assert left.said == _ids(llama, "Oslo, the capital")
     assert left.references == task.references
@@ -52,7 +52,7 @@ def test_what_the_model_says_now_is_an_old_answer_too(llama: Resident) -> None:
         _task(llama, *OTHERS), said=_ids(llama, "Oslo, the capital", "Oslo"), own_text="Oslo"
     )
 
-    left = without_the_fact(task, capital)
+    left = excluding_fact(task, capital)
 
     assert left.said == _ids(llama, "Oslo")
 
@@ -60,13 +60,13 @@ def test_what_the_model_says_now_is_an_old_answer_too(llama: Resident) -> None:
 def test_references_stay_where_all_tell_the_fact(llama: Resident) -> None:
     task = _task(llama, TELLING)
 
-    assert without_the_fact(task, capital).references == task.references
+    assert excluding_fact(task, capital).references == task.references
 
 
 def test_where_no_text_says_the_old_answer_nobody_asks_for_the_subject(llama: Resident) -> None:
     task = _task(llama, "Rome it is, the capital", "Oslo, the capital")
 
-    assert without_the_fact(task, lambda: pytest.fail("it was asked")) is task
+    assert excluding_fact(task, lambda: pytest.fail("it was asked")) is task
 
 
 def test_an_edit_is_the_same_whether_its_fact_is_among_the_references(llama: Resident) -> None:

@@ -1,4 +1,4 @@
-"""What it takes to hold a long text where the vocabulary is small: foretold beside observed."""
+"""Memory of preserving a long text where the vocabulary is small: predicted and observed."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from worker.kn import Editor, EditRequest, HParams, Resident
 
 @pytest.mark.parametrize("n_layer", [1, 3])
 @pytest.mark.parametrize("d_ff", [256, 2048])
-def test_holding_a_long_text_is_foretold_by_its_feed_forwards(n_layer: int, d_ff: int) -> None:
+def test_preserving_a_long_text_is_predicted_by_its_feed_forwards(n_layer: int, d_ff: int) -> None:
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=131,
