@@ -1,6 +1,7 @@
 // The service over HTTP: problems as exceptions, a key where one is asked for, event feeds.
 
 import { pause } from "./dom.js";
+import { isFinal } from "./format.js";
 
 const KEY = "palimpsest-key";
 const FEED_PAUSE_MS = 1000;
@@ -68,7 +69,7 @@ export async function* events(editId, signal) {
       for await (const event of parsed(response.body)) {
         last = event.id;
         yield event;
-        if (["succeeded", "failed", "canceled"].includes(event.type)) return;
+        if (isFinal({ status: event.type })) return;
       }
     } catch (error) {
       if (signal.aborted || error.status < 500) return; // what may pass is asked for again

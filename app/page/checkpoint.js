@@ -1,12 +1,11 @@
 // One checkpoint: the edits that are in it, its files, and undoing by unticking.
 
-import { h, repeatedly, show } from "./dom.js";
+import { answers } from "./answers.js";
+import { h, repeatedly, section, show } from "./dom.js";
 import { get, once, post } from "./api.js";
-import { answers, section } from "./edit.js";
 import { filesView } from "./files.js";
-import { activity, isFinal, time, verdict } from "./format.js";
-import { problemView } from "./form.js";
-import { tone } from "./list.js";
+import { activity, isFinal, spaced, time, tone, verdict } from "./format.js";
+import { problemView } from "./problem.js";
 import { phases } from "./phases.js";
 
 const LOOK_MS = 1000;
@@ -36,10 +35,10 @@ function finished(job) {
   return [
     heading(job),
     h("div", { class: "wide stack" },
-      job.error && h("section", { class: "problem" }, h("p", {}, h("b", {}, job.error.code.replaceAll("_", " ")), `: ${job.error.message}`)),
+      job.error && h("section", { class: "problem" }, h("p", {}, h("b", {}, spaced(job.error.code)), `: ${job.error.message}`)),
       section("Edits in it", undoing(parts, job.result?.retests ?? [])),
       job.result?.conflicts?.length > 0 && section("Where edits meet", job.result.conflicts.map((conflict) => h("p", {},
-        h("span", { class: "chip warn" }, conflict.kind.replaceAll("_", " ")), " ", conflict.edits.map(link).flatMap((a, i) => (i ? [" and ", a] : [a])),
+        h("span", { class: "chip warn" }, spaced(conflict.kind)), " ", conflict.edits.map(link).flatMap((a, i) => (i ? [" and ", a] : [a])),
         conflict.subject && `: ${conflict.subject}`))),
       job.files && section("Files", filesView(job))),
   ].filter(Boolean);
@@ -65,7 +64,7 @@ function undoing(parts, retests) {
   }, parts.map((id) => {
     const retest = retests.find((found) => found.edit_id === id);
     return h("div", { class: "part-of" }, h("label", { class: "check" }, h("input", { type: "checkbox", value: id, checked: true }), " ", link(id),
-      retest && h("span", { class: `chip ${retest.outcome === "held" ? "good" : "warn"}` }, retest.outcome.replace("_", " "))),
+      retest && h("span", { class: `chip ${retest.outcome === "held" ? "good" : "warn"}` }, spaced(retest.outcome))),
     retest?.answers.length > 0 && answers(retest.answers));
   }), parts.length > 1 && h("p", { class: "soft" }, "To take an edit back out, untick it and compose the rest; the model is then as if it had never been made."),
   refusal, parts.length > 1 && h("menu", {}, button));

@@ -27,6 +27,9 @@ export function show(place, ...content) {
   if (place.innerHTML !== next.innerHTML) place.replaceChildren(...next.childNodes);
 }
 
+/** A part of the page under a heading. */
+export const section = (title, ...content) => h("section", {}, h("h2", {}, title), content);
+
 /** A table's head; the names of `numbers` stand to the right, as the numbers below them do. */
 export const heads = (names, numbers = []) => h("thead", {}, h("tr", {},
   names.map((name) => h("th", { scope: "col", class: numbers.includes(name) && "number" }, name))));

@@ -1,12 +1,11 @@
 // One edit: where it stands, what it changed, and what came of it.
 
-import { h, heads, repeatedly, show } from "./dom.js";
+import { answers } from "./answers.js";
+import { h, repeatedly, section, show } from "./dom.js";
 import { events, get, once, post } from "./api.js";
-import { compared } from "./diff.js";
 import { filesView } from "./files.js";
-import { activity, isFinal, time, verdict } from "./format.js";
-import { problemView } from "./form.js";
-import { tone } from "./list.js";
+import { activity, isFinal, spaced, time, tone, verdict } from "./format.js";
+import { problemView } from "./problem.js";
 import { memoryView } from "./memory.js";
 import { timeline, phases } from "./phases.js";
 import { neuronPicture } from "./picture.js";
@@ -82,9 +81,9 @@ function actions(edit, refusal, then) {
 }
 
 const results = (edit, checkpoint, shape) => [
-  edit.error && h("section", { class: "problem" }, h("p", {}, h("b", {}, edit.error.code.replaceAll("_", " ")), `: ${edit.error.message}`),
+  edit.error && h("section", { class: "problem" }, h("p", {}, h("b", {}, spaced(edit.error.code)), `: ${edit.error.message}`),
     h("p", { class: "soft" }, edit.error.retryable ? "It may go well when it is tried again." : "Trying the same again will not help.")),
-  edit.warnings.length > 0 && h("section", { class: "warned" }, edit.warnings.map((warned) => h("p", {}, h("b", {}, warned.code.replaceAll("_", " ")), `: ${warned.message}`))),
+  edit.warnings.length > 0 && h("section", { class: "warned" }, edit.warnings.map((warned) => h("p", {}, h("b", {}, spaced(warned.code)), `: ${warned.message}`))),
   edit.answers.length > 0 && section("Before and after", answers(edit.answers)),
   edit.neurons?.length > 0 && section("Neurons", neuronPicture(edit.neurons, shape)),
   h("div", { class: "two" },
@@ -95,18 +94,7 @@ const results = (edit, checkpoint, shape) => [
   section("Request", h("details", {}, h("summary", {}, "as it was sent"), h("pre", {}, JSON.stringify(request(edit), null, 2)))),
 ].filter(Boolean);
 
-export const section = (title, ...content) => h("section", {}, h("h2", {}, title), content);
-
 const memorySection = (edit) => edit.admission && section("Memory", memoryView(edit));
-
-/** The prompts that were asked, what changed in the answers marked. */
-export const answers = (asked) => h("table", { class: "answers" },
-  heads(["", "Prompt", "Before", "After", "Wanted"]),
-  h("tbody", {}, asked.map((answer) => {
-    const [before, after] = compared(answer.before, answer.after);
-    return h("tr", {}, h("td", { class: "soft role" }, answer.role), h("td", { dir: "auto" }, answer.prompt), h("td", { "data-label": "before", dir: "auto" }, before),
-      h("td", { "data-label": "after", dir: "auto" }, after), h("td", { class: "soft", "data-label": "wanted", dir: "auto" }, answer.expected ?? "–"));
-  })));
 
 const KINDS = { rewrite: "Reliability", rephrase: "Generalization", locality: "Locality", portability: "Portability" };
 

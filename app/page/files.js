@@ -3,7 +3,7 @@
 import { h, heads, show } from "./dom.js";
 import { blob, hasKey, home } from "./api.js";
 import { bytes } from "./format.js";
-import { problemView } from "./form.js";
+import { problemView } from "./problem.js";
 
 /** The files of a checkpoint with their downloads, and lines to copy. */
 export function filesView(checkpoint) {

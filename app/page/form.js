@@ -3,6 +3,7 @@
 import { h, pause, show } from "./dom.js";
 import { once, Outage, post } from "./api.js";
 import { admissionView } from "./memory.js";
+import { problemView } from "./problem.js";
 
 const TYPING_MS = 300;
 
@@ -109,13 +110,4 @@ async function submit(form, { estimate, refusal }, posted) {
   } finally {
     button.disabled = false;
   }
-}
-
-/** Why something was not done, and where in the request it lies. */
-export function problemView(error) {
-  const admission = error.told?.admission;
-  return h("div", { class: "problem" },
-    h("p", {}, h("b", {}, error.code ? error.code.replaceAll("_", " ") : "not now"), `: ${error.message}`),
-    (error.errors ?? []).filter((field) => field.detail !== error.message).map((field) => h("p", { class: "soft" }, h("code", {}, field.pointer), ` ${field.detail}`)),
-    admission && admissionView(admission));
 }

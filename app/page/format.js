@@ -17,7 +17,11 @@ export function seconds(s) {
 export const time = (at) => new Date(at).toLocaleString([], { dateStyle: "short", timeStyle: "medium" });
 export const between = (from, to) => (new Date(to) - new Date(from)) / 1000;
 export const count = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
-export const isFinal = (job) => ["succeeded", "failed", "canceled"].includes(job.status);
+/** A name of the API as words. */
+export const spaced = (name) => name.replaceAll("_", " ");
+
+const FINAL_STATES = new Set(["succeeded", "failed", "canceled"]);
+export const isFinal = ({ status }) => FINAL_STATES.has(status);
 
 /** Where an edit or a composition stands, in a word or two. */
 export function verdict(job) {
@@ -25,6 +29,9 @@ export function verdict(job) {
   if (job.status === "succeeded" && outcome) return outcome === "held" ? "held" : "not held";
   return job.status;
 }
+
+/** The colour class of a verdict. */
+export const tone = (state) => ({ held: "good", "not held": "warn", failed: "bad", running: "now", canceling: "now" })[state] ?? "";
 
 /** What an unfinished job is at. */
 export function activity(job) {

@@ -2,8 +2,8 @@
 
 import { h, show } from "./dom.js";
 import { get, once, post } from "./api.js";
-import { activity, count, isFinal, time, verdict } from "./format.js";
-import { problemView } from "./form.js";
+import { activity, count, isFinal, spaced, time, tone, verdict } from "./format.js";
+import { problemView } from "./problem.js";
 
 const [PAGE, ANSWER] = [30, 60];
 const STATES = ["queued", "running", "succeeded", "failed", "canceled"];
@@ -24,6 +24,12 @@ export class EditList {
       h("table", { class: "edits" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, h("span", { class: "unseen" }, "Tick")),
         ["State", "Prompt", "Before → after", "Made"].map((name) => h("th", { scope: "col" }, name)))), this.rows),
       this.more, this.bar);
+    // Ticking is heard here, since rows come and go.
+    this.rows.addEventListener("change", ({ target }) => {
+      if (target.checked) ticked.add(target.dataset.tick);
+      else ticked.delete(target.dataset.tick);
+      this.tell();
+    });
     this.tell();
   }
 
@@ -56,19 +62,10 @@ export class EditList {
     });
     const state = verdict(edit);
     return h("tr", { "data-id": edit.id, tabindex: -1 }, h("td", {}, box),
-      h("td", {}, h("span", { class: `chip ${tone(state)}` }, edit.error ? edit.error.code.replaceAll("_", " ") : state)),
+      h("td", {}, h("span", { class: `chip ${tone(state)}` }, edit.error ? spaced(edit.error.code) : state)),
       h("td", { class: "prompt", dir: "auto" }, h("a", { href: `#/edits/${edit.id}`, class: "clamp" }, edit.prompt)),
       h("td", { class: "change" }, h("div", { class: "clamp" }, change(edit))),
       h("td", { class: "soft when" }, time(edit.created_at)));
-  }
-
-  /** Ticking is heard here, since rows come and go. */
-  listen() {
-    this.rows.addEventListener("change", ({ target }) => {
-      if (target.checked) ticked.add(target.dataset.tick);
-      else ticked.delete(target.dataset.tick);
-      this.tell();
-    });
   }
 
   tell(problem) {
@@ -106,8 +103,6 @@ export class EditList {
   /** The row that has the focus. */
   get current() { return this.rows.querySelector("tr:focus-within, tr:focus"); }
 }
-
-export const tone = (state) => ({ held: "good", "not held": "warn", failed: "bad", running: "now", canceling: "now" })[state] ?? "";
 
 /** A text within another, written in its own direction. */
 const text = (told) => h("bdi", {}, told);

@@ -1,7 +1,7 @@
 // Memory: what an edit takes, what a card has.
 
 import { bar, h, heads } from "./dom.js";
-import { bytes, count } from "./format.js";
+import { bytes, count, spaced } from "./format.js";
 
 const DECISIONS = {
   admit: ["good", "fits"],
@@ -73,7 +73,6 @@ function itemTable(items, { observed = null, colour }) {
       row("observed", observed, [{ name: `observed ${bytes(observed)}`, share: observed / most, class: "part taken" }], "measured as a whole")));
 }
 
-const spaced = (name) => name.replaceAll("_", " ");
 const part = (item, whole, colour) => ({ name: `${spaced(item.name)}: ${bytes(item.bytes)}`, share: item.bytes / whole, class: `part ${colour(item.name)}` });
 
 /** A colour for each item, the same wherever its name is shown. */

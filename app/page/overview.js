@@ -2,7 +2,7 @@
 
 import { h, repeatedly, show } from "./dom.js";
 import { events, get } from "./api.js";
-import { activity, count } from "./format.js";
+import { activity, count, spaced } from "./format.js";
 import { editForm } from "./form.js";
 import { EditList } from "./list.js";
 import { workerView } from "./memory.js";
@@ -13,7 +13,6 @@ const LOOK_MS = 1500;
 export async function overview(root, { signal, told }) {
   const tried = (promise) => promise.catch((error) => { if (!signal.aborted) told(null, error); });
   const list = new EditList({ signal, tried });
-  list.listen();
   const [memory, now, composed] = [h("div"), h("div", { "aria-live": "polite" }), h("section", { class: "wide", hidden: true })];
   const form = h("section");
   root.replaceChildren(form, h("section", {}, h("h2", {}, "Memory"), memory, h("h2", {}, "Now"), now), list.element, composed);
@@ -90,6 +89,6 @@ async function compositions(place, signal) {
   const found = page.items.filter((checkpoint) => checkpoint.request.edits);
   place.hidden = !found.length;
   show(place, h("h2", {}, "Compositions"), page.next_cursor && h("p", { class: "soft" }, `Those among the newest ${page.items.length} checkpoints.`), h("ul", {}, found.map((checkpoint) => h("li", {},
-    h("a", { href: `#/checkpoints/${checkpoint.id}` }, checkpoint.id), ` ${count(checkpoint.request.edits.length, "edit")}, ${checkpoint.result.outcome.replace("_", " ")}`))));
+    h("a", { href: `#/checkpoints/${checkpoint.id}` }, checkpoint.id), ` ${count(checkpoint.request.edits.length, "edit")}, ${spaced(checkpoint.result.outcome)}`))));
 }
 

@@ -1,0 +1,14 @@
+// Why something was not done: a problem that the service told, or an outage.
+
+import { h } from "./dom.js";
+import { spaced } from "./format.js";
+import { admissionView } from "./memory.js";
+
+/** Why something was not done, and where in the request it lies. */
+export function problemView(error) {
+  const admission = error.told?.admission;
+  return h("div", { class: "problem" },
+    h("p", {}, h("b", {}, error.code ? spaced(error.code) : "not now"), `: ${error.message}`),
+    (error.errors ?? []).filter((field) => field.detail !== error.message).map((field) => h("p", { class: "soft" }, h("code", {}, field.pointer), ` ${field.detail}`)),
+    admission && admissionView(admission));
+}
