@@ -14,7 +14,8 @@ export function seconds(s) {
   return s < 90 ? `${Math.round(s)} s` : `${Math.round(s / 60)} min`;
 }
 
-export const time = (at) => new Date(at).toLocaleString([], { dateStyle: "short", timeStyle: "medium" });
+export const time = (at) =>
+  new Date(at).toLocaleString([], { dateStyle: "short", timeStyle: "medium" });
 export const between = (from, to) => (new Date(to) - new Date(from)) / 1000;
 export const count = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
 /** A name of the API as words. */
@@ -30,18 +31,35 @@ export function verdict(job) {
   return job.status;
 }
 
+const TONES = {
+  held: "good",
+  "not held": "warn",
+  failed: "bad",
+  running: "now",
+  canceling: "now",
+};
+
 /** The colour class of a verdict. */
-export const tone = (state) => ({ held: "good", "not held": "warn", failed: "bad", running: "now", canceling: "now" })[state] ?? "";
+export const tone = (state) => TONES[state] ?? "";
+
+const REASONS = {
+  no_worker: "no worker is there",
+  waiting_for_memory: "waits for memory",
+  retrying: "will be tried again",
+};
 
 /** What an unfinished job is at. */
 export function activity(job) {
-  if (job.status === "queued") {
-    const reason = { no_worker: "no worker is there", waiting_for_memory: "waits for memory", retrying: "will be tried again" };
-    const place = job.queue?.position ? `${job.queue.position} ahead` : "next";
-    const eta = job.queue?.eta_s ? ` · about ${seconds(job.queue.eta_s)}` : "";
-    return job.queued_reason ? reason[job.queued_reason] ?? job.queued_reason : `in line, ${place}${eta}`;
-  }
+  if (job.status === "queued") return waiting(job);
   if (job.status === "canceling") return "stopping";
+  const phase = job.phase ?? "starting";
   const { progress } = job;
-  return [job.phase ?? "starting", progress && `${progress.done} of ${progress.total} ${progress.unit}`].filter(Boolean).join(" · ");
+  return progress ? `${phase} · ${progress.done} of ${progress.total} ${progress.unit}` : phase;
+}
+
+function waiting({ queued_reason: reason, queue }) {
+  if (reason) return REASONS[reason] ?? reason;
+  const place = queue?.position ? `${queue.position} ahead` : "next";
+  const eta = queue?.eta_s ? ` · about ${seconds(queue.eta_s)}` : "";
+  return `in line, ${place}${eta}`;
 }

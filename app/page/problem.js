@@ -7,8 +7,12 @@ import { admissionView } from "./memory.js";
 /** Why something was not done, and where in the request it lies. */
 export function problemView(error) {
   const admission = error.told?.admission;
-  return h("div", { class: "problem" },
+  const fields = (error.errors ?? []).filter(({ detail }) => detail !== error.message);
+  return h(
+    "div", { class: "problem" },
     h("p", {}, h("b", {}, error.code ? spaced(error.code) : "not now"), `: ${error.message}`),
-    (error.errors ?? []).filter((field) => field.detail !== error.message).map((field) => h("p", { class: "soft" }, h("code", {}, field.pointer), ` ${field.detail}`)),
-    admission && admissionView(admission));
+    fields.map(({ pointer, detail }) =>
+      h("p", { class: "soft" }, h("code", {}, pointer), ` ${detail}`)),
+    admission && admissionView(admission),
+  );
 }
