@@ -1,7 +1,7 @@
 // Home: the form, the memory, what runs now, and the list of edits.
 
 import { events, get } from "./api.js";
-import { h, repeatedly, show } from "./dom.js";
+import { h, repeatedly, section, show } from "./dom.js";
 import { editForm } from "./form.js";
 import { activity, count, spaced } from "./format.js";
 import { EditList } from "./list.js";
@@ -13,12 +13,12 @@ const LOOK_MS = 1500;
 export async function overview(root, { signal, told }) {
   const tried = (promise) => promise.catch((error) => { if (!signal.aborted) told(null, error); });
   const list = new EditList({ signal, tried });
-  const form = h("section");
+  const form = h("div");
   const memory = h("div");
   const now = h("div", { "aria-live": "polite" });
   const composed = h("section", { class: "wide", hidden: true });
   root.replaceChildren(
-    form,
+    section("Overwrite a fact", form),
     h("section", {}, h("h2", {}, "Memory"), memory, h("h2", {}, "Now"), now),
     list.element,
     composed,
@@ -48,10 +48,7 @@ export async function overview(root, { signal, told }) {
     if (names === named) return;
     named = names;
     const posted = () => tried(look());
-    form.replaceChildren(
-      h("h2", {}, "Overwrite a fact"),
-      editForm({ models, signal, posted }),
-    );
+    form.replaceChildren(editForm({ models, signal, posted }));
   }
 
   function showMemory(workers) {
@@ -126,10 +123,9 @@ class Running {
 const runningEdit = (edit) => h(
   "article", { class: "running", "data-running": edit.id },
   h(
-    "p", { class: "clamp" },
-    h("a", { href: `#/edits/${edit.id}`, dir: "auto" }, edit.prompt),
-    " → ",
-    h("b", { dir: "auto" }, edit.target_new),
+    "p", { class: "change" },
+    h("a", { href: `#/edits/${edit.id}`, class: "clamp", dir: "auto" }, edit.prompt),
+    h("span", { class: "clamp" }, "→ ", h("b", { dir: "auto" }, edit.target_new)),
   ),
   phases(edit),
   h("p", { class: "soft" }, activity(edit)),

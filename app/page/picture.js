@@ -3,7 +3,7 @@
 import { h, heads, s } from "./dom.js";
 import { count } from "./format.js";
 
-const [WIDTH, LEFT, RIGHT, TOP, FOOT] = [720, 46, 14, 8, 34];
+const [WIDTH, LEFT, RIGHT, TOP, FOOT] = [720, 46, 24, 8, 34];
 const STRONGEST = 20;
 
 /** The picture, with a line below that tells of the dot under the pointer. */
