@@ -53,9 +53,9 @@ function finished(job) {
       "section", { class: "problem" },
       h("p", {}, h("b", {}, spaced(error.code)), `: ${error.message}`),
     ),
-    section("Edits in it", undoing(editsOf(job), result?.retests ?? [])),
+    section("Edits in this checkpoint", undoing(editsOf(job), result?.retests ?? [])),
     result?.conflicts?.length > 0
-      && section("Where edits meet", result.conflicts.map(conflictLine)),
+      && section("Conflicts", result.conflicts.map(conflictLine)),
     files && section("Files", filesView(job)),
   )];
 }
@@ -95,8 +95,8 @@ function undoing(ids, retests) {
   const form = h(
     "form", { onchange, onsubmit: compose },
     ids.map((id) => editInIt(id, retests.find((retest) => retest.edit_id === id))),
-    several && h("p", { class: "soft" }, "To take an edit back out, untick it and compose the "
-      + "rest; the model is then as if it had never been made."),
+    several && h("p", { class: "soft" }, "To undo an edit, untick it and compose the "
+      + "rest: the model is then as if that edit had never been made."),
     refusal,
     several && h("menu", {}, button),
   );

@@ -31,7 +31,7 @@ const LIMITS = {
   exclusiveMaximum: "<",
   minLength: "length ≥",
   maxLength: "length ≤",
-  maxItems: "at most",
+  maxItems: "items ≤",
   pattern: "matches",
 };
 
@@ -74,7 +74,7 @@ function operationView({ method, path, operation }) {
     body && h("p", {}, "Body: ", type(body)),
     h(
       "details", { open: true },
-      h("summary", {}, "Answers"),
+      h("summary", {}, "Responses"),
       fields(Object.entries(operation.responses).map(answerRow)),
     ),
     h("details", {}, h("summary", {}, "curl"), h("pre", {}, curl(method, path, body))),

@@ -124,8 +124,8 @@ const failure = (error) => h(
   "section", { class: "problem" },
   h("p", {}, h("b", {}, spaced(error.code)), `: ${error.message}`),
   h("p", { class: "soft" }, error.retryable
-    ? "It may go well when it is tried again."
-    : "Trying the same again will not help."),
+    ? "Trying again may succeed."
+    : "Trying the same request again will not help."),
 );
 
 const warnings = (all) => h("section", { class: "warned" }, all.map((warning) =>
@@ -142,8 +142,8 @@ const KINDS = {
   locality: "Locality",
   portability: "Portability",
 };
-const TEACHER_FORCED = "share of answer tokens right when the right ones before are given";
-const FREE_GENERATION = "share of answers that begin as wanted when the model writes freely";
+const TEACHER_FORCED = "share of answer tokens that are right, given the right tokens before them";
+const FREE_GENERATION = "share of freely generated answers that begin as wanted";
 
 function metrics(found) {
   const kinds = Object.entries(KINDS).filter(([kind]) =>
@@ -181,5 +181,5 @@ const SENT = [
 function asSent(edit) {
   const sent = SENT.filter((name) => name in edit).map((name) => [name, edit[name]]);
   const text = JSON.stringify(Object.fromEntries(sent), null, 2);
-  return h("details", {}, h("summary", {}, "as it was sent"), h("pre", {}, text));
+  return h("details", {}, h("summary", {}, "As it was sent"), h("pre", {}, text));
 }

@@ -66,7 +66,7 @@ function copyable(tool, line) {
   const button = h("button", {
     type: "button",
     class: "quiet",
-    "aria-label": `Copy the line for ${tool}`,
+    "aria-label": `Copy the command for ${tool}`,
     onclick: async () => {
       await copy(line, text);
       button.textContent = "Copied";

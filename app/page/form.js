@@ -8,16 +8,16 @@ import { problemView } from "./problem.js";
 const TYPING_MS = 300;
 
 const LINES = {
-  refine_prompts: "Paraphrases that steer",
-  protect_prompts: "Prompts whose answers must stay",
-  rephrase_prompts: "Paraphrases that only score",
+  refine_prompts: "Paraphrases that guide the edit",
+  protect_prompts: "Prompts whose answers must not change",
+  rephrase_prompts: "Paraphrases used only for scoring",
 };
 const SHARE = { min: 0, max: 1, step: "any" };
 const NUMBERS = {
   steps: ["Steps", { min: 1, max: 300, step: 1, placeholder: "20" }],
-  adaptive_threshold: ["Adaptive threshold", { ...SHARE, placeholder: "the method's" }],
-  adaptive_threshold_max: ["… may be raised to", { ...SHARE, placeholder: "not at all" }],
-  max_neurons: ["Most neurons", { min: 1, step: 1, placeholder: "the method's" }],
+  adaptive_threshold: ["Adaptive threshold", { ...SHARE, placeholder: "method's default" }],
+  adaptive_threshold_max: ["Raise threshold up to", { ...SHARE, placeholder: "not raised" }],
+  max_neurons: ["Maximum neurons", { min: 1, step: 1, placeholder: "method's default" }],
 };
 const TEXTS = ["model", "ground_truth", "subject", "method", "operation"];
 
@@ -34,7 +34,7 @@ export function editForm({ models, posted, signal }) {
     })),
     h(
       "div", { class: "pair" },
-      field("Old answer", text("ground_truth", { placeholder: "the model's own" })),
+      field("Old answer", text("ground_truth", { placeholder: "model's answer" })),
       field("New answer", text("target_new", { required: true, placeholder: "Rome" })),
     ),
     more(),
@@ -60,7 +60,7 @@ export function editForm({ models, posted, signal }) {
 }
 
 const hint = () =>
-  h("p", { class: "soft" }, "The memory that the edit takes is foretold here as you type.");
+  h("p", { class: "soft" }, "The estimated memory appears here as you type.");
 
 const field = (name, input) => h("label", {}, name, input);
 const text = (name, attributes) => h("input", { name, dir: "auto", ...attributes });
@@ -72,9 +72,9 @@ const more = () => h(
   "details", {},
   h("summary", {}, "More: subject, paraphrases, scoring, settings"),
   field("Subject", text("subject", { placeholder: "France" })),
-  Object.entries(LINES).map(([name, label]) => field(`${label}, one a line`, area(name))),
+  Object.entries(LINES).map(([name, label]) => field(`${label}, one per line`, area(name))),
   field(
-    "Unrelated facts that only score, one a line: prompt = answer",
+    "Unrelated facts used only for scoring, one per line: prompt = answer",
     area("locality", { placeholder: "The capital of Italy is = Rome" }),
   ),
   h(
@@ -87,7 +87,7 @@ const more = () => h(
   h(
     "label", { class: "check" },
     h("input", { type: "checkbox", name: "require_held" }),
-    " it is a failure when the edit does not hold",
+    "Fail if the edit does not hold",
   ),
 );
 

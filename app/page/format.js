@@ -43,9 +43,9 @@ const TONES = {
 export const tone = (state) => TONES[state] ?? "";
 
 const REASONS = {
-  no_worker: "no worker is there",
-  waiting_for_memory: "waits for memory",
-  retrying: "will be tried again",
+  no_worker: "no worker available",
+  waiting_for_memory: "waiting for memory",
+  retrying: "will be retried",
 };
 
 /** What an unfinished job is at. */
@@ -58,8 +58,8 @@ export function activity(job) {
 }
 
 function waiting({ queued_reason: reason, queue }) {
-  if (reason) return REASONS[reason] ?? reason;
+  if (reason) return REASONS[reason] ?? spaced(reason);
   const place = queue?.position ? `${queue.position} ahead` : "next";
   const eta = queue?.eta_s ? ` · about ${seconds(queue.eta_s)}` : "";
-  return `in line, ${place}${eta}`;
+  return `queued, ${place}${eta}`;
 }

@@ -131,7 +131,7 @@ const focusedRow = () => document.activeElement?.closest?.("tr[data-id]");
 const head = () => h("thead", {}, h(
   "tr", {},
   h("th", { scope: "col" }, h("span", { class: "unseen" }, "Tick")),
-  ["State", "Prompt", "Before → after", "Made"].map((name) => h("th", { scope: "col" }, name)),
+  ["State", "Prompt", "Before → after", "Created"].map((name) => h("th", { scope: "col" }, name)),
 ));
 
 function row(edit) {
@@ -157,15 +157,15 @@ function row(edit) {
 
 function emptyRow(status) {
   const told = status
-    ? "None of that kind."
-    : "Nothing was edited yet. The form above makes the first edit.";
+    ? "No edits in this state."
+    : "No edits yet. Use the form above to make the first one.";
   return h("tr", {}, h("td", { colspan: 5, class: "empty" }, told));
 }
 
 /** A text within another, written in its own direction. */
 const text = (told) => h("bdi", {}, told);
 
-/** So much of an answer that the one after it is seen, too. */
+/** So much of an answer that the one after it still fits. */
 function short(told) {
   const all = [...told.trim()];
   return all.length > ANSWER ? `${all.slice(0, ANSWER - 1).join("")}…` : all.join("");
@@ -174,8 +174,8 @@ function short(told) {
 function change(edit) {
   const soft = (...told) => h("span", { class: "soft" }, told);
   if (edit.status === "queued") return soft(activity(edit));
-  if (!isFinal(edit)) return soft("to be ", text(edit.target_new));
-  if (edit.before === null || edit.after === null) return soft("wanted: ", text(edit.target_new));
+  const isAnswered = isFinal(edit) && edit.before !== null && edit.after !== null;
+  if (!isAnswered) return soft("wanted: ", text(edit.target_new));
   return [
     h("del", { dir: "auto" }, short(edit.before)),
     " → ",

@@ -29,7 +29,7 @@ function visit() {
   leaving = new AbortController();
   const { view, id } = named(location.hash);
   main.onkey = null;
-  main.replaceChildren(h("p", { class: "soft wide" }, "Asking the service…"));
+  main.replaceChildren(h("p", { class: "soft wide" }, "Loading…"));
   document.title = id ? `Palimpsest · ${id}` : "Palimpsest";
   outage.hidden = true;
   scrollTo(0, 0);
@@ -75,8 +75,8 @@ let declined = false;
 function ask(hadKey) {
   asking ??= new Promise((resolve) => {
     document.querySelector("#ask-key-why").textContent = hadKey
-      ? "That key opens nothing here."
-      : "This service asks for a key.";
+      ? "That key is not valid here."
+      : "This service requires a key.";
     keyField.value = "";
     keyDialog.addEventListener("close", () => {
       asking = null;

@@ -5,8 +5,8 @@ import { bytes, count, spaced } from "./format.js";
 
 const DECISIONS = {
   admit: ["good", "fits"],
-  admit_reduced: ["warn", "fits with fewer layers a pass"],
-  defer: ["warn", "fits the card, not now: it would wait"],
+  admit_reduced: ["warn", "fits with fewer layers per pass"],
+  defer: ["warn", "fits on the card, but not now: it would wait"],
   reject: ["bad", "does not fit: it would be refused"],
 };
 
@@ -38,16 +38,16 @@ function figures(admission, observed) {
   return h(
     "p", {},
     h("span", { class: `chip ${tone}` }, told), " ",
-    figure("predicted", admission.predicted_peak_bytes),
-    observed !== null && figure("observed", observed),
-    figure("budget", admission.budget_bytes),
-    h("span", { class: "figure" }, h("b", {}, admission.applied.layers_per_pass), " layers a pass"),
+    figure("predicted", bytes(admission.predicted_peak_bytes)),
+    observed !== null && figure("observed", bytes(observed)),
+    figure("budget", bytes(admission.budget_bytes)),
+    figure("layers per pass", admission.applied.layers_per_pass),
   );
 }
 
 const easyEditLine = ({ peak_bytes: peak }) => h(
   "p", { class: "soft" },
-  `EasyEdit's own KN would take ${bytes(peak)} for this fact, its weights included.`,
+  `EasyEdit's KN would take ${bytes(peak)} for this fact, including the weights.`,
 );
 
 /** The memory of an edit: as it was admitted, then by stage, and the stage that binds by item. */
@@ -59,7 +59,7 @@ export function memoryView({ admission, memory }) {
   if (!stages.length) return [admitted, itemTable(admission.items, { colour })];
   return [
     admitted,
-    h("h3", {}, "By stage, with what was found"),
+    h("h3", {}, "By stage"),
     stageTable(stages, colour),
     bindingStage(stages, admission, colour),
   ];
@@ -70,12 +70,12 @@ function bindingStage(stages, admission, colour) {
   const { stage, items, observed_bytes: observed } = stages.reduce(larger);
   if (items.length === 0) return itemTable(admission.items, { colour });
   return [
-    h("h3", {}, `${stage}, which takes the most, by item`),
+    h("h3", {}, `${stage}, the largest stage, by item`),
     itemTable(items, { observed, colour }),
   ];
 }
 
-/** The peak of each stage: foretold by item, and as observed. */
+/** The peak of each stage: predicted by item, and as observed. */
 function stageTable(stages, colour) {
   const both = (stage) => [stage.predicted_bytes, stage.observed_bytes ?? 0];
   const most = Math.max(...stages.flatMap(both), 1);
@@ -114,7 +114,7 @@ function itemTable(items, { observed = null, colour }) {
       itemRow(spaced(item.name), item.bytes, parts([item]), item.depends_on))),
     observed !== null && h(
       "tfoot", {},
-      itemRow("all of them", whole, parts(items), ""),
+      itemRow("total", whole, parts(items), ""),
       itemRow("observed", observed, [taken], "measured as a whole"),
     ),
   );
@@ -142,16 +142,16 @@ function colours(items) {
   return (name) => `p${Math.max(names.indexOf(name), 0) % 6}`;
 }
 
-/** A worker's card: what is taken, and what one edit may take of the rest. */
+/** A worker's card: what is used, and how much of the rest one edit may use. */
 export function workerView(worker, running) {
   const { total_bytes: total, free_bytes: free, budget_bytes: budget } = worker;
-  const taken = Math.max(total - free, 0);
+  const used = Math.max(total - free, 0);
   const predicted = running?.admission?.predicted_peak_bytes ?? 0;
   const parts = [
-    { ...mark("taken", taken, total), class: "part taken" },
+    { ...mark("used", used, total), class: "part taken" },
     predicted && { ...mark("running edit, predicted", predicted, total), class: "part p0" },
   ].filter(Boolean);
-  const limit = { name: `budget of one edit ${bytes(budget)}`, share: (taken + budget) / total };
+  const limit = { name: `limit of one edit ${bytes(budget)}`, share: (used + budget) / total };
   return h(
     "div", { class: "worker" },
     h(
@@ -160,15 +160,16 @@ export function workerView(worker, running) {
       h("span", { class: `chip ${worker.state === "idle" ? "" : "now"}` }, worker.state),
       h("span", { class: "soft" }, ` ${worker.host} · ${count(worker.edits_done, "edit")} done`),
     ),
-    bar(`${bytes(taken)} of ${bytes(total)} are taken`, parts, [limit]),
+    bar(`${bytes(used)} of ${bytes(total)} used`, parts, [limit]),
     h(
       "p", {},
-      figure("taken", taken),
-      figure("card", total),
-      figure("an edit may take", budget),
-      predicted ? figure("predicted now", predicted) : null,
+      figure("used", bytes(used)),
+      figure("total", bytes(total)),
+      figure("available to an edit", bytes(budget)),
+      predicted ? figure("predicted now", bytes(predicted)) : null,
     ),
   );
 }
 
-const figure = (name, n) => h("span", { class: "figure" }, h("b", {}, bytes(n)), ` ${name}`);
+const figure = (name, value) =>
+  h("span", { class: "figure" }, h("b", {}, value), ` ${name}`);

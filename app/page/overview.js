@@ -71,7 +71,7 @@ export async function overview(root, { signal, told }) {
 
 const noWorker = () => h(
   "p", { class: "empty" },
-  "No worker is alive. ", h("code", {}, "palimpsest up --model DIR"), " starts one.",
+  "No worker is running. Start one with ", h("code", {}, "palimpsest up --model DIR"), ".",
 );
 
 /** The edits that run, each followed by its event feed. */
@@ -113,8 +113,8 @@ class Running {
       this.composing.map(runningComposition),
       h(
         "p", { class: "soft" },
-        isIdle && "Nothing runs. ",
-        this.waiting ? `${count(this.waiting, "edit")} in line.` : "The line is empty.",
+        isIdle && "Nothing is running. ",
+        this.waiting ? `${count(this.waiting, "edit")} queued.` : "The queue is empty.",
       ),
     );
   }
@@ -133,7 +133,7 @@ const runningEdit = (edit) => h(
 
 const runningComposition = (id) => h(
   "p", {},
-  "Edits are put together: ", h("a", { href: `#/checkpoints/${id}` }, h("code", {}, id)),
+  "Composing edits: ", h("a", { href: `#/checkpoints/${id}` }, h("code", {}, id)),
 );
 
 /** Those of the newest checkpoints that hold several edits; what is shown stays where the store
@@ -148,7 +148,7 @@ async function compositions(place, signal) {
     place,
     h("h2", {}, "Compositions"),
     page.next_cursor
-      && h("p", { class: "soft" }, `Those among the newest ${page.items.length} checkpoints.`),
+      && h("p", { class: "soft" }, `Among the newest ${page.items.length} checkpoints.`),
     h("ul", {}, found.map(compositionLine)),
   );
 }

@@ -13,7 +13,7 @@ export function phases(edit) {
     const state = i < at ? "done" : i === at ? "now" : null;
     return h("li", { class: state, "aria-current": i === at ? "step" : null }, name);
   };
-  const label = `progress of ${edit.phase ?? "the edit"}`;
+  const label = `Progress of ${edit.phase ?? "the edit"}`;
   return h(
     "div", {},
     h("ol", { class: "phases" }, PHASES.map(step)),
@@ -21,10 +21,10 @@ export function phases(edit) {
   );
 }
 
-/** Where the time of an edit went: in line, then by phase. */
+/** Where the time of an edit went: queued, then by phase. */
 export function timeline(edit) {
   const steps = stepsOf(edit).filter(([, s]) => s > 0);
-  if (!steps.length) return h("p", { class: "empty" }, "No time was measured yet.");
+  if (!steps.length) return h("p", { class: "empty" }, "No times measured yet.");
   const most = Math.max(...steps.map(([, s]) => s));
   return h("table", { class: "items" }, h("tbody", {}, steps.map(([name, s], i) => {
     const part = { name: `${name} ${seconds(s)}`, share: s / most, class: `part p${i % 6}` };
@@ -43,5 +43,5 @@ function stepsOf({ created_at: created, started_at: started, finished_at: finish
   const sum = measured.reduce((total, [, s]) => total + s, 0);
   const waited = started ? between(created, started) : 0;
   const rest = started && finished ? between(started, finished) - sum : 0;
-  return [["in line", waited], ...measured, ["verify and publish", rest]];
+  return [["queued", waited], ...measured, ["verify and publish", rest]];
 }

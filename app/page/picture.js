@@ -79,7 +79,7 @@ function strongest(neurons) {
     h("td", { class: "number" }, value)));
   return h(
     "details", {},
-    h("summary", {}, "The strongest as a table"),
+    h("summary", {}, "The strongest neurons as a table"),
     h(
       "table", { class: "strongest" },
       heads(["Layer", "Unit", "Score"], ["Layer", "Unit", "Score"]),
@@ -93,5 +93,5 @@ const digits = (score) => (score === 0 ? "0" : score.toPrecision(3));
 function summary(neurons) {
   const layers = new Set(neurons.map((n) => n.layer)).size;
   const counts = `${count(neurons.length, "neuron")} in ${count(layers, "layer")}`;
-  return `${counts}; point at one for its unit and score`;
+  return `${counts}; point at one to see its unit and score`;
 }

@@ -10,7 +10,7 @@ export function problemView(error) {
   const fields = (error.errors ?? []).filter(({ detail }) => detail !== error.message);
   return h(
     "div", { class: "problem" },
-    h("p", {}, h("b", {}, error.code ? spaced(error.code) : "not now"), `: ${error.message}`),
+    h("p", {}, h("b", {}, error.code ? spaced(error.code) : "unavailable"), `: ${error.message}`),
     fields.map(({ pointer, detail }) =>
       h("p", { class: "soft" }, h("code", {}, pointer), ` ${detail}`)),
     admission && admissionView(admission),
