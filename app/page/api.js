@@ -1,6 +1,7 @@
 // The service over HTTP: problems as exceptions, a key where one is asked for, event feeds.
 
 import { pause } from "./dom.js";
+import { isFinal } from "./format.js";
 
 const KEY = "palimpsest-key";
 const FEED_PAUSE_MS = 1000;
@@ -8,7 +9,12 @@ let askForKey = async () => false;
 
 /** What is called when the service wants a key; resolves to whether there is another one now. */
 export const whenKeyIsWanted = (ask) => { askForKey = ask; };
-export const rememberKey = (key) => (key ? sessionStorage.setItem(KEY, key) : sessionStorage.removeItem(KEY));
+
+export function rememberKey(key) {
+  if (key) sessionStorage.setItem(KEY, key);
+  else sessionStorage.removeItem(KEY);
+}
+
 export const hasKey = () => sessionStorage.getItem(KEY) !== null;
 /** Where the service is; it may lie below another path, behind a proxy. */
 export const home = () => new URL(".", document.baseURI).href.replace(/\/$/, "");
@@ -24,16 +30,31 @@ class Problem extends Error {
 /** Nobody answered. */
 export class Outage extends Error {}
 
-export const get = (path, options) => answer("GET", path, options).then((response) => response.json());
-export const post = (path, body, options = {}) => answer("POST", path, {
-  ...options,
-  body: body === undefined ? undefined : JSON.stringify(body),
-  headers: { ...(body !== undefined && { "Content-Type": "application/json" }), ...options.headers },
-}).then((response) => response.json());
-export const blob = (path) => answer("GET", path).then((response) => response.blob());
+export async function get(path, options) {
+  const response = await answer("GET", path, options);
+  return response.json();
+}
+
+export async function post(path, body, options = {}) {
+  const headers = { ...options.headers };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const response = await answer("POST", path, {
+    ...options, headers, body: body && JSON.stringify(body),
+  });
+  return response.json();
+}
+
+export async function blob(path) {
+  const response = await answer("GET", path);
+  return response.blob();
+}
 
 /** Each edit of a page is sent with a key of its own, so that sending it twice makes one. */
-export const once = () => ({ headers: { "Idempotency-Key": [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("") } });
+export function once() {
+  const random = [...crypto.getRandomValues(new Uint8Array(16))];
+  const key = random.map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return { headers: { "Idempotency-Key": key } };
+}
 
 async function answer(method, path, { signal, body, headers } = {}) {
   for (;;) {
@@ -41,15 +62,18 @@ async function answer(method, path, { signal, body, headers } = {}) {
     const response = await sent(method, path, { signal, body, headers, key });
     if (response.ok) return response;
     if (response.status === 401 && key !== sessionStorage.getItem(KEY)) continue; // given meanwhile
-    const told = await response.json().catch(() => ({ detail: `the answer has status ${response.status}` }));
-    if (response.status !== 401 || !(await askForKey(hasKey()))) throw new Problem(response.status, told);
+    const unreadable = () => ({ detail: `the answer has status ${response.status}` });
+    const told = await response.json().catch(unreadable);
+    const { status } = response;
+    if (status !== 401 || !(await askForKey(hasKey()))) throw new Problem(status, told);
   }
 }
 
 async function sent(method, path, { signal, body, headers, key }) {
   const bearer = key ? { Authorization: `Bearer ${key}` } : {};
+  const options = { method, signal, body, headers: { ...headers, ...bearer }, cache: "no-cache" };
   try {
-    return await fetch(`${home()}/${path}`, { method, signal, body, headers: { ...headers, ...bearer }, cache: "no-cache" });
+    return await fetch(`${home()}/${path}`, options);
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Outage("the service does not answer");
@@ -68,7 +92,7 @@ export async function* events(editId, signal) {
       for await (const event of parsed(response.body)) {
         last = event.id;
         yield event;
-        if (["succeeded", "failed", "canceled"].includes(event.type)) return;
+        if (isFinal({ status: event.type })) return;
       }
     } catch (error) {
       if (signal.aborted || error.status < 500) return; // what may pass is asked for again

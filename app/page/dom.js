@@ -12,14 +12,17 @@ export const s = (tag, attributes = {}, ...children) =>
 
 function built(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined || value === false) continue;
+    if (isLeftOut(value)) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (name === "style") Object.assign(element.style, value); // the policy forbids the attribute
+    // The policy forbids the attribute.
+    else if (name === "style") Object.assign(element.style, value);
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...children.flat(Infinity).filter((child) => !isLeftOut(child)));
   return element;
 }
+
+const isLeftOut = (value) => value === null || value === undefined || value === false;
 
 /** Put other content in a place, unless nothing changed: what has the focus or is read stays. */
 export function show(place, ...content) {
@@ -27,17 +30,24 @@ export function show(place, ...content) {
   if (place.innerHTML !== next.innerHTML) place.replaceChildren(...next.childNodes);
 }
 
+/** A part of the page under a heading. */
+export const section = (title, ...content) =>
+  h("section", {}, h("h2", {}, title), content);
+
 /** A table's head; the names of `numbers` stand to the right, as the numbers below them do. */
 export const heads = (names, numbers = []) => h("thead", {}, h("tr", {},
   names.map((name) => h("th", { scope: "col", class: numbers.includes(name) && "number" }, name))));
 
 /** A bar of `parts` (name, share of the whole, class), with `marks` (name, share) across it. */
 export function bar(label, parts, marks = []) {
-  return h("div", { class: "bar", role: "img", "aria-label": label },
-    parts.map((part) => h("span", {
-      class: part.class, title: part.name, style: { width: `${100 * Math.min(part.share, 1)}%` },
-    })),
-    marks.map((mark) => h("i", { title: mark.name, style: { left: `${100 * Math.min(mark.share, 1)}%` } })));
+  const percent = ({ share }) => `${100 * Math.min(share, 1)}%`;
+  const span = (part) =>
+    h("span", { class: part.class, title: part.name, style: { width: percent(part) } });
+  return h(
+    "div", { class: "bar", role: "img", "aria-label": label },
+    parts.map(span),
+    marks.map((mark) => h("i", { title: mark.name, style: { left: percent(mark) } })),
+  );
 }
 
 /** Run `step` now and every `pauseMs`, never while the page is hidden, until `signal` ends it. */
@@ -50,5 +60,8 @@ export async function repeatedly(step, pauseMs, signal) {
 
 export const pause = (ms, signal) => new Promise((resolve) => {
   const timer = setTimeout(resolve, ms);
-  signal?.addEventListener("abort", () => { clearTimeout(timer); resolve(); }, { once: true });
+  signal?.addEventListener("abort", () => {
+    clearTimeout(timer);
+    resolve();
+  }, { once: true });
 });

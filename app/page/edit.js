@@ -1,25 +1,29 @@
 // One edit: where it stands, what it changed, and what came of it.
 
-import { h, heads, repeatedly, show } from "./dom.js";
+import { answers } from "./answers.js";
 import { events, get, once, post } from "./api.js";
-import { compared } from "./diff.js";
+import { h, repeatedly, section, show } from "./dom.js";
 import { filesView } from "./files.js";
-import { activity, isFinal, time, verdict } from "./format.js";
-import { problemView } from "./form.js";
-import { tone } from "./list.js";
+import { activity, isFinal, spaced, time, tone, verdict } from "./format.js";
 import { memoryView } from "./memory.js";
-import { timeline, phases } from "./phases.js";
+import { phases, timeline } from "./phases.js";
 import { neuronPicture } from "./picture.js";
+import { problemView } from "./problem.js";
 
 const LOOK_MS = 3000;
 
 export async function editPage(root, { id, signal, told }) {
-  const [head, refusal, body] = [h("section", { class: "wide head" }), h("div", { class: "wide", role: "alert" }), h("div", { class: "wide stack" })];
+  const head = h("section", { class: "wide head" });
+  const refusal = h("div", { class: "wide", role: "alert" });
+  const body = h("div", { class: "wide stack" });
   root.replaceChildren(head, refusal, body);
   let [edit, shape, drawn, followed, refused] = [null, null, false, false, false];
 
   async function look() {
-    const [{ items }, found] = await Promise.all([get("models", { signal }), get(`edits/${id}`, { signal })]);
+    const [{ items }, found] = await Promise.all([
+      get("models", { signal }),
+      get(`edits/${id}`, { signal }),
+    ]);
     told(items);
     [edit, shape] = [found, items.find((model) => model.name === found.model)?.shape];
     await draw();
@@ -35,9 +39,11 @@ export async function editPage(root, { id, signal, told }) {
 
   async function draw() {
     show(head, heading(edit), h("menu", {}, actions(edit, refusal, tried)));
-    if (!isFinal(edit)) return show(body, section("Now", phases(edit), h("p", { class: "soft" }, activity(edit))), memorySection(edit));
+    if (!isFinal(edit)) return show(body, underWay(edit), memorySection(edit));
     if (drawn) return undefined;
-    const checkpoint = edit.checkpoint_id ? await get(`checkpoints/${edit.checkpoint_id}`, { signal }).catch(takenAway) : null;
+    const checkpoint = edit.checkpoint_id
+      ? await get(`checkpoints/${edit.checkpoint_id}`, { signal }).catch(takenAway)
+      : null;
     drawn = true;
     return body.replaceChildren(...results(edit, checkpoint, shape));
   }
@@ -45,7 +51,9 @@ export async function editPage(root, { id, signal, told }) {
   async function follow() {
     followed = true;
     for await (const { type, data } of events(id, signal)) {
-      if (type === "phase") Object.assign(edit, { status: "running", phase: data.phase, progress: null });
+      if (type === "phase") {
+        Object.assign(edit, { status: "running", phase: data.phase, progress: null });
+      }
       if (type === "progress") edit.progress = data;
       if (["phase", "progress"].includes(type)) await draw();
     }
@@ -66,60 +74,112 @@ function takenAway(error) {
   throw error;
 }
 
-const heading = (edit) => [
-  h("p", { class: "soft" }, h("a", { href: "#/" }, "Edits"), " / ", h("code", {}, edit.id)),
-  h("h1", { dir: "auto" }, edit.prompt, " ", h("b", { class: "new", dir: "auto" }, edit.operation === "erase" ? "(erased)" : edit.target_new)),
-  h("p", {}, h("span", { class: `chip ${tone(verdict(edit))}`, id: "verdict" }, verdict(edit)),
-    h("span", { class: "soft" }, ` ${edit.model} · ${edit.method} · ${time(edit.created_at)}`, edit.attempt > 1 && ` · attempt ${edit.attempt}`)),
-];
-
-function actions(edit, refusal, then) {
-  const act = (name, path, done) => h("button", { type: "button", class: "quiet", onclick: () =>
-    post(path, undefined, once()).then(done).catch((error) => show(refusal, problemView(error))) }, name);
-  if (!isFinal(edit)) return [act("Cancel", `edits/${edit.id}/cancel`, then)];
-  if (edit.status === "succeeded") return [];
-  return [act("Try again", `edits/${edit.id}/retry`, (made) => { location.hash = `#/edits/${made.id}`; })];
+function heading(edit) {
+  const target = edit.operation === "erase" ? "(erased)" : edit.target_new;
+  const facts = ` ${edit.model} · ${edit.method} · ${time(edit.created_at)}`;
+  return [
+    h("p", { class: "soft" }, h("a", { href: "#/" }, "Edits"), " / ", h("code", {}, edit.id)),
+    h("h1", { dir: "auto" }, edit.prompt, " ", h("b", { class: "new", dir: "auto" }, target)),
+    h(
+      "p", {},
+      h("span", { class: `chip ${tone(verdict(edit))}`, id: "verdict" }, verdict(edit)),
+      h("span", { class: "soft" }, facts, edit.attempt > 1 && ` · attempt ${edit.attempt}`),
+    ),
+  ];
 }
 
+function actions(edit, refusal, then) {
+  const act = (name, path, done) => h("button", {
+    type: "button",
+    class: "quiet",
+    onclick: () => post(path, undefined, once())
+      .then(done)
+      .catch((error) => show(refusal, problemView(error))),
+  }, name);
+  if (!isFinal(edit)) return [act("Cancel", `edits/${edit.id}/cancel`, then)];
+  if (edit.status === "succeeded") return [];
+  const open = (made) => { location.hash = `#/edits/${made.id}`; };
+  return [act("Try again", `edits/${edit.id}/retry`, open)];
+}
+
+const underWay = (edit) =>
+  section("Now", phases(edit), h("p", { class: "soft" }, activity(edit)));
+
 const results = (edit, checkpoint, shape) => [
-  edit.error && h("section", { class: "problem" }, h("p", {}, h("b", {}, edit.error.code.replaceAll("_", " ")), `: ${edit.error.message}`),
-    h("p", { class: "soft" }, edit.error.retryable ? "It may go well when it is tried again." : "Trying the same again will not help.")),
-  edit.warnings.length > 0 && h("section", { class: "warned" }, edit.warnings.map((warned) => h("p", {}, h("b", {}, warned.code.replaceAll("_", " ")), `: ${warned.message}`))),
+  edit.error && failure(edit.error),
+  edit.warnings.length > 0 && warnings(edit.warnings),
   edit.answers.length > 0 && section("Before and after", answers(edit.answers)),
   edit.neurons?.length > 0 && section("Neurons", neuronPicture(edit.neurons, shape)),
-  h("div", { class: "two" },
+  h(
+    "div", { class: "two" },
     edit.metrics && section("Metrics", metrics(edit.metrics)),
-    section("Time", timeline(edit))),
+    section("Time", timeline(edit)),
+  ),
   memorySection(edit),
-  checkpoint && section("Checkpoint", h("p", {}, h("a", { href: `#/checkpoints/${checkpoint.id}` }, h("code", {}, checkpoint.id))), filesView(checkpoint)),
-  section("Request", h("details", {}, h("summary", {}, "as it was sent"), h("pre", {}, JSON.stringify(request(edit), null, 2)))),
+  checkpoint && section("Checkpoint", checkpointLine(checkpoint), filesView(checkpoint)),
+  section("Request", asSent(edit)),
 ].filter(Boolean);
 
-export const section = (title, ...content) => h("section", {}, h("h2", {}, title), content);
+const failure = (error) => h(
+  "section", { class: "problem" },
+  h("p", {}, h("b", {}, spaced(error.code)), `: ${error.message}`),
+  h("p", { class: "soft" }, error.retryable
+    ? "Trying again may succeed."
+    : "Trying the same request again will not help."),
+);
+
+const warnings = (all) => h("section", { class: "warned" }, all.map((warning) =>
+  h("p", {}, h("b", {}, spaced(warning.code)), `: ${warning.message}`)));
 
 const memorySection = (edit) => edit.admission && section("Memory", memoryView(edit));
 
-/** The prompts that were asked, what changed in the answers marked. */
-export const answers = (asked) => h("table", { class: "answers" },
-  heads(["", "Prompt", "Before", "After", "Wanted"]),
-  h("tbody", {}, asked.map((answer) => {
-    const [before, after] = compared(answer.before, answer.after);
-    return h("tr", {}, h("td", { class: "soft role" }, answer.role), h("td", { dir: "auto" }, answer.prompt), h("td", { "data-label": "before", dir: "auto" }, before),
-      h("td", { "data-label": "after", dir: "auto" }, after), h("td", { class: "soft", "data-label": "wanted", dir: "auto" }, answer.expected ?? "–"));
-  })));
+const checkpointLine = ({ id }) =>
+  h("p", {}, h("a", { href: `#/checkpoints/${id}` }, h("code", {}, id)));
 
-const KINDS = { rewrite: "Reliability", rephrase: "Generalization", locality: "Locality", portability: "Portability" };
+const KINDS = {
+  rewrite: "Reliability",
+  rephrase: "Generalization",
+  locality: "Locality",
+  portability: "Portability",
+};
+const TEACHER_FORCED = "share of answer tokens that are right, given the right tokens before them";
+const FREE_GENERATION = "share of freely generated answers that begin as wanted";
 
 function metrics(found) {
-  const percent = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(value === 1 || value === 0 ? 0 : 1)} %`);
-  const scored = Object.entries(KINDS).filter(([kind]) => found[`${kind}_acc`] !== null || found[`${kind}_exact`] !== null);
-  return h("table", {},
-    h("thead", {}, h("tr", {}, h("th"), h("th", { scope: "col", class: "number", title: "share of answer tokens right when the right ones before are given" }, "Teacher forced"),
-      h("th", { scope: "col", class: "number", title: "share of answers that begin as wanted when the model writes freely" }, "Free generation"))),
-    h("tbody", {}, scored.map(([kind, name]) => h("tr", {}, h("th", { scope: "row" }, name),
-      h("td", { class: "number" }, percent(found[`${kind}_acc`])), h("td", { class: "number" }, percent(found[`${kind}_exact`]))))));
+  const kinds = Object.entries(KINDS).filter(([kind]) =>
+    found[`${kind}_acc`] !== null || found[`${kind}_exact`] !== null);
+  const column = (name, title) => h("th", { scope: "col", class: "number", title }, name);
+  return h(
+    "table", {},
+    h("thead", {}, h(
+      "tr", {},
+      h("th"),
+      column("Teacher forced", TEACHER_FORCED),
+      column("Free generation", FREE_GENERATION),
+    )),
+    h("tbody", {}, kinds.map(([kind, name]) => h(
+      "tr", {},
+      h("th", { scope: "row" }, name),
+      h("td", { class: "number" }, percent(found[`${kind}_acc`])),
+      h("td", { class: "number" }, percent(found[`${kind}_exact`])),
+    ))),
+  );
 }
 
-const ASKED = ["model", "base", "method", "operation", "prompt", "subject", "ground_truth", "target_new", "refine_prompts", "protect_prompts",
-  "rephrase_prompts", "locality", "portability", "hparams", "require_held", "pad_rank", "deadline_s", "metadata"];
-const request = (edit) => Object.fromEntries(ASKED.filter((name) => name in edit).map((name) => [name, edit[name]]));
+function percent(share) {
+  if (share === null || share === undefined) return "–";
+  return `${(100 * share).toFixed(share === 1 || share === 0 ? 0 : 1)} %`;
+}
+
+const SENT = [
+  "model", "base", "method", "operation",
+  "prompt", "subject", "ground_truth", "target_new",
+  "refine_prompts", "protect_prompts", "rephrase_prompts", "locality", "portability",
+  "hparams", "require_held", "pad_rank", "deadline_s", "metadata",
+];
+
+function asSent(edit) {
+  const sent = SENT.filter((name) => name in edit).map((name) => [name, edit[name]]);
+  const text = JSON.stringify(Object.fromEntries(sent), null, 2);
+  return h("details", {}, h("summary", {}, "As it was sent"), h("pre", {}, text));
+}

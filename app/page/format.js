@@ -14,10 +14,15 @@ export function seconds(s) {
   return s < 90 ? `${Math.round(s)} s` : `${Math.round(s / 60)} min`;
 }
 
-export const time = (at) => new Date(at).toLocaleString([], { dateStyle: "short", timeStyle: "medium" });
+export const time = (at) =>
+  new Date(at).toLocaleString([], { dateStyle: "short", timeStyle: "medium" });
 export const between = (from, to) => (new Date(to) - new Date(from)) / 1000;
 export const count = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
-export const isFinal = (job) => ["succeeded", "failed", "canceled"].includes(job.status);
+/** A name of the API as words. */
+export const spaced = (name) => name.replaceAll("_", " ");
+
+const FINAL_STATES = new Set(["succeeded", "failed", "canceled"]);
+export const isFinal = ({ status }) => FINAL_STATES.has(status);
 
 /** Where an edit or a composition stands, in a word or two. */
 export function verdict(job) {
@@ -26,15 +31,35 @@ export function verdict(job) {
   return job.status;
 }
 
+const TONES = {
+  held: "good",
+  "not held": "warn",
+  failed: "bad",
+  running: "now",
+  canceling: "now",
+};
+
+/** The colour class of a verdict. */
+export const tone = (state) => TONES[state] ?? "";
+
+const REASONS = {
+  no_worker: "no worker available",
+  waiting_for_memory: "waiting for memory",
+  retrying: "will be retried",
+};
+
 /** What an unfinished job is at. */
 export function activity(job) {
-  if (job.status === "queued") {
-    const reason = { no_worker: "no worker is there", waiting_for_memory: "waits for memory", retrying: "will be tried again" };
-    const place = job.queue?.position ? `${job.queue.position} ahead` : "next";
-    const eta = job.queue?.eta_s ? ` · about ${seconds(job.queue.eta_s)}` : "";
-    return job.queued_reason ? reason[job.queued_reason] ?? job.queued_reason : `in line, ${place}${eta}`;
-  }
+  if (job.status === "queued") return waiting(job);
   if (job.status === "canceling") return "stopping";
+  const phase = job.phase ?? "starting";
   const { progress } = job;
-  return [job.phase ?? "starting", progress && `${progress.done} of ${progress.total} ${progress.unit}`].filter(Boolean).join(" · ");
+  return progress ? `${phase} · ${progress.done} of ${progress.total} ${progress.unit}` : phase;
+}
+
+function waiting({ queued_reason: reason, queue }) {
+  if (reason) return REASONS[reason] ?? spaced(reason);
+  const place = queue?.position ? `${queue.position} ahead` : "next";
+  const eta = queue?.eta_s ? ` · about ${seconds(queue.eta_s)}` : "";
+  return `queued, ${place}${eta}`;
 }

@@ -1,9 +1,9 @@
 // The list of edits, and the bar that composes what is ticked in it.
 
-import { h, show } from "./dom.js";
 import { get, once, post } from "./api.js";
-import { activity, count, isFinal, time, verdict } from "./format.js";
-import { problemView } from "./form.js";
+import { h, show } from "./dom.js";
+import { activity, count, isFinal, spaced, time, tone, verdict } from "./format.js";
+import { problemView } from "./problem.js";
 
 const [PAGE, ANSWER] = [30, 60];
 const STATES = ["queued", "running", "succeeded", "failed", "canceled"];
@@ -12,19 +12,40 @@ const ticked = new Set();
 export class EditList {
   /** `tried` takes what a load promises, and tells when that fails. */
   constructor({ signal, tried }) {
-    Object.assign(this, { signal, tried, status: "", turn: 0, isStale: true });
+    Object.assign(this, { signal, tried, status: "", pages: 1, turn: 0, isStale: true });
     this.rows = h("tbody");
     this.more = h("div", { class: "more" });
     this.bar = h("div", { class: "compose", role: "region", "aria-label": "Ticked edits" });
-    this.pages = 1;
-    const filter = h("select", { "aria-label": "State", onchange: () => { this.status = filter.value; this.pages = 1; this.tried(this.load()); } },
-      h("option", { value: "" }, "all"), STATES.map((name) => h("option", {}, name)));
-    this.element = h("section", { class: "wide" },
-      h("div", { class: "title" }, h("h2", {}, "Edits"), h("label", { class: "inline" }, "Show ", filter)),
-      h("table", { class: "edits" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, h("span", { class: "unseen" }, "Tick")),
-        ["State", "Prompt", "Before → after", "Made"].map((name) => h("th", { scope: "col" }, name)))), this.rows),
-      this.more, this.bar);
+    this.element = h(
+      "section", { class: "wide" },
+      h(
+        "div", { class: "title" },
+        h("h2", {}, "Edits"),
+        h("label", { class: "inline" }, "Show ", this.filter()),
+      ),
+      h("table", { class: "edits" }, head(), this.rows),
+      this.more,
+      this.bar,
+    );
+    // Ticking is heard here, since rows come and go.
+    this.rows.addEventListener("change", ({ target }) => {
+      if (target.checked) ticked.add(target.dataset.tick);
+      else ticked.delete(target.dataset.tick);
+      this.tell();
+    });
     this.tell();
+  }
+
+  filter() {
+    const onchange = ({ target }) => {
+      Object.assign(this, { status: target.value, pages: 1 });
+      this.tried(this.load());
+    };
+    return h(
+      "select", { "aria-label": "State", onchange },
+      h("option", { value: "" }, "all"),
+      STATES.map((name) => h("option", {}, name)),
+    );
   }
 
   async load() {
@@ -33,50 +54,46 @@ export class EditList {
     const items = [];
     let cursor = null;
     for (let page = 0; page < this.pages; page++) {
-      const query = new URLSearchParams({ limit: PAGE, neurons: false, ...(this.status && { status: this.status }), ...(cursor && { cursor }) });
-      const told = await get(`edits?${query}`, { signal: this.signal });
+      const told = await get(`edits?${this.query(cursor)}`, { signal: this.signal });
       if (turn !== this.turn) return;
       items.push(...told.items);
       cursor = told.next_cursor;
       if (cursor === null) break;
     }
     this.isStale = false;
-    const focused = document.activeElement?.closest?.("tr[data-id]")?.dataset.id;
-    show(this.rows, items.map((edit) => this.row(edit)));
-    if (!items.length) show(this.rows, h("tr", {}, h("td", { colspan: 5, class: "empty" }, this.status ? "None of that kind." : "Nothing was edited yet. The form above makes the first edit.")));
+    this.draw(items, { hasOlder: cursor !== null });
+  }
+
+  query(cursor) {
+    const query = new URLSearchParams({ limit: PAGE, neurons: false });
+    if (this.status) query.set("status", this.status);
+    if (cursor) query.set("cursor", cursor);
+    return query;
+  }
+
+  draw(items, { hasOlder }) {
+    const focused = focusedRow()?.dataset.id;
+    show(this.rows, items.length ? items.map(row) : emptyRow(this.status));
     if (focused) this.rows.querySelector(`[data-id="${focused}"]`)?.focus();
+    const onclick = () => {
+      this.pages += 1;
+      this.tried(this.load());
+    };
     show(this.more);
-    if (cursor) this.more.append(h("button", { type: "button", class: "quiet", onclick: () => { this.pages += 1; this.tried(this.load()); } }, "Older ones"));
-  }
-
-  row(edit) {
-    const box = h("input", {
-      type: "checkbox", disabled: !edit.checkpoint_id, checked: ticked.has(edit.id), "aria-label": `Tick ${edit.prompt}`,
-      "data-tick": edit.id,
-    });
-    const state = verdict(edit);
-    return h("tr", { "data-id": edit.id, tabindex: -1 }, h("td", {}, box),
-      h("td", {}, h("span", { class: `chip ${tone(state)}` }, edit.error ? edit.error.code.replaceAll("_", " ") : state)),
-      h("td", { class: "prompt", dir: "auto" }, h("a", { href: `#/edits/${edit.id}`, class: "clamp" }, edit.prompt)),
-      h("td", { class: "change" }, h("div", { class: "clamp" }, change(edit))),
-      h("td", { class: "soft when" }, time(edit.created_at)));
-  }
-
-  /** Ticking is heard here, since rows come and go. */
-  listen() {
-    this.rows.addEventListener("change", ({ target }) => {
-      if (target.checked) ticked.add(target.dataset.tick);
-      else ticked.delete(target.dataset.tick);
-      this.tell();
-    });
+    if (hasOlder) {
+      this.more.append(h("button", { type: "button", class: "quiet", onclick }, "Older ones"));
+    }
   }
 
   tell(problem) {
     show(this.bar, problem && problemView(problem));
     this.bar.hidden = ticked.size === 0;
-    this.bar.append(h("span", {}, `${count(ticked.size, "edit")} ticked`),
+    const clear = () => this.clear();
+    this.bar.append(
+      h("span", {}, `${count(ticked.size, "edit")} ticked`),
       h("button", { type: "button", onclick: () => this.compose() }, "Compose into one"),
-      h("button", { type: "button", class: "quiet", onclick: () => this.clear() }, "Untick all"));
+      h("button", { type: "button", class: "quiet", onclick: clear }, "Untick all"),
+    );
   }
 
   clear() {
@@ -99,27 +116,69 @@ export class EditList {
   /** Move the focus by one row. */
   step(by) {
     const rows = [...this.rows.querySelectorAll("tr[data-id]")];
-    const at = rows.indexOf(document.activeElement?.closest?.("tr[data-id]"));
+    const at = rows.indexOf(focusedRow());
     rows[Math.min(Math.max(at + by, 0), rows.length - 1)]?.focus();
   }
 
   /** The row that has the focus. */
-  get current() { return this.rows.querySelector("tr:focus-within, tr:focus"); }
+  get current() {
+    return this.rows.querySelector("tr:focus-within, tr:focus");
+  }
 }
 
-export const tone = (state) => ({ held: "good", "not held": "warn", failed: "bad", running: "now", canceling: "now" })[state] ?? "";
+const focusedRow = () => document.activeElement?.closest?.("tr[data-id]");
+
+const head = () => h("thead", {}, h(
+  "tr", {},
+  h("th", { scope: "col" }, h("span", { class: "unseen" }, "Tick")),
+  ["State", "Prompt", "Before → after", "Created"].map((name) => h("th", { scope: "col" }, name)),
+));
+
+function row(edit) {
+  const box = h("input", {
+    type: "checkbox",
+    disabled: !edit.checkpoint_id,
+    checked: ticked.has(edit.id),
+    "aria-label": `Tick ${edit.prompt}`,
+    "data-tick": edit.id,
+  });
+  const state = verdict(edit);
+  const told = edit.error ? spaced(edit.error.code) : state;
+  const link = h("a", { href: `#/edits/${edit.id}`, class: "clamp" }, edit.prompt);
+  return h(
+    "tr", { "data-id": edit.id, tabindex: -1 },
+    h("td", {}, box),
+    h("td", {}, h("span", { class: `chip ${tone(state)}` }, told)),
+    h("td", { class: "prompt", dir: "auto" }, link),
+    h("td", { class: "change" }, h("div", { class: "clamp" }, change(edit))),
+    h("td", { class: "soft when" }, time(edit.created_at)),
+  );
+}
+
+function emptyRow(status) {
+  const told = status
+    ? "No edits in this state."
+    : "No edits yet. Use the form above to make the first one.";
+  return h("tr", {}, h("td", { colspan: 5, class: "empty" }, told));
+}
 
 /** A text within another, written in its own direction. */
 const text = (told) => h("bdi", {}, told);
 
-/** So much of an answer that the one after it is seen, too. */
-const short = (told) => {
+/** So much of an answer that the one after it still fits. */
+function short(told) {
   const all = [...told.trim()];
   return all.length > ANSWER ? `${all.slice(0, ANSWER - 1).join("")}…` : all.join("");
-};
+}
 
 function change(edit) {
-  if (!isFinal(edit)) return h("span", { class: "soft" }, edit.status === "queued" ? activity(edit) : ["to be ", text(edit.target_new)]);
-  if (edit.before === null || edit.after === null) return h("span", { class: "soft" }, "wanted: ", text(edit.target_new));
-  return [h("del", { dir: "auto" }, short(edit.before)), " → ", h("ins", { dir: "auto" }, short(edit.after))];
+  const soft = (...told) => h("span", { class: "soft" }, told);
+  if (edit.status === "queued") return soft(activity(edit));
+  const isAnswered = isFinal(edit) && edit.before !== null && edit.after !== null;
+  if (!isAnswered) return soft("wanted: ", text(edit.target_new));
+  return [
+    h("del", { dir: "auto" }, short(edit.before)),
+    " → ",
+    h("ins", { dir: "auto" }, short(edit.after)),
+  ];
 }

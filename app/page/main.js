@@ -1,8 +1,8 @@
 // The page: which view the address names, who is served, the key, the keyboard.
 
-import { h, show } from "./dom.js";
 import { rememberKey, whenKeyIsWanted } from "./api.js";
 import { checkpointPage } from "./checkpoint.js";
+import { h, show } from "./dom.js";
 import { editPage } from "./edit.js";
 import { overview } from "./overview.js";
 
@@ -15,44 +15,72 @@ const served = document.querySelector("#served");
 const outage = document.querySelector("#outage");
 let leaving = new AbortController();
 
+/** The view that the address names, and the id in it. */
+function named(address) {
+  for (const [form, view] of VIEWS) {
+    const found = address.match(form);
+    if (found) return { view, id: found[1] };
+  }
+  return { view: overview };
+}
+
 function visit() {
   leaving.abort();
   leaving = new AbortController();
-  const [found, view] = VIEWS.map(([form, page]) => [location.hash.match(form), page]).find(([match]) => match) ?? [null, overview];
-  main.className = view.name;
+  const { view, id } = named(location.hash);
   main.onkey = null;
-  main.replaceChildren(h("p", { class: "soft wide" }, "Asking the service…"));
-  document.title = ["Palimpsest", ...(found ? [found[1]] : [])].join(" · ");
+  main.replaceChildren(h("p", { class: "soft wide" }, "Loading…"));
+  document.title = id ? `Palimpsest · ${id}` : "Palimpsest";
   outage.hidden = true;
   scrollTo(0, 0);
-  view(main, { id: found?.[1], signal: leaving.signal, told }).catch((error) => { if (error.name !== "AbortError") told(null, error); });
+  view(main, { id, signal: leaving.signal, told }).catch((error) => {
+    if (error.name !== "AbortError") told(null, error);
+  });
 }
 
 /** What every view learns of the service: its models, or that it does not answer. */
 function told(models, error) {
   outage.hidden = !error;
-  if (error) outage.textContent = error.status === 401 ? "This service needs a key: enter it under “Key…” above." : `${error.message}${error.status ? "" : "; trying again"}`;
-  if (!models) return;
+  if (error) outage.textContent = outageText(error);
+  if (models) show(served, servedModels(models));
+}
+
+function outageText({ status, message }) {
+  if (status === 401) return "This service needs a key: enter it under “Key…” above.";
+  return status ? message : `${message}; trying again`;
+}
+
+function servedModels(models) {
+  if (models.length === 0) return "no model is served yet";
   const alive = models.filter((model) => model.workers > 0);
-  show(served, models.length === 0 ? "no model is served yet"
-    : [h("i", { class: alive.length ? "dot good" : "dot bad" }), (alive.length ? alive : models).map((model) => model.name).join(", "), alive.length ? "" : " (no worker)"]);
+  const names = (alive.length ? alive : models).map((model) => model.name).join(", ");
+  return [
+    h("i", { class: alive.length ? "dot good" : "dot bad" }),
+    alive.length ? names : `${names} (no worker)`,
+  ];
 }
 
 // Its address would name no view.
-document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
 
 const keyDialog = document.querySelector("#ask-key");
+const keyField = keyDialog.querySelector("input");
 let asking = null;
 let declined = false;
 
 /** Several calls may be refused at once: they wait for one answer. Who gave none is not pressed. */
 function ask(hadKey) {
   asking ??= new Promise((resolve) => {
-    document.querySelector("#ask-key-why").textContent = hadKey ? "That key opens nothing here." : "This service asks for a key.";
-    keyDialog.querySelector("input").value = "";
+    document.querySelector("#ask-key-why").textContent = hadKey
+      ? "That key is not valid here."
+      : "This service requires a key.";
+    keyField.value = "";
     keyDialog.addEventListener("close", () => {
       asking = null;
-      const key = keyDialog.querySelector("input").value.trim();
+      const key = keyField.value.trim();
       declined = keyDialog.returnValue !== "ok";
       if (declined) return resolve(false);
       rememberKey(key);
@@ -63,28 +91,38 @@ function ask(hadKey) {
   });
   return asking;
 }
+
 // Enter in the field means "use it", not the first button.
-keyDialog.querySelector("input").addEventListener("keydown", (event) => {
-  if (event.key === "Enter") { event.preventDefault(); keyDialog.close("ok"); }
+keyField.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter") return;
+  event.preventDefault();
+  keyDialog.close("ok");
 });
+
+const showKeys = () => document.querySelector("#keys").showModal();
 
 whenKeyIsWanted((hadKey) => !declined && ask(hadKey));
-document.querySelector("[data-asks=key]").addEventListener("click", () => ask(false).then((given) => given && visit()));
-document.querySelector("[data-asks=keys]").addEventListener("click", () => document.querySelector("#keys").showModal());
+document.querySelector("[data-asks=key]").addEventListener("click", async () => {
+  if (await ask(false)) visit();
+});
+document.querySelector("[data-asks=keys]").addEventListener("click", showKeys);
+
+const TYPED_INTO = "input:not([type=checkbox]), textarea, select, dialog[open]";
 
 document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest("input:not([type=checkbox]), textarea, select, dialog[open]");
-  if (event.key === "Escape" && typing?.matches("input, textarea")) return typing.blur();
-  if (typing || event.ctrlKey || event.metaKey || event.altKey) return undefined;
-  if (event.key === "Enter" && event.target.closest("a, button, summary")) return undefined;
-  if (event.key === "?") return document.querySelector("#keys").showModal();
-  if (event.key === "h") { location.hash = "#/"; return undefined; }
-  if ("njkxc".includes(event.key) || event.key === "Enter") {
-    if (event.key === "n") event.preventDefault();
-    main.onkey?.(event.key);
-  }
-  return undefined;
+  const { key, target } = event;
+  const typing = target.closest(TYPED_INTO);
+  if (key === "Escape" && typing?.matches("input, textarea")) typing.blur();
+  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (key === "Enter" && target.closest("a, button, summary")) return;
+  if (key === "?") showKeys();
+  if (key === "h") location.hash = "#/";
+  if (key === "n") event.preventDefault();
+  if ([..."njkxc", "Enter"].includes(key)) main.onkey?.(key);
 });
 
-window.addEventListener("hashchange", () => { visit(); main.focus({ preventScroll: true }); });
+window.addEventListener("hashchange", () => {
+  visit();
+  main.focus({ preventScroll: true });
+});
 visit();

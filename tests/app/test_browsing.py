@@ -53,8 +53,8 @@ def made(api: httpx.Client, **fact: Any) -> str:
 def test_an_empty_service_says_what_to_do(page: Any, api: httpx.Client) -> None:
     visit(page, api)
 
-    page.get_by_text("Nothing was edited yet").wait_for()
-    page.get_by_text("No worker is alive").wait_for()
+    page.get_by_text("No edits yet").wait_for()
+    page.get_by_text("No worker is running").wait_for()
     page.get_by_text("no model is served yet").wait_for()
 
 
@@ -207,12 +207,12 @@ def test_the_stage_that_binds_is_told_by_item_beside_what_was_observed(
     visit(page, api, f"#/edits/{checkpoint.edit_id}")
 
     rows = page.locator(".items:has(tfoot) :is(tbody, tfoot) tr")
-    page.get_by_text("collect, which takes the most, by item").wait_for()
+    page.get_by_text("collect, the largest stage, by item").wait_for()
 
     assert [row.inner_text().split("\t")[:2] for row in rows.all()] == [
         ["logits", "1.2 kB"],
         ["rows", "800 B"],
-        ["all of them", "2.0 kB"],
+        ["total", "2.0 kB"],
         ["observed", "1.5 kB"],
     ]
 
@@ -264,11 +264,11 @@ def test_a_key_is_asked_for_once_and_never_put_into_a_line(
 
     page.fill("[name=key]", "pal_wrong")
     page.get_by_role("button", name="Use it").click()
-    page.get_by_text("That key opens nothing here").wait_for()
+    page.get_by_text("That key is not valid here").wait_for()
     page.fill("[name=key]", key)
     page.press("[name=key]", "Enter")
 
-    page.get_by_text("Nothing was edited yet").wait_for()
+    page.get_by_text("No edits yet").wait_for()
     fill(page)
     page.click("button[type=submit]")
     page.locator("tr[data-id]").wait_for()
@@ -314,7 +314,7 @@ def test_who_gives_no_key_is_asked_again_when_he_wants_to(
     page.fill("[name=key]", key)
     page.press("[name=key]", "Enter")
 
-    page.get_by_text("Nothing was edited yet").wait_for()
+    page.get_by_text("No edits yet").wait_for()
     assert asked_meanwhile == 0
 
 
@@ -386,7 +386,7 @@ def test_a_filter_that_is_chosen_while_the_service_is_gone_comes_with_it(
     page.locator("#outage", has_text="does not answer").wait_for()
     page.context.set_offline(False)
 
-    page.get_by_text("None of that kind").wait_for()
+    page.get_by_text("No edits in this state").wait_for()
     page.locator("#outage").wait_for(state="hidden")
 
 
@@ -424,7 +424,7 @@ def test_the_list_is_of_the_filter_chosen_last_however_late_others_come(
     page.select_option("[aria-label=State]", "queued")
     page.wait_for_timeout(200)
     page.select_option("[aria-label=State]", "failed")
-    page.get_by_text("None of that kind").wait_for()
+    page.get_by_text("No edits in this state").wait_for()
     late[0].continue_()
     page.wait_for_timeout(500)
 
@@ -566,7 +566,7 @@ def test_a_service_that_is_gone_is_told_and_comes_back(
     page: Any, api: httpx.Client, served: ModelView
 ) -> None:
     visit(page, api)
-    page.get_by_text("Nothing was edited yet").wait_for()
+    page.get_by_text("No edits yet").wait_for()
 
     page.context.set_offline(True)
     page.locator("#outage", has_text="does not answer").wait_for()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from graphlib import TopologicalSorter
 
 import httpx
 import pytest
@@ -25,6 +26,17 @@ def test_modules_import_nothing_but_each_other() -> None:
     for module in DIRECTORY.glob("*.js"):
         for imported in re.findall(r'from "([^"]+)"', module.read_text()):
             assert (DIRECTORY / imported).is_file(), (module.name, imported)
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    imported = {
+        module.name: set(re.findall(r'from "\./([^"]+)"', module.read_text()))
+        for module in DIRECTORY.glob("*.js")
+    }
+
+    order = TopologicalSorter(imported).static_order()
+
+    assert set(order) == imported.keys()
 
 
 def test_nothing_is_loaded_from_elsewhere() -> None:
