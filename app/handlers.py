@@ -13,6 +13,7 @@ from app.problems import problem_response
 from contract.ledger.errors import (
     IdempotencyMismatchError,
     QueueFullError,
+    RemovalOverdueError,
     SchemaMismatchError,
 )
 from contract.logs import EventLog
@@ -37,6 +38,7 @@ def register(app: FastAPI) -> None:
         IdempotencyMismatchError: idempotency_mismatch,
         QueueFullError: queue_full,
         SchemaMismatchError: ledger_unavailable,
+        RemovalOverdueError: ledger_unavailable,
         RedisError: ledger_unavailable,
         UnreadableManifestError: store_corrupt,
         StoreUnavailableError: store_unavailable,

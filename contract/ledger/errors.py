@@ -9,7 +9,9 @@ class LedgerError(Exception):
     LedgerError
     ├── SchemaMismatchError
     ├── IdempotencyMismatchError
-    └── QueueFullError
+    ├── QueueFullError
+    ├── BeingRemovedError
+    └── RemovalOverdueError
     """
 
 
@@ -34,3 +36,18 @@ class QueueFullError(LedgerError):
     def __init__(self, limit: int) -> None:
         self.limit = limit
         super().__init__(f"{limit} edits are waiting already")
+
+
+class BeingRemovedError(LedgerError):
+    """A job is to be built on a checkpoint that is being taken away."""
+
+    def __init__(self, checkpoint_id: str) -> None:
+        self.checkpoint_id = checkpoint_id
+        super().__init__(f"{checkpoint_id} is being taken away")
+
+
+class RemovalOverdueError(LedgerError):
+    """A checkpoint's mark was lost before it was removed: something may be built on it by now."""
+
+    def __init__(self, checkpoint_id: str) -> None:
+        super().__init__(f"{checkpoint_id} was not marked until its end")

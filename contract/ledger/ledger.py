@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from datetime import datetime
 
 from redis import Redis
@@ -14,6 +15,7 @@ from contract.ledger.places import Places
 from contract.ledger.presence import Presence
 from contract.ledger.queue import EditQueue
 from contract.ledger.record import EditRecord, Request, request_of
+from contract.ledger.removals import Removal, removing
 from contract.ledger.submission import Submission, Submissions
 from contract.times import rfc3339
 from contract.wire.checkpoints import CompositionView
@@ -77,8 +79,8 @@ class Ledger:
         """Take an edit or a composition in, whole or not at all.
 
         The same key with the same request finds the first edit again; raises
-        `IdempotencyMismatchError` on another request, `QueueFullError` at the limit, and
-        `SchemaMismatchError`.
+        `IdempotencyMismatchError` on another request, `QueueFullError` at the limit,
+        `BeingRemovedError` on a checkpoint that is being taken away, and `SchemaMismatchError`.
         """
         return self._submissions.make(
             request,
@@ -130,6 +132,11 @@ class Ledger:
             asked = zip(ids, pipe.execute(), strict=True)
         built = {checkpoint_id_of(i): request_of(i, raw).built_on for i, raw in asked if raw}
         return {checkpoint_id: on for checkpoint_id, on in built.items() if on}
+
+    def removing(self, checkpoint_ids: Collection[str]) -> AbstractContextManager[Removal]:
+        """Accept nothing meanwhile that is built on these checkpoints: to be entered before
+        `building` is asked, and each of them to be confirmed before it is removed."""
+        return removing(self.redis, checkpoint_ids)
 
     def is_gone(self, edit_id: str) -> bool:
         """Whether there was such an edit, which has been forgotten since."""

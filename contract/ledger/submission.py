@@ -6,6 +6,7 @@ from redis import Redis
 
 from contract.ledger import names, scripts
 from contract.ledger.errors import (
+    BeingRemovedError,
     IdempotencyMismatchError,
     QueueFullError,
     SchemaMismatchError,
@@ -60,7 +61,8 @@ class Submissions:
         """Write record, index, first event, idempotency key and job.
 
         The id is chosen here, so that a command sent twice, its first answer lost, makes one edit.
-        Raises `SchemaMismatchError`, `IdempotencyMismatchError` and `QueueFullError`.
+        Raises `SchemaMismatchError`, `IdempotencyMismatchError`, `QueueFullError`, and
+        `BeingRemovedError` for a checkpoint that it is built on.
         """
         edit_id = new_edit_id(now_s=now_s)
         if isinstance(request, ComposeRequest):
@@ -82,20 +84,25 @@ class Submissions:
                 writes.set(origin.key, made, ex=self._idempotency_ttl_s)
             queue.put(edit_id, pipeline=writes)
             commands = [arguments for arguments, _ in writes.command_stack]
+        below = sorted(request.built_on)
         keys = [
             names.edit(edit_id),
             names.SCHEMA,
             names.index(model=model, status=EditStatus.QUEUED),
             names.index(model=model, status=EditStatus.RUNNING),
+            *map(names.removing, below),
             *([origin.key] if origin.key else []),
         ]
         words = [word for command in commands for word in (len(command), *command)]
-        answer, told = self._submit(keys, [names.SCHEMA_VERSION, self._max_queued, *words])
+        told_first = [names.SCHEMA_VERSION, self._max_queued, len(below)]
+        answer, told = self._submit(keys, [*told_first, *words])
         match answer:
             case b"schema":
                 raise SchemaMismatchError(told.decode())
             case b"full":
                 raise QueueFullError(self._max_queued)
+            case b"removing":
+                raise BeingRemovedError(below[int(told)])
             case b"known":
                 return _known(told, request, origin)
             case _:
