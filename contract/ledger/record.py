@@ -12,6 +12,7 @@ from contract.wire.checkpoints import CompositionView
 from contract.wire.composition import ComposeRequest, Composition
 from contract.wire.edits import EditRequest
 from contract.wire.estimates import Admission
+from contract.wire.idempotency import Idempotency
 from contract.wire.ids import CHECKPOINT_PREFIX
 from contract.wire.lifecycle import EditStatus, QueuedReason
 from contract.wire.views import EditResult, EditView, QueueView
@@ -34,12 +35,14 @@ def first_record(
     admission: Admission | None,
     origin: Origin,
     now_s: float,
+    idempotency: Idempotency | None = None,
 ) -> dict[str, str]:
     """The fields of an edit, or of a composition, that has just been accepted."""
     came = {
         "request_id": origin.request_id,
         "retry_of": origin.retry_of or "",
         "admission": admission.model_dump_json() if admission else "",
+        "idempotency": idempotency.as_json if idempotency else "",
     }
     return {name: value for name, value in came.items() if value} | {
         "id": edit_id,
@@ -112,6 +115,12 @@ class EditRecord:
     def request_id(self) -> str:
         """The HTTP request that made the edit."""
         return self.fields.get("request_id", "")
+
+    @property
+    def idempotency(self) -> Idempotency | None:
+        """By what it is found again, where a key came with it."""
+        kept = self.fields.get("idempotency")
+        return Idempotency.from_json(kept) if kept else None
 
     @property
     def has_hung(self) -> bool:

@@ -11,7 +11,7 @@ from contract.ledger.errors import (
     QueueFullError,
     SchemaMismatchError,
 )
-from contract.ledger.origin import Origin
+from contract.ledger.origin import Origin, made_by_key
 from contract.ledger.queue import EditQueue
 from contract.ledger.record import EditRecord, Request, first_record
 from contract.times import rfc3339
@@ -67,8 +67,15 @@ class Submissions:
         edit_id = new_edit_id(now_s=now_s)
         if isinstance(request, ComposeRequest):
             edit_id = checkpoint_id_of(edit_id)
+        idempotency = origin.idempotency(request, until_s=now_s + self._idempotency_ttl_s)
         record = first_record(
-            edit_id, request, model=model, admission=admission, origin=origin, now_s=now_s
+            edit_id,
+            request,
+            model=model,
+            admission=admission,
+            origin=origin,
+            now_s=now_s,
+            idempotency=idempotency,
         )
         with self._redis.pipeline() as writes:  # never executed: it only collects
             writes.multi()
@@ -79,8 +86,8 @@ class Submissions:
                 writes.zadd(names.DEADLINES, {edit_id: now_s + request.deadline_s})
             event = {"type": "queued", "at": rfc3339(now_s), "data": "{}"}
             writes.xadd(names.events(edit_id), event)
-            if origin.key:
-                made = f"{edit_id} {origin.body_digest(request)} {model}"
+            if idempotency is not None:
+                made = made_by_key(edit_id, idempotency.body, model)
                 writes.set(origin.key, made, ex=self._idempotency_ttl_s)
             queue.put(edit_id, pipeline=writes)
             commands = [arguments for arguments, _ in writes.command_stack]

@@ -127,7 +127,7 @@ class CheckpointStore:
         """Publish a checkpoint, once: returns the one that stands, which an earlier attempt
         may have committed. Raises `WithheldError`, and `UnreadableManifestError` before anything
         is published that would not read back."""
-        manifest = checkpoint.model_dump_json(indent=1).encode()
+        manifest = checkpoint.manifest
         _parsed(CheckpointView, manifest, of=checkpoint.id)
         self.check_present()
         with suppress(FileExistsError):
