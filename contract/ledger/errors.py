@@ -1,5 +1,7 @@
 """What the ledger refuses."""
 
+from collections.abc import Sequence
+
 from contract.ledger import names
 
 
@@ -10,6 +12,7 @@ class LedgerError(Exception):
     ├── SchemaMismatchError
     ├── IdempotencyMismatchError
     ├── QueueFullError
+    ├── UnknownRequestError
     ├── BeingRemovedError
     └── RemovalOverdueError
     """
@@ -36,6 +39,14 @@ class QueueFullError(LedgerError):
     def __init__(self, limit: int) -> None:
         self.limit = limit
         super().__init__(f"{limit} edits are waiting already")
+
+
+class UnknownRequestError(LedgerError):
+    """A job was accepted by a later version, and asks for what this one cannot do."""
+
+    def __init__(self, job_id: str, fields: Sequence[str]) -> None:
+        told = ", ".join(fields)
+        super().__init__(f"{job_id} asks for what this version does not know: {told}")
 
 
 class BeingRemovedError(LedgerError):

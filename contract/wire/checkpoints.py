@@ -59,10 +59,14 @@ class Provenance(Frozen):
     references_sha256: str = Field(description="Over the reference texts, as token ids.")
 
 
+MANIFEST_SCHEMA = 1
+"""A later one means something else by a field that this version knows, too."""
+
+
 class CheckpointView(Frozen):
     """A published checkpoint: the manifest that commits it."""
 
-    schema_version: int = 1
+    schema_version: int = MANIFEST_SCHEMA
     id: str
     status: Literal[EditStatus.SUCCEEDED] = EditStatus.SUCCEEDED
     edit_id: str | None = Field(default=None, description="The edit; null for a composition.")

@@ -148,9 +148,9 @@ class InterruptedStore(CheckpointStore):
         super().__init__(location)
         self._meanwhile = meanwhile
 
-    def readable(self, ids: Iterable[str]) -> Iterator[CheckpointView]:
+    def readable(self, ids: Iterable[str], *, newer_too: bool = False) -> Iterator[CheckpointView]:
         self._meanwhile()
-        return super().readable(ids)
+        return super().readable(ids, newer_too=newer_too)
 
 
 @pytest.fixture
@@ -255,3 +255,20 @@ def test_the_mark_of_a_checkpoint_that_is_gone_expires_by_itself(
     api.delete(f"/checkpoints/{below}")
 
     assert 0 < redis.ttl(names.removing(below)) <= 600
+
+
+def test_nothing_is_taken_away_while_a_manifest_is_of_a_later_schema(
+    api: httpx.Client, publish: Publish, store: CheckpointStore, checkpoint: CheckpointView
+) -> None:
+    below = checkpoint_id_of(publish())
+    newer = {"id": "ckpt-" + "f" * 28, "schema_version": 2, "base": below}
+    manifest = checkpoint.model_copy(update=newer).model_dump_json()
+    store.shelf.create(f"manifests/{newer['id']}.json", manifest.encode())
+
+    taken = api.delete(f"/checkpoints/{below}")
+    asked = api.get(f"/checkpoints/{newer['id']}")
+
+    for refused in (taken, asked):
+        assert (refused.status_code, refused.json()["code"]) == (503, "store_unavailable")
+        assert "has schema 2, this version reads 1" in refused.json()["detail"]
+    assert api.get(f"/checkpoints/{below}").status_code == 200

@@ -362,3 +362,28 @@ def test_jobs_that_have_not_ended_tell_what_they_are_built_on(
     running = {composed.edit_id: frozenset({checkpoint_id_of(edit_id)})}
     assert before == running | {checkpoint_id_of(chained.edit_id): frozenset({base})}
     assert ledger.building() == running
+
+
+@pytest.mark.parametrize(
+    "field", [{"status": "dreaming"}, {"error": '{"code": "a later one"}'}, {"request": "torn"}]
+)
+def test_a_record_that_cannot_be_read_is_logged_and_hides_no_other(
+    ledger: Ledger,
+    redis: Redis,
+    request_: EditRequest,
+    admission: Admission,
+    caplog: pytest.LogCaptureFixture,
+    field: dict[str, str],
+) -> None:
+    first, odd, last = (
+        ledger.submit(request_, model="demo", admission=admission).edit_id for _ in range(3)
+    )
+    redis.hset(names.edit(odd), mapping=field)
+
+    page = ledger.page()
+
+    assert {edit.id for edit in page.items} == {first, last}
+    assert {edit.queue.position for edit in page.items if edit.queue} == {0, 2}
+    (line,) = [record for record in caplog.records if record.message == "record_not_read"]
+    assert line.facts["edit_id"] == odd
+    assert request_.prompt not in str(line.facts)
