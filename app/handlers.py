@@ -13,10 +13,16 @@ from app.problems import problem_response
 from contract.ledger.errors import (
     IdempotencyMismatchError,
     QueueFullError,
+    RemovalOverdueError,
     SchemaMismatchError,
+    UnknownRequestError,
 )
 from contract.logs import EventLog
-from contract.store.errors import StoreUnavailableError, UnreadableManifestError
+from contract.store.errors import (
+    NewerManifestError,
+    StoreUnavailableError,
+    UnreadableManifestError,
+)
 from contract.wire.failures import ErrorCode
 
 log = EventLog("app.failure")
@@ -37,8 +43,11 @@ def register(app: FastAPI) -> None:
         IdempotencyMismatchError: idempotency_mismatch,
         QueueFullError: queue_full,
         SchemaMismatchError: ledger_unavailable,
+        RemovalOverdueError: ledger_unavailable,
         RedisError: ledger_unavailable,
         UnreadableManifestError: store_corrupt,
+        NewerManifestError: newer_manifest,
+        UnknownRequestError: unknown_request,
         StoreUnavailableError: store_unavailable,
         Exception: unexpected,
     }
@@ -95,6 +104,15 @@ async def ledger_unavailable(request: Request, error: Exception) -> Response:
 async def store_corrupt(request: Request, error: UnreadableManifestError) -> Response:
     log.warning("store_corrupt", message=str(error))
     return problem_response(request, ErrorCode.STORE_CORRUPT, str(error))
+
+
+async def newer_manifest(request: Request, error: NewerManifestError) -> Response:
+    log.warning("newer_manifest", message=str(error))
+    return problem_response(request, ErrorCode.STORE_UNAVAILABLE, str(error))
+
+
+async def unknown_request(request: Request, error: UnknownRequestError) -> Response:
+    return problem_response(request, ErrorCode.INVALID_REQUEST, str(error))
 
 
 async def store_unavailable(request: Request, error: StoreUnavailableError) -> Response:

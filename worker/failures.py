@@ -5,10 +5,12 @@ from collections.abc import Mapping
 
 from rq.timeouts import JobTimeoutException
 
+from contract.ledger.errors import UnknownRequestError
 from contract.memory import ExcessError, ran_out
 from contract.store.errors import (
     BudgetExceededError,
     CorruptFileError,
+    NewerManifestError,
     StoreFullError,
     StoreUnavailableError,
     UnreadableManifestError,
@@ -23,6 +25,8 @@ Codes = Mapping[type[Exception], ErrorCode]
 SERVICE_CODES: Codes = {
     CorruptFileError: ErrorCode.STORE_CORRUPT,
     UnreadableManifestError: ErrorCode.STORE_CORRUPT,
+    NewerManifestError: ErrorCode.STORE_UNAVAILABLE,
+    UnknownRequestError: ErrorCode.INVALID_REQUEST,
     BudgetExceededError: ErrorCode.STORE_FULL,
     StoreFullError: ErrorCode.STORE_FULL,
     StoreUnavailableError: ErrorCode.STORE_UNAVAILABLE,

@@ -55,7 +55,7 @@ def make(attempt: Attempt, record: EditRecord, resources: Resources) -> Ending:
     else:
         made = _edit(attempt, request, record, resources)
     resources.weights.check()
-    return _publish(attempt, made, resources) if isinstance(made, Draft) else made
+    return _publish(attempt, made, record, resources) if isinstance(made, Draft) else made
 
 
 def _edit(
@@ -154,14 +154,16 @@ def _keep(
     return keep(resources.store, files, verify=verify)
 
 
-def _publish(attempt: Attempt, draft: Draft, resources: Resources) -> Published:
+def _publish(attempt: Attempt, draft: Draft, record: EditRecord, resources: Resources) -> Published:
     """Commit what is kept: out of the deadline's reach, since what is linked has not failed."""
     check_lease(attempt, resources)
     resources.attempts.check(attempt)
-    return Published(commit(resources.store, _manifest(attempt, draft, resources)))
+    return Published(commit(resources.store, _manifest(attempt, draft, record, resources)))
 
 
-def _manifest(attempt: Attempt, draft: Draft, resources: Resources) -> CheckpointView:
+def _manifest(
+    attempt: Attempt, draft: Draft, record: EditRecord, resources: Resources
+) -> CheckpointView:
     is_edit = isinstance(draft.request, EditRequest)
     return CheckpointView(
         id=checkpoint_id_of(attempt.edit_id),
@@ -177,5 +179,6 @@ def _manifest(attempt: Attempt, draft: Draft, resources: Resources) -> Checkpoin
         admission=draft.admission,
         code_version=code_version(),
         provenance=Provenance.model_validate(resources.editor.provenance),
+        idempotency=record.idempotency,
         created_at=datetime.fromtimestamp(resources.clock(), UTC),
     )

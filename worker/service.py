@@ -218,6 +218,7 @@ def _housekeeping(settings: Settings, store: CheckpointStore, ledger: Ledger) ->
         store=store,
         policy=policy,
         building=ledger.building,
+        removing=ledger.removing,
         grace_s=2 * _longest_s(settings),
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from contract.ledger.attempts import Attempts
+from contract.ledger.errors import RemovalOverdueError
 from contract.ledger.queue import EditQueue
 from contract.ledger.record import EditRecord
 from contract.ledger.retention import Retention
@@ -76,7 +77,7 @@ class Sweep:
         self.round.began_s = self.monotonic()
         try:
             kept = self.housekeeping()
-        except StoreError as error:
+        except (StoreError, RemovalOverdueError) as error:
             log.warning("house_not_kept", reason=str(error))
             return
         if kept != Kept():

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from app.checkpoint_errors import EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 from app.files.contents import Content, StoredContent
@@ -18,8 +19,24 @@ from contract.wire.ids import checkpoint_id_of
 from contract.wire.serving import ModelView
 
 BRANCH = "main"
+FULL_NAME = f"refs/heads/{BRANCH}"
+_AT = re.compile(r"(refs/[^/]+/[^/]+|[^/]+)(?:/(.*))?", re.DOTALL)
 _EDITED = re.compile(r"palimpsest/((?:ckpt|edit)-[0-9a-f]{28})(-lora)?")
 _BASE = "palimpsest/base"
+
+
+class Place(NamedTuple):
+    """A revision, and a path in it."""
+
+    revision: str
+    path: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Place":
+        """`main/file` or `refs/heads/main/file`: clients escape the slashes of a revision, but a
+        path arrives without escapes."""
+        found = _AT.fullmatch(text)
+        return cls(found[1], found[2] or "") if found else cls(text, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +55,7 @@ class Repository:
 
     def at(self, revision: str) -> "Repository":
         """The version of a branch or commit; raises `RevisionNotFoundError`."""
-        if revision not in (BRANCH, self.commit):
+        if revision not in (BRANCH, FULL_NAME, self.commit):
             raise RevisionNotFoundError(self.id, revision)
         return self
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import Protocol
 
 from fastapi import Request, Response
@@ -19,11 +20,20 @@ OPEN_PATHS = frozenset({"/", "/docs", "/livez", "/readyz", "/openapi.json"})
 OPEN_FOLDER = "/page/"
 
 _caller: ContextVar[str] = ContextVar("caller", default="")
+_owner: ContextVar[Callable[[], str | ApiError]] = ContextVar("owner", default=lambda: "")
 
 
 def caller() -> str:
     """The name of the key that the request at hand came with; empty where none is asked for."""
     return _caller.get()
+
+
+def check_key() -> None:
+    """Raises what the request at hand would be refused with if it came now: those who wait are let
+    go once their key is taken away."""
+    found = _owner.get()()
+    if isinstance(found, ApiError):
+        raise found
 
 
 def is_open(path: str) -> bool:
@@ -65,6 +75,7 @@ class Authentication:
                 await response(scope, receive, send)
                 return
             _caller.set("" if isinstance(found, ApiError) else found)
+            _owner.set(partial(self._owner_of, scope))
         await self._app(scope, receive, send)
 
     def _owner_of(self, scope: Scope) -> str | ApiError:

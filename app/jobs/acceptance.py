@@ -5,11 +5,13 @@ from fastapi import Response
 from app.errors import MemoryInfeasibleError, NoWorkerError
 from app.guards.authentication import caller
 from app.guards.tracing import request_id
-from app.jobs.ancestry import base_edits, edits_of
+from app.jobs.ancestry import base_edits, being_removed, edits_of
 from app.jobs.edit_response import edit_response, missing
 from app.jobs.intake import admission_of, composition_admission_of, foretold_of, model_for
 from app.service import Service
+from contract.ledger.errors import BeingRemovedError
 from contract.ledger.origin import Origin
+from contract.ledger.record import Request
 from contract.ledger.submission import Submission
 from contract.logs import EventLog
 from contract.wire.composition import ComposeRequest
@@ -104,12 +106,7 @@ def _submit(service: Service, request: EditRequest, origin: Origin) -> Submissio
     if admission.decision is Decision.REJECT:
         raise MemoryInfeasibleError(_beside_easyedit(service, request, model, admission))
     _at_work(model)
-    return service.ledger.submit(
-        request.model_copy(update={"model": model.name}),
-        model=model.name,
-        admission=admission,
-        origin=origin,
-    )
+    return _made(service, request, model, admission, origin)
 
 
 def _submit_composition(service: Service, request: ComposeRequest, origin: Origin) -> Submission:
@@ -121,8 +118,18 @@ def _submit_composition(service: Service, request: ComposeRequest, origin: Origi
     )
     if admission.decision is Decision.REJECT:
         raise MemoryInfeasibleError(admission)
+    return _made(service, request, model, admission, origin)
+
+
+def _made(
+    service: Service, request: Request, model: ModelView, admission: Admission, origin: Origin
+) -> Submission:
+    """The job, unless what it is built on has begun to go since it was looked up."""
     asked = request.model_copy(update={"model": model.name})
-    return service.ledger.submit(asked, model=model.name, admission=admission, origin=origin)
+    try:
+        return service.ledger.submit(asked, model=model.name, admission=admission, origin=origin)
+    except BeingRemovedError as error:
+        raise being_removed(request, error.checkpoint_id) from error
 
 
 def _at_work(model: ModelView) -> ModelView:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from app.checkpoint_errors import EditNotPublishedError
-from app.errors import FieldError, InvalidRequestError
+from app.errors import ApiError, FieldError, InvalidRequestError
 from app.jobs.intake import model_for
 from contract.store.store import CheckpointStore
 from contract.wire.checkpoints import CheckpointView
@@ -51,6 +51,15 @@ def _published(edit_id: str, i: int, store: CheckpointStore) -> CheckpointView:
     if checkpoint is None:
         raise EditNotPublishedError(edit_id, pointer=f"#/edits/{i}")
     return checkpoint
+
+
+def being_removed(request: EditRequest | ComposeRequest, checkpoint_id: str) -> ApiError:
+    """Why a request is refused that is built on a checkpoint which is being taken away: as if it
+    were gone already."""
+    if isinstance(request, EditRequest):
+        return _invalid("#/base", f"{checkpoint_id} is being taken away")
+    at = [checkpoint_id_of(edit_id) for edit_id in request.edits].index(checkpoint_id)
+    return EditNotPublishedError(request.edits[at], pointer=f"#/edits/{at}")
 
 
 def _check_kinship(checkpoint: CheckpointView, model: ModelView, *, pointer: str) -> None:

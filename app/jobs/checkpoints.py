@@ -76,8 +76,11 @@ def _without_neurons(checkpoint: CheckpointView) -> CheckpointView:
 
 
 def dependents_of(checkpoint_id: str, service: Service) -> list[str]:
-    """The checkpoints that are built on it, and those that jobs will build on it, newest first."""
+    """The checkpoints that are built on it, and those that jobs will build on it, newest first;
+    to be asked while it is marked as being removed, so that no job comes after. Raises
+    `NewerManifestError`, since what a later version has built cannot be told."""
     # The ledger first: what is published in between is found in the store.
     building, store = service.ledger.building(), service.store
-    built = building | {c.id: c.built_on for c in store.readable(store.ids())}
+    readable = store.readable(store.ids(), newer_too=True)
+    built = building | {c.id: c.built_on for c in readable}
     return sorted((other for other, on in built.items() if checkpoint_id in on), reverse=True)

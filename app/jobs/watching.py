@@ -7,6 +7,8 @@ from typing import NamedTuple
 from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
 
+from app.errors import ApiError
+from app.guards.authentication import check_key
 from app.service import Service
 from contract.ledger.ledger import Ledger
 from contract.logs import EventLog
@@ -20,7 +22,8 @@ IsGone = Callable[[], Awaitable[bool]]
 
 
 async def until_final(service: Service, edit_id: str, *, wait_s: float, is_gone: IsGone) -> None:
-    """Return when the edit is final or unknown, time is up, or nobody waits any more."""
+    """Return when the edit is final or unknown, time is up, or nobody waits any more; raises what
+    `check_key` does."""
     pace = service.pace
     deadline = pace.clock() + wait_s
     while (left_s := deadline - pace.clock()) > 0:
@@ -30,6 +33,7 @@ async def until_final(service: Service, edit_id: str, *, wait_s: float, is_gone:
         if service.stopping.is_set() or await is_gone():
             return
         await asyncio.sleep(min(pace.poll_s, left_s))
+        check_key()
 
 
 class News(NamedTuple):
@@ -54,7 +58,8 @@ def news_of(ledger: Ledger, edit_id: str, *, after: str) -> News:
 async def feed(
     service: Service, edit_id: str, *, after: str, is_gone: IsGone
 ) -> AsyncIterator[bytes]:
-    """Server-sent events up to the final one; a caller that is cut off resumes by the last id."""
+    """Server-sent events up to the final one; a caller that is cut off resumes by the last id,
+    unless its key is no longer one."""
     pace = service.pace
     last_sent_s = pace.clock()
     yield b"retry: 1000\n\n"
@@ -70,7 +75,8 @@ async def feed(
                 yield b": still waiting\n\n"
                 last_sent_s = pace.clock()
             await asyncio.sleep(pace.poll_s)
-    except RedisError as error:
+            check_key()
+    except (RedisError, ApiError) as error:
         # The status line is out already: end the feed, and the caller resumes it later.
         log.warning("feed_broken", edit_id=edit_id, error=type(error).__name__)
 

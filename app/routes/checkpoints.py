@@ -163,10 +163,12 @@ def cancel_checkpoint(
 def delete_checkpoint(checkpoint_id: str, service: ServiceDependency) -> None:
     """Refused while another checkpoint is built on it, or a job that has not ended is to be."""
     check_published(service, checkpoint_id)
-    dependents = dependents_of(checkpoint_id, service)
-    if dependents:
-        raise CheckpointInUseError(checkpoint_id, by=dependents)
-    service.store.remove(checkpoint_id)
+    with service.ledger.removing([checkpoint_id]) as removal:
+        dependents = dependents_of(checkpoint_id, service)
+        if dependents:
+            raise CheckpointInUseError(checkpoint_id, by=dependents)
+        removal.confirm(checkpoint_id)
+        service.store.remove(checkpoint_id)
     log.info("checkpoint_removed", checkpoint_id=checkpoint_id)
 
 

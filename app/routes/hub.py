@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.checkpoint_errors import EntryNotFoundError
 from app.files.contents import Content
-from app.files.repository import BRANCH, find_repository
+from app.files.repository import BRANCH, FULL_NAME, Place, find_repository
 from app.files.response import file_response
 from app.service import ServiceDependency
 from contract.times import rfc3339
@@ -20,13 +20,12 @@ router = APIRouter(prefix="/hub", include_in_schema=False)
 COMMIT_HEADER = "X-Repo-Commit"
 
 
-def get_file(
-    repo_id: str, revision: str, path: str, http: Request, service: ServiceDependency
-) -> Response:
+def get_file(repo_id: str, place: str, http: Request, service: ServiceDependency) -> Response:
     """A file of a repository."""
-    repository = find_repository(service, repo_id).at(revision)
+    at = Place.parse(place)
+    repository = find_repository(service, repo_id).at(at.revision)
     headers = {COMMIT_HEADER: repository.commit}
-    return file_response(http, repository.content(path), headers=headers)
+    return file_response(http, repository.content(at.path), headers=headers)
 
 
 def get_model(repo_id: str, service: ServiceDependency, revision: str = BRANCH) -> dict[str, Any]:
@@ -47,20 +46,19 @@ def get_model(repo_id: str, service: ServiceDependency, revision: str = BRANCH) 
     return told
 
 
-def get_tree(
-    repo_id: str, revision: str, service: ServiceDependency, path: str = ""
-) -> list[dict[str, Any]]:
+def get_tree(repo_id: str, place: str, service: ServiceDependency) -> list[dict[str, Any]]:
     """The files of a repository, of which none lies in a folder."""
-    repository = find_repository(service, repo_id).at(revision)
-    if path:
-        raise EntryNotFoundError(repo_id, path, commit=repository.commit)
+    at = Place.parse(place)
+    repository = find_repository(service, repo_id).at(at.revision)
+    if at.path:
+        raise EntryNotFoundError(repo_id, at.path, commit=repository.commit)
     return [_entry(content) for content in repository.contents]
 
 
 def get_refs(repo_id: str, service: ServiceDependency) -> dict[str, Any]:
     """The one branch of a repository."""
     repository = find_repository(service, repo_id)
-    main = {"name": BRANCH, "ref": f"refs/heads/{BRANCH}", "targetCommit": repository.commit}
+    main = {"name": BRANCH, "ref": FULL_NAME, "targetCommit": repository.commit}
     return {"branches": [main], "tags": [], "converts": []}
 
 
@@ -76,11 +74,10 @@ def _entry(content: Content) -> dict[str, Any]:
 API = "/api/models/{repo_id:path}"
 # The longer paths first: a repository's id may hold a slash itself.
 for _path, _endpoint, _methods in (
-    (f"{API}/tree/{{revision}}/{{path:path}}", get_tree, ["GET"]),
-    (f"{API}/tree/{{revision}}", get_tree, ["GET"]),
-    (f"{API}/revision/{{revision}}", get_model, ["GET"]),
+    (f"{API}/tree/{{place:path}}", get_tree, ["GET"]),
+    (f"{API}/revision/{{revision:path}}", get_model, ["GET"]),
     (f"{API}/refs", get_refs, ["GET"]),
     (API, get_model, ["GET"]),
-    ("/{repo_id:path}/resolve/{revision}/{path:path}", get_file, ["GET", "HEAD"]),
+    ("/{repo_id:path}/resolve/{place:path}", get_file, ["GET", "HEAD"]),
 ):
     router.add_api_route(_path, _endpoint, methods=_methods, response_model=None)

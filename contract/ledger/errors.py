@@ -1,5 +1,7 @@
 """What the ledger refuses."""
 
+from collections.abc import Sequence
+
 from contract.ledger import names
 
 
@@ -9,7 +11,10 @@ class LedgerError(Exception):
     LedgerError
     ├── SchemaMismatchError
     ├── IdempotencyMismatchError
-    └── QueueFullError
+    ├── QueueFullError
+    ├── UnknownRequestError
+    ├── BeingRemovedError
+    └── RemovalOverdueError
     """
 
 
@@ -34,3 +39,26 @@ class QueueFullError(LedgerError):
     def __init__(self, limit: int) -> None:
         self.limit = limit
         super().__init__(f"{limit} edits are waiting already")
+
+
+class UnknownRequestError(LedgerError):
+    """A job was accepted by a later version, and asks for what this one cannot do."""
+
+    def __init__(self, job_id: str, fields: Sequence[str]) -> None:
+        told = ", ".join(fields)
+        super().__init__(f"{job_id} asks for what this version does not know: {told}")
+
+
+class BeingRemovedError(LedgerError):
+    """A job is to be built on a checkpoint that is being taken away."""
+
+    def __init__(self, checkpoint_id: str) -> None:
+        self.checkpoint_id = checkpoint_id
+        super().__init__(f"{checkpoint_id} is being taken away")
+
+
+class RemovalOverdueError(LedgerError):
+    """A checkpoint's mark was lost before it was removed: something may be built on it by now."""
+
+    def __init__(self, checkpoint_id: str) -> None:
+        super().__init__(f"{checkpoint_id} was not marked until its end")

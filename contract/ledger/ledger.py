@@ -2,9 +2,11 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from datetime import datetime
 
+from pydantic import ValidationError
 from redis import Redis
 
 from contract.ledger import names, scripts
@@ -13,8 +15,10 @@ from contract.ledger.origin import Origin
 from contract.ledger.places import Places
 from contract.ledger.presence import Presence
 from contract.ledger.queue import EditQueue
-from contract.ledger.record import EditRecord, Request, request_of
+from contract.ledger.record import EditRecord, Request, built_on_of, places_of
+from contract.ledger.removals import Removal, removing
 from contract.ledger.submission import Submission, Submissions
+from contract.logs import EventLog
 from contract.times import rfc3339
 from contract.wire.checkpoints import CompositionView
 from contract.wire.estimates import Admission
@@ -24,6 +28,7 @@ from contract.wire.views import EditEvent, EditPage, EditView
 
 Clock = Callable[[], float]
 NOBODY = Origin()
+log = EventLog("contract.ledger")
 
 
 class Ledger:
@@ -77,8 +82,8 @@ class Ledger:
         """Take an edit or a composition in, whole or not at all.
 
         The same key with the same request finds the first edit again; raises
-        `IdempotencyMismatchError` on another request, `QueueFullError` at the limit, and
-        `SchemaMismatchError`.
+        `IdempotencyMismatchError` on another request, `QueueFullError` at the limit,
+        `BeingRemovedError` on a checkpoint that is being taken away, and `SchemaMismatchError`.
         """
         return self._submissions.make(
             request,
@@ -128,8 +133,13 @@ class Ledger:
             for job_id in ids:
                 pipe.hget(names.edit(job_id), "request")
             asked = zip(ids, pipe.execute(), strict=True)
-        built = {checkpoint_id_of(i): request_of(i, raw).built_on for i, raw in asked if raw}
+        built = {checkpoint_id_of(i): built_on_of(raw) for i, raw in asked if raw}
         return {checkpoint_id: on for checkpoint_id, on in built.items() if on}
+
+    def removing(self, checkpoint_ids: Collection[str]) -> AbstractContextManager[Removal]:
+        """Accept nothing meanwhile that is built on these checkpoints: to be entered before
+        `building` is asked, and each of them to be confirmed before it is removed."""
+        return removing(self.redis, checkpoint_ids)
 
     def is_gone(self, edit_id: str) -> bool:
         """Whether there was such an edit, which has been forgotten since."""
@@ -138,7 +148,10 @@ class Ledger:
     def find(self, edit_id: str) -> EditView | None:
         """The edit as it stands, with its place in the queue while it is not final."""
         record = self.record(edit_id)
-        return self._views([record])[0] if record else None
+        if record is None:
+            return None
+        (place,) = self._places.of([record])
+        return record.view(queue=place.queue, queued_reason=place.reason)
 
     def find_composition(self, checkpoint_id: str) -> CompositionView | None:
         """The composition as it stands, as long as it has no checkpoint."""
@@ -158,7 +171,7 @@ class Ledger:
         neurons: bool = True,
     ) -> EditPage:
         """Edits, newest first, that are older than the id `before`, with their neurons or
-        without."""
+        without; those whose records cannot be read are left out."""
         index = names.index(model=model, status=status.value if status else None)
         top = f"({before}" if before else "+"
         ids = self.redis.zrevrangebylex(index, top, f"[{EDIT_PREFIX}", start=0, num=limit + 1)
@@ -168,7 +181,7 @@ class Ledger:
             records = [EditRecord.from_redis(raw) for raw in pipe.execute() if raw]
         more = len(ids) > limit
         return EditPage(
-            items=tuple(self._views(records, neurons=neurons)),
+            items=tuple(self._readable(records, neurons=neurons)),
             next_cursor=ids[limit - 1].decode() if more else None,
         )
 
@@ -185,8 +198,21 @@ class Ledger:
             for event_id, fields in raw
         ]
 
-    def _views(self, records: list[EditRecord], *, neurons: bool = True) -> list[EditView]:
+    def _readable(self, records: list[EditRecord], *, neurons: bool) -> list[EditView]:
+        read = [(record, _view(record, neurons=neurons)) for record in records]
+        seen = [(record, view) for record, view in read if view is not None]
+        places = self._places.of([record for record, _ in seen])
         return [
-            record.view(queue=place.queue, queued_reason=place.reason, neurons=neurons)
-            for record, place in zip(records, self._places.of(records), strict=True)
+            view.model_copy(update={"queue": place.queue, "queued_reason": place.reason})
+            for (_, view), place in zip(seen, places, strict=True)
         ]
+
+
+def _view(record: EditRecord, *, neurons: bool) -> EditView | None:
+    """The edit without its place; None if a later version, or an accident, wrote it."""
+    try:
+        return record.view(queue=None, queued_reason=record.queued_reason, neurons=neurons)
+    except (ValueError, KeyError) as error:
+        reason = places_of(error) if isinstance(error, ValidationError) else type(error).__name__
+        log.warning("record_not_read", edit_id=record.fields.get("id"), reason=reason)
+        return None

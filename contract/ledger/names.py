@@ -60,6 +60,11 @@ def idempotency(key_digest: str) -> str:
     return f"{PREFIX}idempotency:{key_digest}"
 
 
+def removing(checkpoint_id: str) -> str:
+    """Set with a time to live: who is about to remove a checkpoint."""
+    return f"{PREFIX}removing:{checkpoint_id}"
+
+
 def probing(circumstances_digest: str) -> str:
     """String with a time to live: what a worker's probes found."""
     return f"{PREFIX}probing:{circumstances_digest}"

@@ -3,9 +3,11 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from contract.ledger import names
 from contract.wire.frozen import Frozen
+from contract.wire.idempotency import Idempotency
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +27,25 @@ class Origin:
     @property
     def key(self) -> str | None:
         """Where the idempotency key is remembered: each caller has keys of its own."""
+        return names.idempotency(self._key_digest) if self._key_digest else None
+
+    def idempotency(self, request: Frozen, *, until_s: float) -> Idempotency | None:
+        """By what the job is found until then; None where no key came with it."""
+        if self._key_digest is None:
+            return None
+        until = datetime.fromtimestamp(until_s, UTC)
+        return Idempotency(key=self._key_digest, body=self.body_digest(request), until=until)
+
+    @property
+    def _key_digest(self) -> str | None:
         if self.idempotency_key is None:
             return None
-        return names.idempotency(_digest(f"{self.caller}\n{self.idempotency_key}"))
+        return _digest(f"{self.caller}\n{self.idempotency_key}")
+
+
+def made_by_key(job_id: str, body_digest: str, model: str) -> str:
+    """What is remembered under an idempotency key."""
+    return f"{job_id} {body_digest} {model}"
 
 
 def _digest(text: str) -> str:

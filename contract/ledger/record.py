@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
+
+from contract.ledger.errors import UnknownRequestError
 from contract.ledger.origin import Origin
 from contract.times import rfc3339
 from contract.wire.checkpoints import CompositionView
 from contract.wire.composition import ComposeRequest, Composition
 from contract.wire.edits import EditRequest
 from contract.wire.estimates import Admission
-from contract.wire.ids import CHECKPOINT_PREFIX
+from contract.wire.idempotency import Idempotency
+from contract.wire.ids import CHECKPOINT_PREFIX, checkpoint_id_of
 from contract.wire.lifecycle import EditStatus, QueuedReason
 from contract.wire.views import EditResult, EditView, QueueView
 
@@ -21,9 +25,28 @@ Result = EditResult | Composition
 
 
 def request_of(job_id: str, raw: str | bytes) -> Request:
-    """What a job is to do; one that makes a checkpoint of several edits has the checkpoint's id."""
+    """What a job is to do; one that makes a checkpoint of several edits has the checkpoint's id.
+
+    Raises `UnknownRequestError`: a field that is passed over would make another edit of it.
+    """
     kind = ComposeRequest if job_id.startswith(CHECKPOINT_PREFIX) else EditRequest
-    return kind.model_validate_json(raw)
+    try:
+        return kind.model_validate_json(raw)
+    except ValidationError as error:
+        raise UnknownRequestError(job_id, places_of(error)) from error
+
+
+def built_on_of(raw: str | bytes) -> frozenset[str]:
+    """The checkpoints that a job is built on, whatever else a later version asks for in it."""
+    asked = json.loads(raw)
+    below = [*map(checkpoint_id_of, asked.get("edits") or ()), asked.get("base")]
+    return frozenset(checkpoint_id for checkpoint_id in below if checkpoint_id)
+
+
+def places_of(error: ValidationError) -> list[str]:
+    """The fields that cannot be read, without what is in them."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return [".".join(map(str, told["loc"])) or "all of it" for told in found]
 
 
 def first_record(
@@ -34,12 +57,14 @@ def first_record(
     admission: Admission | None,
     origin: Origin,
     now_s: float,
+    idempotency: Idempotency | None = None,
 ) -> dict[str, str]:
     """The fields of an edit, or of a composition, that has just been accepted."""
     came = {
         "request_id": origin.request_id,
         "retry_of": origin.retry_of or "",
         "admission": admission.model_dump_json() if admission else "",
+        "idempotency": idempotency.as_json if idempotency else "",
     }
     return {name: value for name, value in came.items() if value} | {
         "id": edit_id,
@@ -114,6 +139,12 @@ class EditRecord:
         return self.fields.get("request_id", "")
 
     @property
+    def idempotency(self) -> Idempotency | None:
+        """By what it is found again, where a key came with it."""
+        kept = self.fields.get("idempotency")
+        return Idempotency.from_json(kept) if kept else None
+
+    @property
     def has_hung(self) -> bool:
         """Whether an attempt at it hung past its time."""
         return bool(self.fields.get("hung"))
@@ -129,11 +160,13 @@ class EditRecord:
         queued_reason: QueuedReason | None,
         neurons: bool = True,
     ) -> EditView:
-        """The edit as users see it, with its neurons or without."""
+        """The edit as users see it, with its neurons or without; what a later version has written
+        besides is passed over."""
         seen = self._seen(("admission", "progress", "error"), _TEXTS)
         result: dict[str, Any] = json.loads(self.fields.get("result", "{}"))
         seen |= {name: told for name, told in result.items() if neurons or name != "neurons"}
-        return EditView.model_validate(seen | {"queue": queue, "queued_reason": queued_reason})
+        seen |= {"queue": queue, "queued_reason": queued_reason}
+        return EditView.model_validate(seen, extra="ignore")
 
     def composition_view(
         self, *, queue: QueueView | None, queued_reason: QueuedReason | None
@@ -143,7 +176,7 @@ class EditRecord:
             ("admission", "progress", "error"), ("phase", "started_at", "finished_at")
         )
         seen |= {"queue": queue, "queued_reason": queued_reason}
-        return CompositionView.model_validate(seen)
+        return CompositionView.model_validate(seen, extra="ignore")
 
     def _seen(self, values: Sequence[str], texts: Sequence[str]) -> dict[str, Any]:
         seen: dict[str, Any] = json.loads(self.fields["request"])

@@ -19,20 +19,26 @@ local function move(id, model, from, to, now)
 end
 """
 
-# KEYS edit, schema, indexes of those that wait and that run, idempotency key (may be left out).
-# ARGV schema's version, how many may wait, then commands, each as the number of its words and the
-# words. Runs them all, or none. Returns {'made', how many come before}, {'known', what the key
-# made}, {'schema', the version that stands there}, or {'full'}.
+# KEYS edit, schema, indexes of those that wait and that run, marks of the checkpoints that it is
+# built on, idempotency key (may be left out).
+# ARGV schema's version, how many may wait, how many marks, then commands, each as the number of its
+# words and the words. Runs them all, or none. Returns {'made', how many come before}, {'known',
+# what the key made}, {'schema', the version that stands there}, {'removing', which mark stands,
+# from 0}, or {'full'}.
 SUBMIT = """
 local before = redis.call('ZCARD', KEYS[3]) + math.min(redis.call('ZCARD', KEYS[4]), 1)
 if redis.call('EXISTS', KEYS[1]) == 1 then return {'made', before - 1} end
 local schema = redis.call('GET', KEYS[2])
 if schema and schema ~= ARGV[1] then return {'schema', schema} end
-local known = KEYS[5] and redis.call('GET', KEYS[5])
+local marks = tonumber(ARGV[3])
+local known = KEYS[5 + marks] and redis.call('GET', KEYS[5 + marks])
 if known then return {'known', known} end
+for i = 0, marks - 1 do
+  if redis.call('EXISTS', KEYS[5 + i]) == 1 then return {'removing', i} end
+end
 if redis.call('ZCARD', KEYS[3]) >= tonumber(ARGV[2]) then return {'full', ''} end
 if not schema then redis.call('SET', KEYS[2], ARGV[1]) end
-local at = 3
+local at = 4
 while at <= #ARGV do
   local words = tonumber(ARGV[at])
   redis.call(unpack(ARGV, at + 1, at + words))

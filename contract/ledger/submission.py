@@ -6,11 +6,12 @@ from redis import Redis
 
 from contract.ledger import names, scripts
 from contract.ledger.errors import (
+    BeingRemovedError,
     IdempotencyMismatchError,
     QueueFullError,
     SchemaMismatchError,
 )
-from contract.ledger.origin import Origin
+from contract.ledger.origin import Origin, made_by_key
 from contract.ledger.queue import EditQueue
 from contract.ledger.record import EditRecord, Request, first_record
 from contract.times import rfc3339
@@ -60,13 +61,21 @@ class Submissions:
         """Write record, index, first event, idempotency key and job.
 
         The id is chosen here, so that a command sent twice, its first answer lost, makes one edit.
-        Raises `SchemaMismatchError`, `IdempotencyMismatchError` and `QueueFullError`.
+        Raises `SchemaMismatchError`, `IdempotencyMismatchError`, `QueueFullError`, and
+        `BeingRemovedError` for a checkpoint that it is built on.
         """
         edit_id = new_edit_id(now_s=now_s)
         if isinstance(request, ComposeRequest):
             edit_id = checkpoint_id_of(edit_id)
+        idempotency = origin.idempotency(request, until_s=now_s + self._idempotency_ttl_s)
         record = first_record(
-            edit_id, request, model=model, admission=admission, origin=origin, now_s=now_s
+            edit_id,
+            request,
+            model=model,
+            admission=admission,
+            origin=origin,
+            now_s=now_s,
+            idempotency=idempotency,
         )
         with self._redis.pipeline() as writes:  # never executed: it only collects
             writes.multi()
@@ -77,25 +86,30 @@ class Submissions:
                 writes.zadd(names.DEADLINES, {edit_id: now_s + request.deadline_s})
             event = {"type": "queued", "at": rfc3339(now_s), "data": "{}"}
             writes.xadd(names.events(edit_id), event)
-            if origin.key:
-                made = f"{edit_id} {origin.body_digest(request)} {model}"
+            if idempotency is not None:
+                made = made_by_key(edit_id, idempotency.body, model)
                 writes.set(origin.key, made, ex=self._idempotency_ttl_s)
             queue.put(edit_id, pipeline=writes)
             commands = [arguments for arguments, _ in writes.command_stack]
+        below = sorted(request.built_on)
         keys = [
             names.edit(edit_id),
             names.SCHEMA,
             names.index(model=model, status=EditStatus.QUEUED),
             names.index(model=model, status=EditStatus.RUNNING),
+            *map(names.removing, below),
             *([origin.key] if origin.key else []),
         ]
         words = [word for command in commands for word in (len(command), *command)]
-        answer, told = self._submit(keys, [names.SCHEMA_VERSION, self._max_queued, *words])
+        told_first = [names.SCHEMA_VERSION, self._max_queued, len(below)]
+        answer, told = self._submit(keys, [*told_first, *words])
         match answer:
             case b"schema":
                 raise SchemaMismatchError(told.decode())
             case b"full":
                 raise QueueFullError(self._max_queued)
+            case b"removing":
+                raise BeingRemovedError(below[int(told)])
             case b"known":
                 return _known(told, request, origin)
             case _:

@@ -111,8 +111,8 @@ def read_latest(redis: Redis) -> list[Taken]:
 def _taken(records: Iterator[tuple[str, list[bytes | None]]]) -> Iterator[Taken]:
     for edit_id, (model, request, result) in records:
         if model and request and result:
-            edited = Edited(model.decode(), method_of(request))
-            yield Taken(edit_id, edited, MemoryView.model_validate(json.loads(result)["memory"]))
+            edited, told = Edited(model.decode(), method_of(request)), json.loads(result)["memory"]
+            yield Taken(edit_id, edited, MemoryView.model_validate(told, extra="ignore"))
 
 
 def _buckets(quantity: Quantity, parts: Mapping[str, float]) -> Buckets:

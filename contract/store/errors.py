@@ -8,6 +8,7 @@ class StoreError(Exception):
     ├── CorruptFileError
     ├── WithheldError
     ├── UnreadableManifestError
+    │   └── NewerManifestError
     ├── BudgetExceededError
     ├── UnknownStoreError
     └── StoreUnavailableError
@@ -38,6 +39,16 @@ class UnreadableManifestError(StoreError):
 
     def __init__(self, of: str) -> None:
         super().__init__(f"the manifest of {of} cannot be read")
+
+
+class NewerManifestError(UnreadableManifestError):
+    """A manifest is well, but of a later version's schema."""
+
+    def __init__(self, of: str, *, found: int, known: int) -> None:
+        StoreError.__init__(
+            self,
+            f"the manifest of {of} has schema {found}, this version reads {known}: upgrade it",
+        )
 
 
 class BudgetExceededError(StoreError):

@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Protocol
 
 from contract.store.shelf import Entry
 from contract.store.store import BLOBS, MANIFESTS, CheckpointStore
@@ -22,17 +24,24 @@ class Policy:
         return self.max_age_s is None and self.max_count is None
 
     def expired(
-        self, checkpoints: Iterable[CheckpointView], *, now_s: float, awaited: Collection[str] = ()
+        self,
+        checkpoints: Iterable[CheckpointView],
+        *,
+        now_s: float,
+        awaited: Collection[str] = (),
+        among: Collection[str] | None = None,
     ) -> list[str]:
         """The ids of those to take away, of checkpoints given newest first.
 
         One that others are built on stays as long as they do; they are newer than it. So does one
-        that is awaited: something is about to be built on it.
+        that is awaited: something is about to be built on it. `among` are the only ones that may
+        go, where it is given.
         """
         gone: list[str] = []
         needed = set(awaited)
         for place, checkpoint in enumerate(checkpoints):
-            if checkpoint.id not in needed and self._outlived(checkpoint, place, now_s):
+            may_go = checkpoint.id not in needed and (among is None or checkpoint.id in among)
+            if may_go and self._outlived(checkpoint, place, now_s):
                 gone.append(checkpoint.id)
             else:
                 needed |= checkpoint.built_on
@@ -42,6 +51,16 @@ class Policy:
         age_s = now_s - checkpoint.created_at.timestamp()
         too_old = self.max_age_s is not None and age_s > self.max_age_s
         return too_old or (self.max_count is not None and place >= self.max_count)
+
+
+class Removal(Protocol):
+    """Marks on checkpoints, on which nothing new is built."""
+
+    def confirm(self, checkpoint_id: str) -> None: ...
+
+
+Removing = Callable[[Collection[str]], AbstractContextManager[Removal]]
+"""Sees to it that meanwhile nothing is accepted that is to be built on some checkpoints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +84,13 @@ class Housekeeping:
     policy: Policy
     building: Callable[[], Mapping[str, frozenset[str]]]
     """What jobs that have not ended are built on, by the checkpoint that each is to make."""
+    removing: Removing
     grace_s: float
     clock: Callable[[], float] = time.time
 
     def __call__(self) -> Kept:
-        """One round; raises `StoreError` when the store cannot be read or written."""
+        """One round; raises `StoreError` when the store cannot be read or written, and
+        `RemovalOverdueError`."""
         removed = self._expire()
         swept = []
         for entry in self._unnamed():
@@ -81,12 +102,21 @@ class Housekeeping:
     def _expire(self) -> list[str]:
         if self.policy.keeps_all:
             return []
+        outlived = self._expired()
+        if not outlived:
+            return []
+        with self.removing(outlived) as removal:
+            expired = self._expired(among=outlived)  # what was accepted before the mark is seen now
+            for checkpoint_id in expired:
+                removal.confirm(checkpoint_id)
+                self.store.remove(checkpoint_id)
+        return expired
+
+    def _expired(self, *, among: Collection[str] | None = None) -> list[str]:
         # Asked before the store is: what is published in between is built on it all the same.
         awaited = frozenset[str]().union(*self.building().values())
-        expired = self.policy.expired(self.store.checkpoints(), now_s=self.clock(), awaited=awaited)
-        for checkpoint_id in expired:
-            self.store.remove(checkpoint_id)
-        return expired
+        checkpoints, now_s = self.store.checkpoints(), self.clock()
+        return self.policy.expired(checkpoints, now_s=now_s, awaited=awaited, among=among)
 
     def _unnamed(self) -> Iterable[Entry]:
         """Blobs that no manifest names, and what interrupted writes left beside the others."""

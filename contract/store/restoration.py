@@ -1,12 +1,15 @@
 """The ledger from the store: finished edits are listed again after Redis has lost them."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from redis import Redis
+from redis.client import Pipeline
 
 from contract.ledger import names
+from contract.ledger.origin import made_by_key
 from contract.store.store import CheckpointStore
 from contract.times import rfc3339
 from contract.wire.checkpoints import CheckpointView
@@ -19,7 +22,8 @@ TURN_S = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restoration:
-    """Writes the records of published edits that a flushed Redis does not have.
+    """Writes the records of published edits that a flushed Redis does not have, and what finds them
+    by the idempotency keys that made them.
 
     What was queued, running or failed is in no manifest, and is lost.
     """
@@ -60,8 +64,17 @@ class Restoration:
             pipe.zadd(names.FINISHED, {f"{ended} {job_id}": 0})
             event = {"type": "succeeded", "at": ended, "data": '{"restored": true}'}
             pipe.xadd(names.events(job_id), event)
+            self._remember_key(pipe, checkpoint, job_id)
             pipe.execute()
         return True
+
+    def _remember_key(self, pipe: Pipeline, checkpoint: CheckpointView, job_id: str) -> None:
+        """For what is left of its time; a key that has made another job since then stays its."""
+        made_by = checkpoint.idempotency
+        if made_by is None or (left_s := made_by.until.timestamp() - self.clock()) <= 0:
+            return
+        made = made_by_key(job_id, made_by.body, checkpoint.model)
+        pipe.set(names.idempotency(made_by.key), made, ex=math.ceil(left_s), nx=True)
 
 
 def _record(checkpoint: CheckpointView, job_id: str, ended: str) -> dict[str, str]:

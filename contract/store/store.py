@@ -15,11 +15,18 @@ from contract.store.errors import (
     BudgetExceededError,
     CorruptFileError,
     MissingStoreError,
+    NewerManifestError,
     UnreadableManifestError,
     WithheldError,
 )
 from contract.store.shelf import Shelf
-from contract.wire.checkpoints import BaseView, CheckpointFile, CheckpointView
+from contract.wire.checkpoints import (
+    MANIFEST_SCHEMA,
+    BaseView,
+    CheckpointFile,
+    CheckpointView,
+)
+from contract.wire.frozen import Frozen
 from contract.wire.ids import is_checkpoint_id
 
 BLOBS, MANIFESTS, BASES = "blobs", "manifests", "bases"
@@ -127,7 +134,7 @@ class CheckpointStore:
         """Publish a checkpoint, once: returns the one that stands, which an earlier attempt
         may have committed. Raises `WithheldError`, and `UnreadableManifestError` before anything
         is published that would not read back."""
-        manifest = checkpoint.model_dump_json(indent=1).encode()
+        manifest = checkpoint.manifest
         _parsed(CheckpointView, manifest, of=checkpoint.id)
         self.check_present()
         with suppress(FileExistsError):
@@ -172,12 +179,15 @@ class CheckpointStore:
         found = map(self.find, self.ids())
         return (checkpoint for checkpoint in found if checkpoint is not None)
 
-    def readable(self, ids: Iterable[str]) -> Iterator[CheckpointView]:
-        """Those of some checkpoints that are committed and whose manifests can be read."""
+    def readable(self, ids: Iterable[str], *, newer_too: bool = False) -> Iterator[CheckpointView]:
+        """Those of some checkpoints that are committed and whose manifests can be read; raises
+        `NewerManifestError` where those of a later schema have to be among them."""
         for checkpoint_id in ids:
             try:
                 checkpoint = self.find(checkpoint_id)
-            except UnreadableManifestError:
+            except UnreadableManifestError as error:
+                if newer_too and isinstance(error, NewerManifestError):
+                    raise
                 continue  # who asks for this one by its id is told
             if checkpoint is not None:
                 yield checkpoint
@@ -213,9 +223,20 @@ class CheckpointStore:
         return None if content is None else _parsed(BaseView, content, of=f"base {digest}")
 
 
+class _Schema(Frozen):
+    """Of which version a manifest is; what is told of a base has none."""
+
+    schema_version: int = MANIFEST_SCHEMA
+
+
 def _parsed(kind: type[Told], content: bytes, *, of: str) -> Told:
+    """What a later version tells besides is passed over, unless it says that it is of another
+    schema."""
     try:
-        return kind.model_validate_json(content)
+        found = _Schema.model_validate_json(content, extra="ignore").schema_version
+        if found > MANIFEST_SCHEMA:
+            raise NewerManifestError(of, found=found, known=MANIFEST_SCHEMA)
+        return kind.model_validate_json(content, extra="ignore")
     except ValidationError as error:
         raise UnreadableManifestError(of) from error
 

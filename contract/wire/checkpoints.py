@@ -9,6 +9,7 @@ from contract.wire.composition import ComposeRequest, Composition
 from contract.wire.edits import EditRequest
 from contract.wire.estimates import Admission, Bytes
 from contract.wire.frozen import Frozen
+from contract.wire.idempotency import Idempotency
 from contract.wire.ids import checkpoint_id_of
 from contract.wire.lifecycle import EditStatus, Phase, QueuedReason
 from contract.wire.views import EditFailure, EditResult, Progress, QueueView
@@ -58,10 +59,14 @@ class Provenance(Frozen):
     references_sha256: str = Field(description="Over the reference texts, as token ids.")
 
 
+MANIFEST_SCHEMA = 1
+"""A later one means something else by a field that this version knows, too."""
+
+
 class CheckpointView(Frozen):
     """A published checkpoint: the manifest that commits it."""
 
-    schema_version: int = 1
+    schema_version: int = MANIFEST_SCHEMA
     id: str
     status: Literal[EditStatus.SUCCEEDED] = EditStatus.SUCCEEDED
     edit_id: str | None = Field(default=None, description="The edit; null for a composition.")
@@ -77,13 +82,28 @@ class CheckpointView(Frozen):
     admission: Admission | None = None
     code_version: str
     provenance: Provenance | None = None
+    idempotency: Idempotency | None = Field(
+        default=None, exclude=True, description="Kept in the manifest, and told to nobody outside."
+    )
     created_at: datetime
+
+    @property
+    def manifest(self) -> bytes:
+        """What is kept of it: all that is told of it, and what is told to nobody outside."""
+        kept = self if self.idempotency is None else _Manifest.model_construct(**dict(self))
+        return kept.model_dump_json(indent=1).encode()
 
     @property
     def built_on(self) -> frozenset[str]:
         """The checkpoints that this one was made from."""
         made_from = {checkpoint_id_of(part.edit_id) for part in self.parts} | {self.base}
         return frozenset(i for i in made_from if i is not None) - {self.id}
+
+
+class _Manifest(CheckpointView):
+    """A checkpoint that is written whole."""
+
+    idempotency: Idempotency | None = None
 
 
 class CompositionView(ComposeRequest):

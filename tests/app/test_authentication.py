@@ -3,6 +3,8 @@
 import json
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,77 @@ def test_a_key_of_a_file_opens_and_closes_while_the_service_runs(
 
     file.write_text("# nobody any more")
     assert client.get("/edits", headers=BEARER).status_code == 401
+
+
+@pytest.fixture
+def keys_file(tmp_path: Path) -> Path:
+    file = tmp_path / "keys"
+    file.write_text(entry_of("search", KEY))
+    return file
+
+
+@pytest.mark.parametrize("content", ["# nobody any more", "garbled by half a write"])
+def test_a_feed_ends_when_its_key_is_taken_away(
+    serve: Serve, served: ModelView, fact: Fact, keys_file: Path, content: str
+) -> None:
+    client = serve(api_keys_file=keys_file)
+    edit_id = client.post("/edits", json=fact, headers=BEARER).json()["id"]
+    headers = BEARER | {"Accept": "text/event-stream"}
+
+    with client.stream("GET", f"/edits/{edit_id}/events", headers=headers) as feed:
+        lines = feed.iter_lines()
+        first = [next(lines) for _ in range(3)]
+        keys_file.write_text(content)
+        rest = list(lines)  # ends, or else the client's patience does
+
+    assert first[0] == "retry: 1000"
+    assert not any("succeeded" in line or "canceled" in line for line in rest)
+
+
+def test_a_feed_goes_on_while_other_keys_come_and_go(
+    serve: Serve, served: ModelView, fact: Fact, keys_file: Path
+) -> None:
+    client = serve(api_keys_file=keys_file)
+    edit_id = client.post("/edits", json=fact, headers=BEARER).json()["id"]
+    headers = BEARER | {"Accept": "text/event-stream"}
+
+    with client.stream("GET", f"/edits/{edit_id}/events", headers=headers) as feed:
+        lines = feed.iter_lines()
+        next(lines)
+        keys_file.write_text(f"{entry_of('search', KEY)}, {entry_of('other', 'pal_of-others')}")
+        client.post(f"/edits/{edit_id}/cancel", headers=BEARER)
+        rest = list(lines)
+
+    assert "event: canceled" in rest
+
+
+@pytest.mark.parametrize(
+    ("content", "refused"),
+    [
+        ("# nobody any more", (401, "unauthorized")),
+        ("garbled by half a write", (503, "keys_unavailable")),
+    ],
+)
+def test_a_long_poll_tells_nothing_once_its_key_is_taken_away(
+    serve: Serve,
+    served: ModelView,
+    fact: Fact,
+    keys_file: Path,
+    content: str,
+    refused: tuple[int, str],
+) -> None:
+    client = serve(api_keys_file=keys_file)
+    edit_id = client.post("/edits", json=fact, headers=BEARER).json()["id"]
+
+    with ThreadPoolExecutor(1) as pool:
+        wait = {"params": {"wait": 60}, "headers": BEARER}
+        polled = pool.submit(client.get, f"/edits/{edit_id}", **wait)
+        with suppress(TimeoutError):
+            polled.result(timeout=0.5)  # it waits by now
+        keys_file.write_text(content)
+
+    response = polled.result()
+    assert (response.status_code, response.json()["code"]) == refused
 
 
 @pytest.mark.parametrize("content", [None, "pal_secret", b"\xff\xfe"])

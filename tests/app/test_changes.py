@@ -1,5 +1,6 @@
 """Canceling an edit, and trying one again."""
 
+import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -251,3 +252,20 @@ def test_an_edit_that_ended_long_ago_is_gone(
     response = api.request(method, f"/edits/{edit_id}{path}")
 
     assert (response.status_code, response.json()["code"]) == (410, "edit_gone")
+
+
+def test_a_request_of_a_later_version_is_seen_and_not_tried_again(
+    api: httpx.Client, redis: Redis, fact: Fact, edit_id: str
+) -> None:
+    api.post(f"/edits/{edit_id}/cancel")
+    later = fact | {"haste": 1}
+    redis.hset(names.edit(edit_id), "request", json.dumps(later))
+
+    seen = api.get("/edits").json()["items"]
+    retried = api.post(f"/edits/{edit_id}/retry")
+    asked = api.post("/edits", json=later)
+
+    assert [edit["id"] for edit in seen] == [edit_id]
+    assert (retried.status_code, retried.json()["code"]) == (422, "invalid_request")
+    assert "does not know: haste" in retried.json()["detail"]
+    assert asked.status_code == 422

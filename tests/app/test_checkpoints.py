@@ -10,6 +10,7 @@ import pytest
 
 from contract.store.store import CheckpointStore
 from contract.wire.checkpoints import CheckpointFile, CheckpointView
+from contract.wire.idempotency import Idempotency
 from contract.wire.ids import checkpoint_id_of
 
 LETTERS = "adapter_config.json"
@@ -39,6 +40,24 @@ def test_a_checkpoint_is_shown_by_its_manifest(
 
     assert response.status_code == 200
     assert CheckpointView.model_validate_json(response.content) == checkpoint
+
+
+def test_what_is_kept_of_an_idempotency_key_is_told_to_nobody(
+    api: httpx.Client, store: CheckpointStore, checkpoint: CheckpointView
+) -> None:
+    made_by = Idempotency(key="a" * 64, body="b" * 64, until=checkpoint.created_at)
+    kept = {"id": "ckpt-" + "7" * 28, "idempotency": made_by}
+    keyed = store.commit(checkpoint.model_copy(update=kept))
+
+    one = api.get(f"/checkpoints/{keyed.id}").json()
+    listed = api.get("/checkpoints").json()["items"]
+    described = api.get("/openapi.json").json()["components"]["schemas"]
+
+    assert keyed.idempotency == made_by
+    assert "idempotency" not in one
+    assert [c["id"] for c in listed if "idempotency" not in c] == [keyed.id, checkpoint.id]
+    assert "idempotency" not in described["CheckpointView"]["properties"]
+    assert "Idempotency" not in described
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,29 @@
 """`/checkpoints`: listed, built on, and taken away."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from redis import Redis
 
+from app.checkpoint_errors import CheckpointInUseError
+from app.jobs.tokens import TokenCounters
+from app.readiness import Readiness
+from app.routes.checkpoints import delete_checkpoint
+from app.service import Service
+from contract.ledger import names
 from contract.ledger.attempts import Attempts
-from contract.wire.checkpoints import Part
+from contract.ledger.errors import RemovalOverdueError
+from contract.ledger.ledger import Ledger
+from contract.settings import Settings
+from contract.store.store import CheckpointStore
+from contract.wire.checkpoints import CheckpointView, Part
 from contract.wire.failures import ErrorCode
 from contract.wire.ids import checkpoint_id_of
+from contract.wire.limits import Limits
 from contract.wire.views import EditFailure
 
 Publish = Callable[..., str]
@@ -125,3 +139,136 @@ def test_a_checkpoint_stays_as_long_as_a_job_that_is_built_on_it_has_not_ended(
     assert [r.status_code for r in (queued, running, ended)] == [409, 409, 204]
     assert queued.json()["code"] == "checkpoint_in_use"
     assert queued.json()["used_by"] == [checkpoint_id_of(job_id)]
+
+
+class InterruptedStore(CheckpointStore):
+    """Something else happens while its manifests are read."""
+
+    def __init__(self, location: Path, *, meanwhile: Callable[[], None]) -> None:
+        super().__init__(location)
+        self._meanwhile = meanwhile
+
+    def readable(self, ids: Iterable[str], *, newer_too: bool = False) -> Iterator[CheckpointView]:
+        self._meanwhile()
+        return super().readable(ids, newer_too=newer_too)
+
+
+@pytest.fixture
+def service(ledger: Ledger, store: CheckpointStore) -> Service:
+    """The service without a server around it."""
+    return Service(
+        ledger=ledger,
+        attempts=Attempts(ledger.redis, lease_s=6.0),
+        store=store,
+        tokens=TokenCounters(store),
+        readiness=Readiness(ledger, store),
+        limits=Limits.of(Settings()),
+    )
+
+
+def interrupted(service: Service, data_dir: Path, meanwhile: Callable[[], None]) -> Service:
+    return replace(service, store=InterruptedStore(data_dir, meanwhile=meanwhile))
+
+
+def test_nothing_is_accepted_on_a_checkpoint_while_it_is_taken_away(
+    api: httpx.Client, publish: Publish, service: Service, _data_dir: Path, fact: dict[str, Any]
+) -> None:
+    edit_id = publish()
+    below = checkpoint_id_of(edit_id)
+    failed = api.post("/edits", json=fact | {"base": below}).json()["id"]
+    api.post(f"/edits/{failed}/cancel")
+    answers: list[httpx.Response] = []
+
+    def meanwhile() -> None:
+        answers.append(api.post("/edits", json=fact | {"base": below}))
+        answers.append(api.post(f"/edits/{failed}/retry"))
+        answers.append(api.post("/checkpoints", json={"edits": [edit_id]}))
+
+    delete_checkpoint(below, interrupted(service, _data_dir, meanwhile))
+
+    edit, retry, composition = (answer.json() for answer in answers)
+    assert [answer.status_code for answer in answers] == [422, 422, 409]
+    assert (edit["code"], edit["errors"][0]["pointer"]) == ("invalid_request", "#/base")
+    assert edit["detail"] == f"#/base: {below} is being taken away"
+    assert retry["detail"] == edit["detail"]
+    assert composition["code"] == "edit_not_published"
+    assert composition["errors"][0]["pointer"] == "#/edits/0"
+    assert api.get(f"/checkpoints/{below}").status_code == 404
+
+
+def test_what_is_made_before_by_the_same_key_is_found_while_its_base_is_taken_away(
+    api: httpx.Client, publish: Publish, ledger: Ledger, fact: dict[str, Any]
+) -> None:
+    below = checkpoint_id_of(publish())
+    once = {"headers": {"Idempotency-Key": "k"}, "json": fact | {"base": below}}
+    made = api.post("/edits", **once).json()["id"]
+
+    with ledger.removing([below]):
+        again = api.post("/edits", **once)
+
+    assert (again.status_code, again.json()["id"]) == (202, made)
+
+
+def test_a_checkpoint_whose_removal_was_refused_can_be_built_on(
+    api: httpx.Client, publish: Publish, redis: Redis, fact: dict[str, Any]
+) -> None:
+    below = checkpoint_id_of(publish())
+    api.post("/edits", json=fact | {"base": below})
+
+    refused = api.delete(f"/checkpoints/{below}")
+    accepted = api.post("/edits", json=fact | {"base": below})
+
+    assert (refused.status_code, accepted.status_code) == (409, 202)
+    assert redis.exists(names.removing(below)) == 0
+
+
+def test_a_removal_that_is_refused_leaves_the_mark_of_another(
+    api: httpx.Client, publish: Publish, service: Service, fact: dict[str, Any]
+) -> None:
+    below = checkpoint_id_of(publish())
+    api.post("/edits", json=fact | {"base": below})
+
+    with service.ledger.removing([below]):
+        with pytest.raises(CheckpointInUseError):
+            delete_checkpoint(below, service)
+        answer = api.post("/edits", json=fact | {"base": below})
+
+    assert answer.status_code == 422
+
+
+def test_a_removal_whose_mark_was_lost_removes_nothing(
+    api: httpx.Client, publish: Publish, service: Service, _data_dir: Path, redis: Redis
+) -> None:
+    below = checkpoint_id_of(publish())
+
+    with pytest.raises(RemovalOverdueError):
+        delete_checkpoint(below, interrupted(service, _data_dir, redis.flushall))
+
+    assert api.get(f"/checkpoints/{below}").status_code == 200
+
+
+def test_the_mark_of_a_checkpoint_that_is_gone_expires_by_itself(
+    api: httpx.Client, publish: Publish, redis: Redis
+) -> None:
+    below = checkpoint_id_of(publish())
+
+    api.delete(f"/checkpoints/{below}")
+
+    assert 0 < redis.ttl(names.removing(below)) <= 600
+
+
+def test_nothing_is_taken_away_while_a_manifest_is_of_a_later_schema(
+    api: httpx.Client, publish: Publish, store: CheckpointStore, checkpoint: CheckpointView
+) -> None:
+    below = checkpoint_id_of(publish())
+    newer = {"id": "ckpt-" + "f" * 28, "schema_version": 2, "base": below}
+    manifest = checkpoint.model_copy(update=newer).model_dump_json()
+    store.shelf.create(f"manifests/{newer['id']}.json", manifest.encode())
+
+    taken = api.delete(f"/checkpoints/{below}")
+    asked = api.get(f"/checkpoints/{newer['id']}")
+
+    for refused in (taken, asked):
+        assert (refused.status_code, refused.json()["code"]) == (503, "store_unavailable")
+        assert "has schema 2, this version reads 1" in refused.json()["detail"]
+    assert api.get(f"/checkpoints/{below}").status_code == 200

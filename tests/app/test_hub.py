@@ -50,6 +50,22 @@ def test_a_file_comes_by_branch_and_by_commit(api: httpx.Client, edited: Checkpo
         assert response.headers["X-Repo-Commit"] == commit_sha
 
 
+@pytest.mark.parametrize("slash", ["/", "%2F"])
+def test_the_branch_is_found_by_its_full_name_too(
+    api: httpx.Client, edited: CheckpointView, slash: str
+) -> None:
+    repo_id, branch = f"palimpsest/{edited.id}", slash.join(("refs", "heads", "main"))
+    commit_sha = sha_of(api, repo_id)
+
+    file = api.get(f"/hub/{repo_id}/resolve/{branch}/{SHARD_1}")
+    model = api.get(f"/hub/api/models/{repo_id}/revision/{branch}")
+    tree = api.get(f"/hub/api/models/{repo_id}/tree/{branch}")
+
+    assert (file.content, file.headers["X-Repo-Commit"]) == (WANTED, commit_sha)
+    assert model.json()["sha"] == commit_sha
+    assert SHARD_1 in [entry["path"] for entry in tree.json()]
+
+
 def test_a_repository_is_found_by_the_edit_s_id_too(
     api: httpx.Client, checkpoint: CheckpointView
 ) -> None:
@@ -107,7 +123,18 @@ def test_which_base_is_meant_has_to_be_said_where_there_are_two(
         ("demo/resolve/v2/config.json", "RevisionNotFound"),
         ("api/models/demo/revision/v2", "RevisionNotFound"),
         ("api/models/demo/tree/v2", "RevisionNotFound"),
+        ("demo/resolve/refs%2Fpr%2F1/config.json", "RevisionNotFound"),
+        ("demo/resolve/refs/heads/v2/config.json", "RevisionNotFound"),
+        ("api/models/demo/revision/refs%2Fpr%2F1", "RevisionNotFound"),
+        ("api/models/demo/revision/refs/heads/feature/x", "RevisionNotFound"),
+        ("api/models/demo/revision/feature%2Fx", "RevisionNotFound"),
+        ("api/models/demo/tree/refs%2Fpr%2F1", "RevisionNotFound"),
+        ("api/models/demo/tree/refs/heads/v2/folder", "RevisionNotFound"),
+        ("api/models/nothing/tree/refs/heads/main", "RepoNotFound"),
         ("demo/resolve/main/nothing.json", "EntryNotFound"),
+        ("demo/resolve/refs%2Fheads%2Fmain/nothing.json", "EntryNotFound"),
+        ("api/models/demo/tree/refs/heads/main/folder", "EntryNotFound"),
+        ("api/models/demo/tree/main/folder/within", "EntryNotFound"),
         ("demo/resolve/main/..%2f..%2fetc%2fpasswd", "EntryNotFound"),
         ("api/models/demo/tree/main/folder", "EntryNotFound"),
     ],

@@ -11,6 +11,7 @@ from fake_editor import FakeEditor, FakeMemory, FakeResult
 from run_edits import MakeResources, Submit, error_of, found, raising
 
 from contract.ledger.ledger import Ledger
+from contract.ledger.origin import Origin
 from contract.memory import estimate
 from contract.store.errors import CorruptFileError
 from contract.store.settling import LATE
@@ -47,6 +48,21 @@ def test_an_edit_is_published_and_succeeds(
     assert store.read(checkpoint.files[1]) == b"weights"
     assert (checkpoint.model, checkpoint.base_digest) == ("demo", "b" * 64)
     assert checkpoint.request.prompt == "The capital of France is"
+
+
+def test_what_a_key_made_is_published_with_the_key_s_digest(
+    ledger: Ledger, store: CheckpointStore, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id = submit(origin=Origin(idempotency_key="k"))
+    record = ledger.record(edit_id)
+
+    run_edit(edit_id, resources())
+
+    checkpoint = store.find(checkpoint_id_of(edit_id))
+    assert record is not None
+    assert record.idempotency is not None
+    assert checkpoint is not None
+    assert checkpoint.idempotency == record.idempotency
 
 
 def test_what_is_verified_is_what_was_stored(

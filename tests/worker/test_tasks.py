@@ -270,3 +270,21 @@ def test_the_service_codes_can_be_joined_by_an_engines(
     view = found(ledger, edit_id)
     assert error_of(view) == (EditStatus.FAILED, ErrorCode.NO_NEURONS)
     assert view.error is not None and (view.error.message, view.error.retryable) == ("none", False)
+
+
+def test_a_request_of_a_later_version_fails_as_one_that_cannot_be_understood(
+    redis: Redis, ledger: Ledger, submit: Submit, resources: MakeResources
+) -> None:
+    edit_id, editor = submit(), FakeEditor()
+    record = ledger.record(edit_id)
+    assert record is not None
+    later = json.loads(record.fields["request"]) | {"haste": 1}
+    redis.hset(names.edit(edit_id), "request", json.dumps(later))
+
+    run_edit(edit_id, resources(editor=editor))
+
+    view = found(ledger, edit_id)
+    assert error_of(view) == (EditStatus.FAILED, ErrorCode.INVALID_REQUEST)
+    assert view.error is not None
+    assert "does not know: haste" in view.error.message
+    assert editor.edited == []

@@ -13,6 +13,7 @@ from rq.serializers import JSONSerializer
 from contract.ledger.attempts import Attempts
 from contract.ledger.connection import connect
 from contract.ledger.errors import (
+    BeingRemovedError,
     IdempotencyMismatchError,
     QueueFullError,
     SchemaMismatchError,
@@ -74,6 +75,35 @@ def test_a_submission_that_redis_refuses_leaves_nothing(
 
     assert redis.keys("palimpsest:*") == []
     assert redis.keys("rq:queue:*") == []
+
+
+@pytest.mark.parametrize("how", ["edit", "composition"])
+def test_a_job_on_a_checkpoint_that_is_being_removed_leaves_nothing(
+    ledger: Ledger, redis: Redis, request_: EditRequest, admission: Admission, how: str
+) -> None:
+    first, second = (f"ckpt-{n:028x}" for n in (1, 2))
+    edits = tuple(f"edit-{n:028x}" for n in (2, 1))
+    on_it = request_.model_copy(update={"base": first})
+    asked = on_it if how == "edit" else ComposeRequest(edits=edits)
+
+    with ledger.removing([second, first]) as removal:
+        removal.confirm(first)
+        with pytest.raises(BeingRemovedError, match=first):
+            ledger.submit(asked, model="demo", admission=admission, origin=KEYED)
+    with pytest.raises(BeingRemovedError, match=first):
+        ledger.submit(asked, model="demo", admission=admission, origin=KEYED)
+
+    assert redis.keys("palimpsest:*") == [names.removing(first).encode()]
+    assert redis.keys("rq:queue:*") == []
+
+
+def test_a_job_on_another_checkpoint_than_the_one_that_is_being_removed_is_accepted(
+    ledger: Ledger, request_: EditRequest, admission: Admission
+) -> None:
+    on_it = request_.model_copy(update={"base": f"ckpt-{1:028x}"})
+
+    with ledger.removing([f"ckpt-{2:028x}"]):
+        assert ledger.submit(on_it, model="demo", admission=admission, origin=KEYED).created
 
 
 def test_a_key_finds_the_edit_it_made_and_makes_no_other(
@@ -332,3 +362,28 @@ def test_jobs_that_have_not_ended_tell_what_they_are_built_on(
     running = {composed.edit_id: frozenset({checkpoint_id_of(edit_id)})}
     assert before == running | {checkpoint_id_of(chained.edit_id): frozenset({base})}
     assert ledger.building() == running
+
+
+@pytest.mark.parametrize(
+    "field", [{"status": "dreaming"}, {"error": '{"code": "a later one"}'}, {"request": "torn"}]
+)
+def test_a_record_that_cannot_be_read_is_logged_and_hides_no_other(
+    ledger: Ledger,
+    redis: Redis,
+    request_: EditRequest,
+    admission: Admission,
+    caplog: pytest.LogCaptureFixture,
+    field: dict[str, str],
+) -> None:
+    first, odd, last = (
+        ledger.submit(request_, model="demo", admission=admission).edit_id for _ in range(3)
+    )
+    redis.hset(names.edit(odd), mapping=field)
+
+    page = ledger.page()
+
+    assert {edit.id for edit in page.items} == {first, last}
+    assert {edit.queue.position for edit in page.items if edit.queue} == {0, 2}
+    (line,) = [record for record in caplog.records if record.message == "record_not_read"]
+    assert line.facts["edit_id"] == odd
+    assert request_.prompt not in str(line.facts)

@@ -1,16 +1,20 @@
 """Records as Redis keeps them."""
 
+import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
+from contract.ledger.errors import UnknownRequestError
 from contract.ledger.origin import Origin
-from contract.ledger.record import EditRecord, first_record
+from contract.ledger.record import EditRecord, built_on_of, first_record
 from contract.times import rfc3339
+from contract.wire.composition import ComposeRequest
 from contract.wire.edits import EditRequest
 from contract.wire.estimates import Admission
 from contract.wire.lifecycle import EditStatus, QueuedReason
-from contract.wire.views import QueueView
+from contract.wire.views import EditResult, QueueView
 
 
 @pytest.mark.parametrize(
@@ -86,3 +90,52 @@ def test_what_came_of_an_edit_is_read_back(request_: EditRequest, admission: Adm
     )
 
     assert view.completeness == 0.25
+
+
+def with_more(kept: str, **more: Any) -> str:
+    """JSON with fields of a later version."""
+    return json.dumps(json.loads(kept) | more)
+
+
+def test_what_a_later_version_tells_besides_is_passed_over(
+    request_: EditRequest, admission: Admission, result: EditResult
+) -> None:
+    fields = first_record(
+        "edit-1", request_, model="demo", admission=admission, origin=Origin(), now_s=0.0
+    )
+    memory = {"memory": json.loads(result.memory.model_dump_json()) | {"swapped_bytes": 1}}
+    later = {
+        "request": with_more(fields["request"], haste=1),
+        "admission": with_more(fields["admission"], mood="good"),
+        "result": with_more(result.model_dump_json(), mood="good", **memory),
+        "mood": "good",
+    }
+
+    seen = EditRecord(fields | later).view(queue=None, queued_reason=None)
+
+    known = EditRecord(fields | {"result": result.model_dump_json()})
+    assert seen == known.view(queue=None, queued_reason=None)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"), [({"haste": 1}, "haste"), ({"hparams": {"haste": 1}}, "hparams.haste")]
+)
+def test_a_request_of_a_later_version_is_not_taken_for_another(
+    request_: EditRequest, admission: Admission, more: dict[str, Any], told: str
+) -> None:
+    fields = first_record(
+        "edit-1", request_, model="demo", admission=admission, origin=Origin(), now_s=0.0
+    )
+
+    with pytest.raises(UnknownRequestError, match=f"does not know: {told}"):
+        _ = EditRecord(fields | {"request": with_more(fields["request"], **more)}).request
+
+
+def test_what_a_request_of_a_later_version_is_built_on_is_known(request_: EditRequest) -> None:
+    base, edits = f"ckpt-{1:028x}", (f"edit-{1:028x}", f"edit-{2:028x}")
+    on_it = request_.model_copy(update={"base": base}).model_dump_json()
+    together = ComposeRequest(edits=edits).model_dump_json()
+
+    assert built_on_of(with_more(request_.model_dump_json(), method="later")) == frozenset()
+    assert built_on_of(with_more(on_it, method="later")) == {base}
+    assert built_on_of(with_more(together, haste=1)) == {f"ckpt-{n:028x}" for n in (1, 2)}

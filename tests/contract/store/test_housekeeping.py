@@ -1,6 +1,9 @@
 """The store in bounds: by age, by number, and free of what nobody names."""
 
 import os
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -71,12 +74,31 @@ def test_a_chain_stays_whole(checkpoint: CheckpointView) -> None:
     assert Policy(max_count=1).expired(chain, now_s=NOW_S) == []
 
 
+@dataclass
+class Marks:
+    """What is marked as being removed; something else happens just before."""
+
+    before: Callable[[], None] = lambda: None
+    marked: set[str] = field(default_factory=set)
+    confirmed: set[str] = field(default_factory=set)
+
+    @contextmanager
+    def removing(self, checkpoint_ids: Collection[str]) -> Iterator["Marks"]:
+        self.before()
+        self.marked |= set(checkpoint_ids)
+        yield self
+
+    def confirm(self, checkpoint_id: str) -> None:
+        self.confirmed.add(checkpoint_id)
+
+
 def housekeeping(
     store: CheckpointStore, policy: Policy = KEEP_ALL, *, building: tuple[str, ...] = ()
 ) -> Housekeeping:
     return Housekeeping(
         store=store,
         policy=policy,
+        removing=Marks().removing,
         building=lambda: {"ckpt-to-come": frozenset(building)},
         grace_s=3600,
         clock=lambda: NOW_S,
@@ -177,6 +199,44 @@ def test_a_checkpoint_that_a_job_is_to_be_built_on_does_not_expire(
 
     assert days(list(kept.removed)) == [8]
     assert days(store.ids()) == [9, 7]
+
+
+def test_what_expires_is_marked_before_it_goes(
+    store: CheckpointStore, checkpoint: CheckpointView
+) -> None:
+    for day in (7, 8, 9):
+        store.commit(made(checkpoint, day))
+    marks = Marks()
+
+    replace(housekeeping(store, Policy(max_count=2)), removing=marks.removing)()
+
+    assert (days(list(marks.marked)), days(list(marks.confirmed))) == ([7], [7])
+
+
+def test_what_a_job_is_accepted_on_before_the_mark_does_not_expire(
+    store: CheckpointStore, checkpoint: CheckpointView
+) -> None:
+    for day in (7, 8, 9):
+        store.commit(made(checkpoint, day))
+    jobs: dict[str, frozenset[str]] = {}
+    marks = Marks(before=lambda: jobs.update(job=frozenset({f"ckpt-{7:028x}"})))
+    keeping = housekeeping(store, Policy(max_count=1))
+
+    kept = replace(keeping, building=lambda: jobs, removing=marks.removing)()
+
+    assert days(list(kept.removed)) == [8]
+    assert (days(sorted(marks.marked)), days(list(marks.confirmed))) == ([7, 8], [8])
+
+
+def test_what_is_published_before_the_mark_keeps_what_it_is_built_on(
+    store: CheckpointStore, checkpoint: CheckpointView
+) -> None:
+    store.commit(made(checkpoint, 8))
+    marks = Marks(before=lambda: store.commit(made(checkpoint, 9, on=(8,))) and None)
+
+    kept = replace(housekeeping(store, Policy(max_count=0)), removing=marks.removing)()
+
+    assert (kept.removed, days(store.ids())) == ((), [9, 8])
 
 
 def test_a_checkpoint_that_went_does_not_come_back(

@@ -7,7 +7,9 @@ import pytest
 from redis import Redis
 
 from contract.ledger.attempts import Attempts
+from contract.ledger.errors import IdempotencyMismatchError
 from contract.ledger.ledger import Ledger, names
+from contract.ledger.origin import Origin
 from contract.store.restoration import Restoration
 from contract.store.store import CheckpointStore
 from contract.wire.checkpoints import CheckpointView
@@ -19,6 +21,7 @@ from contract.wire.lifecycle import EditStatus, Outcome
 from contract.wire.views import EditResult
 
 DAY_S = 86_400
+KEYED = Origin(caller="search", idempotency_key="told-to-nobody")
 
 
 @pytest.fixture
@@ -43,12 +46,15 @@ def published(
     clock: Any,
 ) -> str:
     """An edit that was made while Redis still knew."""
-    edit_id = ledger.submit(request_, model="demo", admission=admission).edit_id
+    made = ledger.submit(request_, model="demo", admission=admission, origin=KEYED)
+    edit_id, record = made.edit_id, made.record
     attempt = attempts.claim(edit_id, worker_id="here-1-aa")
     assert attempt is not None
+    assert record is not None
     changed = {
         "id": checkpoint_id_of(edit_id),
         "edit_id": edit_id,
+        "idempotency": record.idempotency,
         "admission": admission,
         "created_at": clock.moment,
     }
@@ -80,6 +86,79 @@ def test_it_is_listed_again_by_model_and_status(
         assert [edit.id for edit in ledger.page(**asked).items] == [published]
     assert ledger.page(status=EditStatus.QUEUED).items == ()
     assert [event.type for event in ledger.events(published)] == ["succeeded"]
+
+
+def test_a_key_finds_the_finished_edit_that_it_made(
+    redis: Redis,
+    ledger: Ledger,
+    restoration: Restoration,
+    request_: EditRequest,
+    admission: Admission,
+    published: str,
+    clock: Any,
+) -> None:
+    redis.flushall()
+    clock.now_s += 3600
+
+    restoration()
+
+    again = ledger.submit(request_, model="demo", admission=admission, origin=KEYED)
+    assert (again.edit_id, again.created) == (published, False)
+    assert redis.ttl(str(KEYED.key)) == DAY_S - 3600
+    with pytest.raises(IdempotencyMismatchError):
+        other = request_.model_copy(update={"target_new": "Oslo"})
+        ledger.submit(other, model="demo", admission=admission, origin=KEYED)
+
+
+def test_a_key_whose_time_is_over_is_not_remembered(
+    redis: Redis, restoration: Restoration, published: str, clock: Any
+) -> None:
+    redis.flushall()
+    clock.now_s += DAY_S
+
+    assert restoration() == 1
+    assert not redis.exists(str(KEYED.key))
+
+
+def test_a_key_that_has_made_another_edit_since_stays_with_that(
+    redis: Redis,
+    ledger: Ledger,
+    restoration: Restoration,
+    request_: EditRequest,
+    admission: Admission,
+    published: str,
+) -> None:
+    redis.flushall()
+    second = ledger.submit(request_, model="demo", admission=admission, origin=KEYED).edit_id
+
+    restoration()
+
+    found = ledger.find_submission(request_, KEYED)
+    assert found is not None
+    assert found.edit_id == second != published
+
+
+def test_a_manifest_tells_no_key_and_no_caller(store: CheckpointStore, published: str) -> None:
+    (entry,) = store.shelf.entries("manifests")
+    manifest = store.shelf.read(entry.name)
+
+    assert str(KEYED.key).removeprefix("palimpsest:idempotency:").encode() in manifest
+    assert b"told-to-nobody" not in manifest
+    assert b"search" not in manifest
+
+
+def test_a_manifest_that_tells_of_no_key_is_restored_as_it_is(
+    redis: Redis,
+    restoration: Restoration,
+    store: CheckpointStore,
+    checkpoint: CheckpointView,
+    clock: Any,
+) -> None:
+    store.commit(checkpoint.model_copy(update={"created_at": clock.moment}))
+
+    assert restoration() == 1
+    assert redis.keys("palimpsest:idempotency:*") == []
+    assert b"idempotency" not in store.shelf.read(f"manifests/{checkpoint.id}.json")
 
 
 def test_a_composition_is_no_edit_after_it_either(

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +12,12 @@ from uuid import uuid4
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from contract.store.errors import CorruptFileError, StoreUnavailableError, UnreadableManifestError
+from contract.store.errors import (
+    CorruptFileError,
+    NewerManifestError,
+    StoreUnavailableError,
+    UnreadableManifestError,
+)
 from contract.store.shelf import Shelf
 from contract.store.store import CheckpointStore
 from contract.wire.checkpoints import BaseView, CheckpointFile, CheckpointView
@@ -190,6 +196,30 @@ def test_a_damaged_manifest_is_told_and_hides_no_other(
 
     store.remove(damaged.id)
     assert list(store.checkpoints()) == [checkpoint]
+
+
+def test_what_a_later_version_tells_besides_in_a_manifest_is_passed_over(
+    store: CheckpointStore, checkpoint: CheckpointView
+) -> None:
+    told = json.loads(checkpoint.model_dump_json())
+    later = told | {"mood": "good", "result": told["result"] | {"mood": "good"}}
+    store.shelf.create(f"manifests/{checkpoint.id}.json", json.dumps(later).encode())
+
+    assert store.find(checkpoint.id) == checkpoint
+
+
+@pytest.mark.parametrize("changes", [{}, {"files": "told otherwise"}])
+def test_a_manifest_of_a_later_schema_is_refused_as_such_and_hides_no_other(
+    store: CheckpointStore, checkpoint: CheckpointView, changes: dict[str, Any]
+) -> None:
+    store.commit(checkpoint)
+    newer = checkpoint.model_copy(update={"id": f"ckpt-{'f' * 28}", "schema_version": 2})
+    manifest = json.loads(newer.model_dump_json()) | changes
+    store.shelf.create(f"manifests/{newer.id}.json", json.dumps(manifest).encode())
+
+    with pytest.raises(NewerManifestError, match="has schema 2, this version reads 1"):
+        store.find(newer.id)
+    assert list(store.readable(store.ids())) == [checkpoint]
 
 
 def test_what_would_not_read_back_is_not_published(
