@@ -46,7 +46,7 @@ function told(models, error) {
 }
 
 function outageText({ status, message }) {
-  if (status === 401) return "This service needs a key: enter it under “Key…” above.";
+  if (status === 401) return "This service needs a key: enter it under “API key…” above.";
   return status ? message : `${message}; trying again`;
 }
 

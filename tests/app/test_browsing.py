@@ -310,7 +310,7 @@ def test_who_gives_no_key_is_asked_again_when_he_wants_to(
     page.locator("#outage", has_text="key").wait_for()
     page.wait_for_timeout(2000)  # the page looks every one and a half seconds
     asked_meanwhile = page.locator("#ask-key[open]").count()
-    page.get_by_role("button", name="Key…").click()
+    page.get_by_role("button", name="API key…").click()
     page.fill("[name=key]", key)
     page.press("[name=key]", "Enter")
 
