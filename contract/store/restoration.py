@@ -10,6 +10,7 @@ from contract.ledger import names
 from contract.store.store import CheckpointStore
 from contract.times import rfc3339
 from contract.wire.checkpoints import CheckpointView
+from contract.wire.events import EventType
 from contract.wire.ids import made_at_s
 from contract.wire.lifecycle import EditStatus
 
@@ -58,7 +59,7 @@ class Restoration:
             for index in names.indexes(model=checkpoint.model, status=EditStatus.SUCCEEDED):
                 pipe.zadd(index, {job_id: 0})
             pipe.zadd(names.FINISHED, {f"{ended} {job_id}": 0})
-            event = {"type": "succeeded", "at": ended, "data": '{"restored": true}'}
+            event = {"type": EventType.SUCCEEDED.value, "at": ended, "data": '{"restored": true}'}
             pipe.xadd(names.events(job_id), event)
             pipe.execute()
         return True

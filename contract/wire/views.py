@@ -7,6 +7,7 @@ from pydantic import Field
 
 from contract.wire.edits import EditRequest
 from contract.wire.estimates import Admission, Applied, Bytes, MemoryItem
+from contract.wire.events import EventType, WarningCode
 from contract.wire.failures import ErrorCode
 from contract.wire.frozen import Frozen
 from contract.wire.lifecycle import EditStatus, Outcome, Phase, QueuedReason
@@ -89,7 +90,10 @@ class Metrics(Frozen):
 class Warned(Frozen):
     """Something true and worth knowing that did not stop the edit."""
 
-    code: str
+    code: str = Field(
+        description=f"Stable: {', '.join(f'`{code}`' for code in WarningCode)}; a newer service "
+        "may send others."
+    )
     message: str
 
 
@@ -159,7 +163,10 @@ class EditEvent(Frozen):
     """One thing that happened to an edit; `id` orders them and resumes a feed."""
 
     id: str
-    type: str
+    type: str = Field(
+        description=f"What happened: {', '.join(f'`{kind}`' for kind in EventType)}; a newer "
+        "service may send others."
+    )
     at: datetime
     data: dict[str, Any]
 
