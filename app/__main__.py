@@ -9,8 +9,8 @@ from threading import Event
 from app.binding import OpenToAllError, check_binding
 from app.guards.tracing import traced
 from app.main import create_app
+from app.maintenance import Maintenance, repeated
 from app.server import server_of
-from app.tending import Tending, repeated
 from contract import logs
 from contract.keys import KeyRing, Keys, KeysError
 from contract.ledger.attempts import Attempts
@@ -58,7 +58,7 @@ def main() -> int:
     server = server_of(app, host=settings.host, port=settings.port, stopping=stopping)
     gc.freeze()  # what is there by now stays: no collection has to look through it again
     try:
-        with repeated(_tending(settings, ledger, store)):
+        with repeated(_maintenance(settings, ledger, store)):
             server.run()
     except SystemExit:  # of uvicorn, which has logged why
         told = f"{settings.host} port {settings.port}"
@@ -69,8 +69,8 @@ def main() -> int:
     return 0 if server.started else 1
 
 
-def _tending(settings: Settings, ledger: Ledger, store: CheckpointStore) -> Tending:
-    return Tending(
+def _maintenance(settings: Settings, ledger: Ledger, store: CheckpointStore) -> Maintenance:
+    return Maintenance(
         ledger=ledger,
         attempts=Attempts(ledger.redis, lease_s=settings.lease_s),
         store=store,

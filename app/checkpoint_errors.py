@@ -54,7 +54,7 @@ class CheckpointInUseError(CheckpointError):
         first, *others = by
         more = f" and {len(others)} more" if others else ""
         needed = f"{checkpoint_id} is needed by {first}{more}"
-        detail = f"{needed}: delete what is finished first, and cancel what is not"
+        detail = f"{needed}: delete those checkpoints first, and cancel those that are unfinished"
         super().__init__(detail, members={"used_by": list(by)})
 
 
@@ -64,7 +64,7 @@ class EditNotPublishedError(CheckpointError):
     code = ErrorCode.EDIT_NOT_PUBLISHED
 
     def __init__(self, edit_id: str, *, pointer: str) -> None:
-        detail = f"{edit_id} has no checkpoint"
+        detail = f"{edit_id} has no checkpoint: compose edits that have succeeded"
         super().__init__(detail, errors=[FieldError(pointer=pointer, detail=detail)])
 
 
@@ -92,7 +92,7 @@ class BaseUnavailableError(CheckpointError):
     code = ErrorCode.BASE_UNAVAILABLE
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"the base model is not at hand: {why}")
+        super().__init__(f"the base model is not available: {why}")
 
 
 class FullModelUnavailableError(CheckpointError):
@@ -101,7 +101,7 @@ class FullModelUnavailableError(CheckpointError):
     code = ErrorCode.FULL_MODEL_UNAVAILABLE
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"the full model cannot be made, the adapter can: {why}")
+        super().__init__(f"the full model cannot be made (the adapter is available): {why}")
 
 
 class HubError(CheckpointError):

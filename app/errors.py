@@ -104,7 +104,7 @@ class KeysUnavailableError(ApiError):
     code = ErrorCode.KEYS_UNAVAILABLE
 
     def __init__(self) -> None:
-        super().__init__("the list of API keys cannot be read; try again")
+        super().__init__("the list of API keys cannot be read; try again later")
 
 
 class InvalidRequestError(ApiError):
@@ -123,7 +123,7 @@ class InvalidCursorError(ApiError):
     code = ErrorCode.INVALID_CURSOR
 
     def __init__(self) -> None:
-        detail = "the cursor is not one of this service"
+        detail = "unknown cursor: start again without one, or use next_cursor as it was sent"
         super().__init__(detail, errors=[FieldError(pointer="?cursor", detail=detail)])
 
 
@@ -134,7 +134,7 @@ class ModelUnknownError(ApiError):
 
     def __init__(self, name: str | None, *, known: Sequence[str]) -> None:
         if name is None:
-            detail = f"several models are served, name one of: {', '.join(known)}"
+            detail = f"several models are served; set `model` to one of: {', '.join(known)}"
         else:
             detail = f"model {name!r} is not served; known: {', '.join(known)}"
         super().__init__(
@@ -151,7 +151,7 @@ class NoWorkerError(ApiError):
 
     def __init__(self, model: str | None) -> None:
         whose = "no model is served yet" if model is None else f"no worker serves {model!r} now"
-        super().__init__(f"{whose}; try again", headers={"Retry-After": "5"})
+        super().__init__(f"{whose}; try again later", headers={"Retry-After": "5"})
 
 
 class MemoryInfeasibleError(ApiError):
@@ -171,7 +171,7 @@ class PromptTooLongError(ApiError):
     code = ErrorCode.PROMPT_TOO_LONG
 
     def __init__(self, pointer: str, *, tokens: int, most: int) -> None:
-        detail = f"prompt and answer take up to {tokens} tokens, the model has room for {most}"
+        detail = f"prompt and answer take up to {tokens} tokens; the model has room for {most}"
         super().__init__(detail, errors=[FieldError(pointer=pointer, detail=detail)])
 
 
@@ -199,7 +199,7 @@ class EditFinalError(ApiError):
     code = ErrorCode.EDIT_FINAL
 
     def __init__(self, edit_id: str, *, status: EditStatus) -> None:
-        super().__init__(f"{edit_id} is {status} already", members={"edit_status": status})
+        super().__init__(f"{edit_id} has already ended: {status}", members={"edit_status": status})
 
 
 class EditNotFailedError(ApiError):
@@ -209,7 +209,7 @@ class EditNotFailedError(ApiError):
 
     def __init__(self, edit_id: str, *, status: EditStatus) -> None:
         super().__init__(
-            f"{edit_id} is {status}: only a failed or canceled edit is tried again",
+            f"only a failed or canceled edit can be retried: {edit_id} is in state {status}",
             members={"edit_status": status},
         )
 

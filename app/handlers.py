@@ -42,7 +42,7 @@ def register(app: FastAPI) -> None:
         HTTPException: raised_by_framework,
         IdempotencyMismatchError: idempotency_mismatch,
         QueueFullError: queue_full,
-        SchemaMismatchError: ledger_unavailable,
+        SchemaMismatchError: schema_mismatch,
         RemovalOverdueError: ledger_unavailable,
         RedisError: ledger_unavailable,
         UnreadableManifestError: store_corrupt,
@@ -97,8 +97,13 @@ async def queue_full(request: Request, error: QueueFullError) -> Response:
 
 async def ledger_unavailable(request: Request, error: Exception) -> Response:
     log.warning("ledger_unavailable", error=type(error).__name__, message=str(error))
-    detail = "the ledger does not answer as it should; try again"
+    detail = "the ledger in Redis did not answer; try again later"
     return problem_response(request, ErrorCode.LEDGER_UNAVAILABLE, detail)
+
+
+async def schema_mismatch(request: Request, error: SchemaMismatchError) -> Response:
+    log.error("schema_mismatch", found=error.found, message=str(error))
+    return problem_response(request, ErrorCode.LEDGER_UNAVAILABLE, str(error))
 
 
 async def store_corrupt(request: Request, error: UnreadableManifestError) -> Response:
@@ -118,11 +123,11 @@ async def unknown_request(request: Request, error: UnknownRequestError) -> Respo
 async def store_unavailable(request: Request, error: StoreUnavailableError) -> Response:
     cause = error.__cause__ or error
     log.warning("store_unavailable", error=type(cause).__name__, message=str(cause))
-    detail = "the store cannot be read or written; try again"
+    detail = "the store cannot be read or written; try again later"
     return problem_response(request, ErrorCode.STORE_UNAVAILABLE, detail)
 
 
 async def unexpected(request: Request, error: Exception) -> Response:
     log.exception("unexpected_error", error)
-    detail = "something unexpected happened; the request id leads to the log"
+    detail = "internal error: look up the request id in the service's log"
     return problem_response(request, ErrorCode.INTERNAL, detail)

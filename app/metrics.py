@@ -11,6 +11,7 @@ from app.readiness import Check
 from app.service import Service
 from contract.ledger.census import Census, take_census
 from contract.ledger.tally import (
+    LATEST,
     Buckets,
     Edited,
     Quantity,
@@ -64,19 +65,19 @@ def families(figures: Figures, *, now_s: float) -> list[Family]:
         *_of_latest(figures.latest),
         _gauge(
             "palimpsest_ready",
-            "Whether what the service needs is well, by check.",
+            "1 when a readiness check passes, by check.",
             {labels(check=check.name): float(check.ok) for check in figures.checks},
         ),
         Family(
             "palimpsest_http_requests_total",
             Kind.COUNTER,
-            "Requests that this process answered.",
+            "Requests answered by this process.",
             figures.requests,
         ),
         Family(
             "palimpsest_http_request_seconds_total",
             Kind.COUNTER,
-            "Seconds that they took, long polls included.",
+            "Seconds spent on these requests, long polls included.",
             figures.request_seconds,
         ),
     ]
@@ -89,14 +90,18 @@ def _of_edits(censuses: Mapping[str, Census], now_s: float) -> list[Family]:
         for status, n in census.by_status.items()
     }
     waits = {
-        labels(model=model): max(now_s - census.oldest_queued_s, 0.0)
-        if census.oldest_queued_s is not None
+        labels(model=model): max(now_s - census.oldest_queued_at_s, 0.0)
+        if census.oldest_queued_at_s is not None
         else 0.0
         for model, census in censuses.items()
     }
     return [
-        _gauge("palimpsest_edits", "Edits that are kept, by where they stand.", counts),
-        _gauge("palimpsest_oldest_queued_seconds", "Since when the oldest edit waits.", waits),
+        _gauge("palimpsest_edits", "Edits in the ledger, by status.", counts),
+        _gauge(
+            "palimpsest_oldest_queued_seconds",
+            "Age of the oldest queued edit in seconds; 0 when none waits.",
+            waits,
+        ),
     ]
 
 
@@ -116,29 +121,41 @@ def _of_workers(workers: Sequence[WorkerView]) -> list[Family]:
         return Family(f"palimpsest_worker_{name}", kind, meaning, told)
 
     return [
-        _gauge("palimpsest_workers", "Workers that are alive, by state.", alive),
-        each("free_bytes", "Memory of its device that is free.", [w.free_bytes for w in workers]),
-        each("total_bytes", "Memory that its device has.", [w.total_bytes for w in workers]),
-        each("budget_bytes", "What one edit may take.", [w.budget_bytes for w in workers]),
+        _gauge("palimpsest_workers", "Live workers, by state.", alive),
+        each("free_bytes", "Free memory of the worker's device.", [w.free_bytes for w in workers]),
         each(
-            "others_bytes", "Memory that other processes take.", [w.others_bytes for w in workers]
+            "total_bytes", "Total memory of the worker's device.", [w.total_bytes for w in workers]
+        ),
+        each(
+            "budget_bytes",
+            "Memory that one edit may take above the weights.",
+            [w.budget_bytes for w in workers],
+        ),
+        each(
+            "others_bytes",
+            "Memory of the device that other processes take.",
+            [w.others_bytes for w in workers],
         ),
         each(
             "memory_tight",
-            "Whether others leave edits less than half the room.",
+            "1 while other processes leave less than half of what an edit could take.",
             [float(w.memory_state is MemoryState.TIGHT) for w in workers],
         ),
-        each("edits_total", "Edits that it ended.", [w.edits_done for w in workers]),
-        each("mean_edit_seconds", "How long they took lately.", [w.mean_edit_s for w in workers]),
+        each("edits_total", "Edits that the worker has ended.", [w.edits_done for w in workers]),
+        each(
+            "mean_edit_seconds",
+            "Moving average of the seconds an edit takes.",
+            [w.mean_edit_s for w in workers],
+        ),
     ]
 
 
 def _of_tally(tally: Mapping[Quantity, Mapping[Edited, Buckets]]) -> list[Family]:
     """All edits that ended with a result, by method."""
     meanings = {
-        Quantity.PREDICTED_BYTES: "Foretold peaks of edits, above the weights.",
-        Quantity.OBSERVED_BYTES: "Measured peaks of edits, above the weights.",
-        Quantity.RATIO: "Measured by foretold peaks of edits.",
+        Quantity.PREDICTED_BYTES: "Predicted peak memory of ended edits, above the weights.",
+        Quantity.OBSERVED_BYTES: "Observed peak memory of ended edits, above the weights.",
+        Quantity.RATIO: "Observed peak divided by predicted peak, of ended edits.",
     }
     return [
         Family(
@@ -155,7 +172,7 @@ def _of_tally(tally: Mapping[Quantity, Mapping[Edited, Buckets]]) -> list[Family
 
 
 def _of_latest(latest: Sequence[Taken]) -> list[Family]:
-    """Edit by edit: foretold, measured, and the one as a share of the other."""
+    """Edit by edit: the predicted peak, the observed one, and their ratio."""
 
     def each(quantity: Quantity, what: str) -> Family:
         told = {
@@ -163,12 +180,14 @@ def _of_latest(latest: Sequence[Taken]) -> list[Family]:
             for taken in latest
             if (found := values_of(taken.memory).get(quantity)) is not None
         }
-        return _gauge(f"palimpsest_edit_{quantity}", f"{what} peak of each latest edit.", told)
+        return _gauge(
+            f"palimpsest_edit_{quantity}", f"{what}, of each of the latest {LATEST} edits.", told
+        )
 
     return [
-        each(Quantity.PREDICTED_BYTES, "Foretold"),
-        each(Quantity.OBSERVED_BYTES, "Measured"),
-        each(Quantity.RATIO, "Measured by foretold"),
+        each(Quantity.PREDICTED_BYTES, "Predicted peak"),
+        each(Quantity.OBSERVED_BYTES, "Observed peak"),
+        each(Quantity.RATIO, "Observed peak divided by predicted peak"),
     ]
 
 

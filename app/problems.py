@@ -18,7 +18,7 @@ MAX_FIELD_ERRORS = 50
 
 
 class Problem(BaseModel):
-    """Why a request was not served. `code` is stable, `detail` is for people."""
+    """Why a request failed. `code` is stable, `detail` is for people."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -26,7 +26,7 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
-    instance: str = Field(description="The path that was asked for.")
+    instance: str = Field(description="The path of the request.")
     code: ErrorCode
     request_id: str
     errors: tuple[FieldError, ...] | None = None

@@ -16,7 +16,7 @@ from contract.wire.serving import WorkerView
 
 
 class Check(Frozen):
-    """One thing that was tried."""
+    """One check."""
 
     name: str
     ok: bool
@@ -25,7 +25,7 @@ class Check(Frozen):
 
 
 class ReadinessView(Frozen):
-    """What was tried, when all that is required is well."""
+    """The checks, when all required ones passed."""
 
     status: str = "ready"
     checks: tuple[Check, ...]

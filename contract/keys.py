@@ -73,7 +73,7 @@ class KeyRing:
         self._version: tuple[int, int, int] | None = None
         self._read = Keys()
         if file is not None and not self._of_file().owners:
-            raise KeysError(str(file), "holds no key: nobody could come in")
+            raise KeysError(str(file), "contains no key: nobody could use the service")
 
     @property
     def is_empty(self) -> bool:

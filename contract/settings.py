@@ -18,8 +18,8 @@ from contract.memory import DTYPE_BYTES
 from contract.wire.edits import MAX_NAME_CHARS
 
 PREFIX = "PALIMPSEST_"
-NO_URL = "is no URL: what is special in a password has to be percent-encoded"
-NO_REDIS = "is no URL of a Redis: it begins with redis://, rediss:// or unix://"
+NO_URL = "is not a valid URL; percent-encode special characters in the password"
+NO_REDIS = "is not a Redis URL: it must begin with redis://, rediss:// or unix://"
 REDIS_SCHEMES = frozenset({"redis", "rediss", "unix"})
 LONGEST_S = 100 * 365 * 86_400  # a hundred years: not all clocks and timers know much longer
 Seconds = Annotated[float, Field(le=LONGEST_S)]
@@ -51,23 +51,24 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     redis_url: str = Field(
-        default="redis://127.0.0.1:6379/0", description="Where the ledger and the queues live."
+        default="redis://127.0.0.1:6379/0",
+        description="URL of the Redis that holds the ledger and the queues.",
     )
-    data_dir: Path = Field(default=Path("data"), description="Where checkpoints are kept.")
+    data_dir: Path = Field(
+        default=Path("data"), description="Directory in which checkpoints are kept."
+    )
     store_url: str | None = Field(
         default=None,
-        description="Keeps checkpoints at a URL that fsspec knows (s3://…) in place of `data_dir`.",
+        description="Keeps checkpoints at a URL that fsspec supports (s3://…), not in `data_dir`.",
     )
     host: str = Field(default="127.0.0.1", description="Address the API listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port the API listens on.")
     allow_anonymous: bool = Field(
         default=False, description="Lets the API listen beyond loopback without keys."
     )
-    api_keys: str = Field(
-        default="", description="Who may come in: `name:sha256`, apart by commas."
-    )
+    api_keys: str = Field(default="", description="API keys as `name:sha256`, separated by commas.")
     api_keys_file: Path | None = Field(
-        default=None, description="The same, one a line; read again whenever it changes."
+        default=None, description="File of API keys, one a line; read again whenever it changes."
     )
     model_dir: Path | None = Field(default=None, description="Directory of the resident model.")
     model_name: str | None = Field(
@@ -84,37 +85,44 @@ class Settings(BaseModel):
         default=None, ge=0, description="Cap on what one edit may take above the weights."
     )
     memory_wait_s: Seconds = Field(
-        default=3600.0, gt=0, description="How long an edit may wait for memory to become free."
+        default=3600.0, gt=0, description="Seconds that an edit may wait for memory to become free."
     )
     probes: bool = Field(
-        default=True, description="Measure a few edits at a worker's start, and calibrate by them."
+        default=True,
+        description="Measures a few edits when a worker starts, and corrects estimates by them.",
     )
     reference_file: Path | None = Field(
         default=None, description="Reference prompts, one a line; sampled from the model if unset."
     )
-    lease_s: Seconds = Field(default=6.0, gt=0, description="Silence after which a worker is dead.")
+    lease_s: Seconds = Field(
+        default=6.0, gt=0, description="Seconds of silence after which a worker counts as dead."
+    )
     job_timeout_s: WholeSeconds = Field(
-        default=3600, ge=1, description="Longest time for one attempt."
+        default=3600, ge=1, description="Time limit of one attempt, in seconds."
     )
     hang_grace_s: Seconds = Field(
-        default=60.0, ge=0, description="How far past its time an edit may hang in a call into C."
+        default=60.0,
+        ge=0,
+        description="Seconds past its time limit that an edit may hang in native code.",
     )
     max_attempts: int = Field(default=3, ge=1, description="Attempts before an edit is given up.")
     max_queued: int = Field(
-        default=20_000, ge=1, description="How many edits of a model may wait in line."
+        default=20_000, ge=1, description="How many edits of a model may wait in its queue."
     )
     max_body_bytes: int = Field(default=1_000_000, ge=1, description="Largest request body.")
     idempotency_ttl_s: WholeSeconds = Field(
-        default=86_400, ge=1, description="How long an Idempotency-Key is remembered."
+        default=86_400, ge=1, description="How long an Idempotency-Key is remembered, in seconds."
     )
     retention_s: WholeSeconds = Field(
-        default=2_592_000, ge=1, description="How long an edit that has ended is kept."
+        default=2_592_000, ge=1, description="How long an ended edit is kept, in seconds."
     )
     store_budget_bytes: int | None = Field(
         default=None, ge=1, description="Bytes that checkpoints may take; unbounded if unset."
     )
     checkpoint_max_age_s: WholeSeconds | None = Field(
-        default=None, ge=1, description="How long a checkpoint is kept; for ever if unset."
+        default=None,
+        ge=1,
+        description="How long a checkpoint is kept, in seconds; for ever if unset.",
     )
     checkpoint_max_count: int | None = Field(
         default=None, ge=1, description="How many checkpoints are kept; all if unset."
@@ -155,14 +163,16 @@ class Settings(BaseModel):
         if len(name) > MAX_NAME_CHARS:
             raise ValueError(f"has more than {MAX_NAME_CHARS} characters")
         if name in {"", "*"} or name != name.strip() or not name.isprintable():
-            raise ValueError("is no name that a request could tell")
+            raise ValueError(
+                "must not be '*', blank, padded with spaces, or contain unprintable characters"
+            )
         return name
 
     @model_validator(mode="after")
     def _what_a_key_made_is_still_there(self) -> Self:
         if self.retention_s < self.idempotency_ttl_s:
             shorter, longer = variable_of("retention_s"), variable_of("idempotency_ttl_s")
-            raise ValueError(f"{shorter} is shorter than {longer}")
+            raise ValueError(f"{shorter} must not be shorter than {longer}")
         return self
 
     def name_of(self, model_dir: Path) -> str:

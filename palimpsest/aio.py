@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from contract.wire.checkpoints import CheckpointPage, CheckpointView, CompositionView
 from contract.wire.edits import EditRequest
-from contract.wire.estimates import Foretold
+from contract.wire.estimates import EditEstimate
 from contract.wire.lifecycle import EditStatus
 from contract.wire.limits import Limits
 from contract.wire.serving import ModelView, WorkerView
@@ -22,7 +22,7 @@ from palimpsest.transport import endpoints
 from palimpsest.transport.async_calls import AsyncCaller
 from palimpsest.transport.async_download import download
 from palimpsest.transport.connection import headers_of, is_loopback
-from palimpsest.transport.endpoints import Ask, Check, Readiness
+from palimpsest.transport.endpoints import Check, Endpoint, Readiness
 from palimpsest.transport.feed import Feed
 from palimpsest.transport.patience import PAUSE_S, Patience
 from palimpsest.transport.retries import BRIEF, NEVER, Retries
@@ -82,7 +82,7 @@ class AsyncClient:
             answer = await self._caller.answer(endpoints.READY, retries=NEVER)
         except ServiceError as error:
             return endpoints.checks_of(error)
-        return Ask(endpoints.READY, Readiness).read(answer).checks
+        return Endpoint(endpoints.READY, Readiness).read(answer).checks
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -115,7 +115,7 @@ class AsyncEdits:
         """
         return await _answer(self._caller, endpoints.create_edit(request, idempotency_key))
 
-    async def estimate(self, request: EditRequest | Mapping[str, Any]) -> Foretold:
+    async def estimate(self, request: EditRequest | Mapping[str, Any]) -> EditEstimate:
         """Whether an edit would fit and what it would take; makes none."""
         return await _answer(self._caller, endpoints.estimate_edit(request))
 
@@ -278,11 +278,11 @@ class AsyncCheckpoints:
         return checkpoint
 
 
-async def _answer(caller: AsyncCaller, ask: Ask[View]) -> View:
+async def _answer(caller: AsyncCaller, ask: Endpoint[View]) -> View:
     return ask.read(await caller.answer(ask.call))
 
 
-async def _canceled(caller: AsyncCaller, cancel: Ask[View], look: Ask[View]) -> View:
+async def _canceled(caller: AsyncCaller, cancel: Endpoint[View], look: Endpoint[View]) -> View:
     try:
         return await _answer(caller, cancel)
     except ConflictError as error:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from contract.wire.checkpoints import CheckpointPage, CheckpointView, CompositionView
 from contract.wire.edits import EditRequest
-from contract.wire.estimates import Foretold
+from contract.wire.estimates import EditEstimate
 from contract.wire.lifecycle import EditStatus
 from contract.wire.limits import Limits
 from contract.wire.serving import ModelView, WorkerView
@@ -21,7 +21,7 @@ from palimpsest.transport import endpoints
 from palimpsest.transport.calls import Caller
 from palimpsest.transport.connection import headers_of, is_loopback
 from palimpsest.transport.download import download
-from palimpsest.transport.endpoints import Ask, Check, Readiness
+from palimpsest.transport.endpoints import Check, Endpoint, Readiness
 from palimpsest.transport.feed import Feed
 from palimpsest.transport.patience import PAUSE_S, Patience
 from palimpsest.transport.retries import BRIEF, NEVER, Retries
@@ -83,7 +83,7 @@ class Client:
             answer = self._caller.answer(endpoints.READY, retries=NEVER)
         except ServiceError as error:
             return endpoints.checks_of(error)
-        return Ask(endpoints.READY, Readiness).read(answer).checks
+        return Endpoint(endpoints.READY, Readiness).read(answer).checks
 
     def close(self) -> None:
         self._http.close()
@@ -116,7 +116,7 @@ class Edits:
         """
         return _answer(self._caller, endpoints.create_edit(request, idempotency_key))
 
-    def estimate(self, request: EditRequest | Mapping[str, Any]) -> Foretold:
+    def estimate(self, request: EditRequest | Mapping[str, Any]) -> EditEstimate:
         """Whether an edit would fit and what it would take; makes none."""
         return _answer(self._caller, endpoints.estimate_edit(request))
 
@@ -264,11 +264,11 @@ class Checkpoints:
         return checkpoint
 
 
-def _answer(caller: Caller, ask: Ask[View]) -> View:
+def _answer(caller: Caller, ask: Endpoint[View]) -> View:
     return ask.read(caller.answer(ask.call))
 
 
-def _canceled(caller: Caller, cancel: Ask[View], look: Ask[View]) -> View:
+def _canceled(caller: Caller, cancel: Endpoint[View], look: Endpoint[View]) -> View:
     try:
         return _answer(caller, cancel)
     except ConflictError as error:

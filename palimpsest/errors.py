@@ -37,9 +37,7 @@ class UnexpectedAnswerError(PalimpsestError):
     def __init__(self, url: str, *, status: int, body: str) -> None:
         self.url = url
         self.status = status
-        super().__init__(
-            f"{url} answered {status} with what is not an answer of this service: {body}"
-        )
+        super().__init__(f"{url} does not answer as a Palimpsest service: status {status}, {body}")
 
 
 class FieldProblem(NamedTuple):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Protocol, TypeVar, cast
 
 from contract.wire.checkpoints import CheckpointView, CompositionView
+from contract.wire.events import EventType
 from contract.wire.lifecycle import FINAL, EditStatus, Phase
 from contract.wire.views import EditEvent, EditView, Progress
 from palimpsest.errors import UnexpectedAnswerError, UnreachableError
@@ -59,9 +60,9 @@ def shown(jobs: Jobs[Job], job_id: str) -> Iterator[Job]:
 def _told(happened: EditEvent) -> dict[str, object]:
     """What an event changes of the job that it is of."""
     match happened.type:
-        case "phase":
+        case EventType.PHASE:
             phase = Phase(happened.data["phase"])
             return {"status": EditStatus.RUNNING, "phase": phase, "progress": None}
-        case "progress":
+        case EventType.PROGRESS:
             return {"progress": Progress.model_validate(happened.data)}
     return {}

@@ -15,7 +15,7 @@ from contract.ledger.connection import connect
 from contract.ledger.ledger import Ledger
 from contract.settings import Settings
 from contract.store.errors import StoreUnavailableError
-from contract.store.identity import tie
+from contract.store.identity import pin
 from contract.store.store import CheckpointStore
 
 FAST = Pace(poll_s=0.02, heartbeat_s=0.2)
@@ -33,7 +33,7 @@ def served_api(settings: Settings) -> Iterator[str]:
     )
     store = CheckpointStore(settings.data_dir)
     with suppress(RedisError, StoreUnavailableError):
-        tie(store, redis)
+        pin(store, redis)
     keys = KeyRing(Keys.parse(settings.api_keys, source="api_keys"), settings.api_keys_file)
     app = create_app(settings, ledger=ledger, store=store, keys=keys, pace=FAST, stopping=stopping)
     server = server_of(app, host="127.0.0.1", port=0, stopping=stopping)

@@ -1,7 +1,9 @@
 """The documents say what is."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from enum import StrEnum
 from math import inf
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from app.readiness import Check
 from contract.ledger.census import Census
 from contract.ledger.tally import Buckets, Edited, Quantity, Taken
 from contract.settings import Settings, variable_of
+from contract.wire.events import EVENTS, WARNINGS, EventType, WarningCode
 from contract.wire.lifecycle import EditStatus
 from contract.wire.serving import WorkerState, WorkerView
 from contract.wire.views import MemoryView
@@ -74,6 +77,32 @@ def test_every_metric_is_documented_with_its_labels_and_meaning() -> None:
         (named,) = family.samples
         told = ", ".join(f"`{label}`" for label, _ in named)
         assert f"| `{name}` | {told} | {family.meaning} |" in documented, name
+
+
+@pytest.mark.parametrize("meanings", [EVENTS, WARNINGS], ids=["events", "warnings"])
+def test_every_event_and_warning_is_documented_with_its_meaning(
+    meanings: Mapping[StrEnum, str],
+) -> None:
+    documented = (ROOT / "docs/operators.md").read_text()
+
+    for name, meaning in meanings.items():
+        assert f"| `{name}` | {meaning} |" in documented, name
+
+
+def test_every_event_that_a_script_writes_and_every_type_has_a_meaning() -> None:
+    scripts = (ROOT / "contract/ledger/scripts.py").read_text()
+    written = set(re.findall(r"'type', '(\w+)'", scripts))
+
+    assert written == {"started", "worker_lost"}
+    assert written <= set(EVENTS)
+    assert set(EVENTS) == set(EventType)
+
+
+def test_every_warning_that_the_engine_gives_has_a_meaning() -> None:
+    verdict = (ROOT / "worker/kn/evaluate/verdict.py").read_text()
+    given = set(re.findall(r"Warned\(\s*\"(\w+)\"", verdict))
+
+    assert given == set(WarningCode) == set(WARNINGS)
 
 
 def test_the_alerts_ask_for_metrics_and_labels_that_are_there() -> None:

@@ -1,8 +1,9 @@
 """Whether an edit fits when it is taken, and what is done when memory runs out all the same."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from contract.admission.bases import composing_of
 from contract.admission.cards import default_threshold
@@ -10,6 +11,7 @@ from contract.admission.decision import decide, decide_composition, with_layers
 from contract.ledger.attempts import Attempt
 from contract.logs import EventLog
 from contract.memory import ExcessError, Workload
+from contract.sizes import size
 from contract.wire.edits import EditRequest
 from contract.wire.estimates import Admission, Applied, Decision
 from contract.wire.failures import ErrorCode
@@ -17,11 +19,14 @@ from contract.wire.lifecycle import Phase
 from contract.wire.views import EditResult
 from worker.failures import Codes, code_of, message_of
 from worker.lineage import Ground, Member
-from worker.resources import Editor, Made, Resources
+from worker.resources import Editor, EngineOutput, Resources
+
+if TYPE_CHECKING:  # the engine brings torch
+    from worker.kn.stopwatch import Watch
 
 log = EventLog(__name__)
 
-LOWERED = "on the way there was room for fewer layers a pass"
+LOWERED = "less memory was free during the edit: fewer layers were run per pass"
 
 
 class MemoryExhaustedError(MemoryError):
@@ -30,8 +35,8 @@ class MemoryExhaustedError(MemoryError):
     def __init__(self, admission: Admission, told: str, *, when: str) -> None:
         self.admission = admission
         super().__init__(
-            f"{admission.predicted_peak_bytes} bytes were foretold and {admission.budget_bytes} "
-            f"were free, yet memory ran out {when}: {told}"
+            f"memory ran out {when}, though {size(admission.predicted_peak_bytes)} were predicted "
+            f"and {size(admission.budget_bytes or 0)} were free: {told}"
         )
 
 
@@ -124,62 +129,73 @@ def _until_free(admission: Admission, needed_bytes: int) -> Admission:
     waits = admission.decision in (Decision.ADMIT, Decision.ADMIT_REDUCED)
     if not waits or budget is None or needed_bytes <= budget:
         return admission
-    reason = f"it was found on the way to take {needed_bytes} bytes, the budget is {budget} now"
+    reason = f"an earlier attempt needed {size(needed_bytes)}, the budget is {size(budget)} now"
     return admission.model_copy(update={"decision": Decision.DEFER, "reasons": (reason,)})
 
 
-def edit_within(
-    attempt: Attempt,
-    admission: Admission,
-    parsed: Any,
-    *,
-    ground: Ground,
-    pad_rank: int | None,
-    resources: Resources,
-    **given: Any,
-) -> tuple[Made, Admission]:
-    """Edit as admitted; each time memory runs out, free it and try with half the layers a pass.
-    Fewer layers are told at once, whoever takes their room.
+@dataclass(slots=True, kw_only=True)
+class FittingEdit:
+    """An edit that is tried with fewer layers a pass each time memory runs out.
 
-    Returns the edit and the admission that it was made by; raises `MemoryExhaustedError` when one
-    layer a pass is too much, `CrowdedOutError` when it is to be tried later, and `ExcessError`.
+    `admission` is the one that the latest try goes by; each change of it is recorded at once.
     """
 
-    def lowered(layers: int) -> None:
-        nonlocal admission
-        admission = _with(admission, Applied(layers_per_pass=layers), LOWERED)
-        resources.attempts.admit(attempt, admission)
+    attempt: Attempt
+    admission: Admission
+    parsed: Any
+    ground: Ground
+    pad_rank: int | None
+    resources: Resources
+    watch: "Watch"
+    between: Callable[[], None]
 
-    editor = resources.editor
-    while True:
-        try:
-            made = editor.edit(
-                parsed,
-                base=ground.adapter,
-                said=ground.said,
-                pad_rank=pad_rank,
-                layers_per_pass=admission.applied.layers_per_pass,
-                budget_bytes=admission.budget_bytes,
-                room_bytes=resources.monitor.room_bytes,
-                lowered=lowered,
-                **given,
-            )
-            return made, admission
-        except (MemoryError, RuntimeError) as error:
-            if code_of(error, resources.codes) is not ErrorCode.GPU_OOM:
-                raise
-            told = message_of(error)
-        except ExcessError as excess:
-            if excess.predicted > resources.monitor.rest_bytes():
-                raise
-            raise CrowdedOutError(excess) from None
-        # Only here, where the exception and its frames are gone, can their memory be freed.
-        resources.monitor.release()
-        resources.weights.check()
-        log.warning("memory_ran_out", layers_per_pass=admission.applied.layers_per_pass)
-        work = _workload(parsed, ground, pad_rank, editor=editor)
-        admission = _halved(admission, work, told, editor=editor)
-        resources.attempts.admit(attempt, admission)
+    def made(self) -> EngineOutput:
+        """The edit; raises `MemoryExhaustedError` when one layer a pass is too much,
+        `CrowdedOutError` when it is to be tried later, and `ExcessError`."""
+        while True:
+            try:
+                return self._tried()
+            except (MemoryError, RuntimeError) as error:
+                if code_of(error, self.resources.codes) is not ErrorCode.GPU_OOM:
+                    raise
+                told = message_of(error)
+            except ExcessError as excess:
+                if excess.predicted > self.resources.monitor.rest_bytes():
+                    raise
+                raise CrowdedOutError(excess) from None
+            # Only here, where the exception and its frames are gone, can their memory be freed.
+            self._shrink(told)
+
+    def _tried(self) -> EngineOutput:
+        return self.resources.editor.edit(
+            self.parsed,
+            base=self.ground.adapter,
+            said=self.ground.said,
+            pad_rank=self.pad_rank,
+            layers_per_pass=self.admission.applied.layers_per_pass,
+            budget_bytes=self.admission.budget_bytes,
+            room_bytes=self.resources.monitor.room_bytes,
+            lowered=self._lower,
+            watch=self.watch,
+            between=self.between,
+        )
+
+    def _lower(self, layers: int) -> None:
+        """The engine found less memory on its way, and goes on with so many layers a pass."""
+        self._record(_with(self.admission, Applied(layers_per_pass=layers), LOWERED))
+
+    def _shrink(self, told: str) -> None:
+        """Free what the try that failed has left, and halve the layers a pass."""
+        editor = self.resources.editor
+        self.resources.monitor.release()
+        self.resources.weights.check()
+        log.warning("memory_ran_out", layers_per_pass=self.admission.applied.layers_per_pass)
+        work = _workload(self.parsed, self.ground, self.pad_rank, editor=editor)
+        self._record(_halved(self.admission, work, told, editor=editor))
+
+    def _record(self, admission: Admission) -> None:
+        self.admission = admission
+        self.resources.attempts.admit(self.attempt, admission)
 
 
 def _workload(parsed: Any, ground: Ground, pad_rank: int | None, *, editor: Editor) -> Workload:

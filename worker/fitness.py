@@ -20,7 +20,7 @@ class TaintedWeightsError(UnfitError):
     """The resident weights are no longer those that were loaded."""
 
     def __init__(self) -> None:
-        super().__init__("the resident weights are not the base's any more")
+        super().__init__("the resident weights no longer match the base model")
 
 
 class DeviceFaultError(UnfitError):

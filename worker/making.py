@@ -16,10 +16,10 @@ from contract.wire.ids import checkpoint_id_of
 from contract.wire.lifecycle import Outcome, Phase
 from contract.wire.views import EditResult
 from worker.admitting import (
+    FittingEdit,
     admit,
     admit_composition,
     as_applied,
-    edit_within,
     exhausted,
     settled,
 )
@@ -29,7 +29,7 @@ from worker.failures import failure
 from worker.lineage import ground_of, members_of, parts_of
 from worker.narration import Narration
 from worker.publishing import code_version, commit, keep
-from worker.resources import Made, Resources
+from worker.resources import EngineOutput, Resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +76,23 @@ def _edit(
         )
         if refused := _refused(admission, record, now_s, resources):
             return refused
-        edited, admission = edit_within(
-            attempt,
-            admission,
-            parsed,
-            resources=resources,
+        fitting = FittingEdit(
+            attempt=attempt,
+            admission=admission,
+            parsed=parsed,
             ground=ground,
             pad_rank=request.pad_rank,
+            resources=resources,
             watch=narration,
             between=narration.between,
         )
+        edited, admission = fitting.made(), fitting.admission
         result = EditResult.model_validate(edited.as_json())
         if (applied := as_applied(admission, result)) != admission:
             admission = applied
             resources.attempts.admit(attempt, admission)
         if request.require_held and result.outcome is Outcome.NOT_HELD:
-            message = f"the edited model answers {result.after!r}"
+            message = f"the edit does not hold: the edited model answers {result.after!r}"
             return Failed(failure(ErrorCode.NOT_HELD, message), result)
         with exhausted(admission, resources.codes, when="when it was read back"):
             files = _keep(attempt, edited, resources, between=narration.between)
@@ -134,7 +135,9 @@ def _compose(
         result = composition_of(members, composed.as_json())
         if request.require_held and result.outcome is Outcome.NOT_HELD:
             lost = [test.edit_id for test in result.retests if test.outcome is Outcome.NOT_HELD]
-            return Failed(failure(ErrorCode.NOT_HELD, f"do not hold: {', '.join(lost)}"), result)
+            return Failed(
+                failure(ErrorCode.NOT_HELD, f"these edits do not hold: {', '.join(lost)}"), result
+            )
         with exhausted(admission, resources.codes, when="when they were read back"):
             files = _keep(attempt, composed, resources, between=narration.between)
     parts = parts_of([(member.edit_id, member.adapter.rank) for member in members])
@@ -146,7 +149,7 @@ def _narration(attempt: Attempt, resources: Resources) -> Narration:
 
 
 def _keep(
-    attempt: Attempt, made: Made, resources: Resources, *, between: Callable[[], None]
+    attempt: Attempt, made: EngineOutput, resources: Resources, *, between: Callable[[], None]
 ) -> tuple[CheckpointFile, ...]:
     resources.attempts.enter(attempt, Phase.PUBLISH)
     files = resources.editor.files(made, resources.model)

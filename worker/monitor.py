@@ -86,11 +86,11 @@ class Monitor:
         self._memory.release()
 
     def budget_bytes(self) -> int:
-        """What may be foretold of a job that is to fit beside what is in the memory now."""
-        return self._foretellable_of(self._memory.read())
+        """The largest prediction with which a job fits beside what is in memory now."""
+        return self._budget_of(self._memory.read())
 
     def rest_bytes(self) -> int:
-        """What may be foretold of one when nothing but the weights is in the memory."""
+        """The same when nothing but the weights is in memory."""
         return self._rest_bytes(self._memory.read())
 
     def room_bytes(self) -> int:
@@ -100,19 +100,19 @@ class Monitor:
     def _room_bytes(self, reading: MemoryReading) -> int:
         held = max(reading.own_bytes - self._resting_bytes, 0)
         at_rest = MemoryReading(reading.free_bytes + held, reading.total_bytes)
-        return self._foretellable_of(at_rest)
+        return self._budget_of(at_rest)
 
     def _rest_bytes(self, reading: MemoryReading) -> int:
-        return self._foretellable(
+        return self._predictable_bytes(
             capacity_bytes(reading, weights_bytes=self._weights_bytes, cap_bytes=self._cap_bytes)
         )
 
-    def _foretellable_of(self, reading: MemoryReading) -> int:
-        return self._foretellable(budget_bytes(reading, cap_bytes=self._cap_bytes))
+    def _budget_of(self, reading: MemoryReading) -> int:
+        return self._predictable_bytes(budget_bytes(reading, cap_bytes=self._cap_bytes))
 
-    def _foretellable(self, n_bytes: int) -> int:
-        """The most that may be foretold of an edit that is to fit in `n_bytes`."""
-        return (self._probing.calibration or Calibration()).foretellable(n_bytes)
+    def _predictable_bytes(self, n_bytes: int) -> int:
+        """The largest prediction with which an edit is still sure to fit in `n_bytes`."""
+        return (self._probing.calibration or Calibration()).predictable_bytes(n_bytes)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)

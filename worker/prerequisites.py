@@ -24,7 +24,7 @@ class NoModelError(PrerequisiteError):
     """No model was named."""
 
     def __init__(self) -> None:
-        super().__init__("PALIMPSEST_MODEL_DIR names no model directory")
+        super().__init__("set PALIMPSEST_MODEL_DIR to the directory of the model to serve")
 
 
 class RefusedByRedisError(PrerequisiteError):

@@ -22,7 +22,7 @@ class NotMeasuredError(ValueError):
     """The engine does not observe its peaks."""
 
     def __init__(self) -> None:
-        super().__init__("the engine does not measure its memory")
+        super().__init__("the engine does not measure its memory use")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from contract.ledger.attempts import Attempt, Attempts
 from contract.ledger.record import EditRecord
@@ -12,10 +12,12 @@ from contract.memory import ModelShape, Workload
 from worker.activity import Activity
 from worker.failures import Codes
 from worker.fitness import Weights
+from worker.lineage import Reader
 from worker.monitor import Monitor
 from worker.publishing import Store
 
-Watch = Callable[[str, int, int], None]
+if TYPE_CHECKING:  # the engine brings torch, which other parts of a worker load without
+    from worker.kn.stopwatch import Watch
 
 
 class Adapter(Protocol):
@@ -27,7 +29,7 @@ class Adapter(Protocol):
     def own_rank(self) -> int: ...
 
 
-class Made(Protocol):
+class EngineOutput(Protocol):
     """What the engine made: an edit, or a composition of several."""
 
     @property
@@ -35,13 +37,11 @@ class Made(Protocol):
     def as_json(self) -> Any: ...
 
 
-class Editor(Protocol):
+class Editor(Reader, Protocol):
     """The engine, with its model resident."""
 
     @property
     def shape(self) -> ModelShape: ...
-    @property
-    def base_digest(self) -> str: ...
     @property
     def provenance(self) -> Mapping[str, Any]: ...
     @property
@@ -68,22 +68,18 @@ class Editor(Protocol):
         base: Any = ...,
         said: Mapping[str, str] = ...,
         pad_rank: int | None = ...,
-        watch: Watch = ...,
+        watch: "Watch" = ...,
         between: Callable[[], None] = ...,
-    ) -> Made: ...
+    ) -> EngineOutput: ...
     def compose(
         self,
         adapters: Sequence[Any],
         requests: Sequence[Any],
         *,
         pad_rank: int | None = ...,
-        watch: Watch = ...,
+        watch: "Watch" = ...,
         between: Callable[[], None] = ...,
-    ) -> Made: ...
-    def read(self, files: Mapping[str, bytes], *, first: int = ..., end: int | None = ...) -> Any:
-        """An adapter, or some of its ranks."""
-        ...
-
+    ) -> EngineOutput: ...
     def files(self, made: Any, base_model: str) -> dict[str, bytes]: ...
     def verify(
         self, made: Any, files: Mapping[str, bytes], *, between: Callable[[], None] = ...

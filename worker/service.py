@@ -22,7 +22,7 @@ from contract.ledger.retention import Retention
 from contract.logs import EventLog
 from contract.settings import Settings
 from contract.store.housekeeping import Housekeeping, Policy
-from contract.store.identity import tie
+from contract.store.identity import pin
 from contract.store.restoration import Restoration
 from contract.store.store import CheckpointStore
 from worker import announcement
@@ -46,7 +46,7 @@ from worker.time_limit import time_limit
 PATIENT_RETRIES = 120
 PATIENT_TIMEOUT_S = 15.0
 """Longer than the blocking dequeue, which RQ insists upon."""
-BRISK_RETRIES = 1
+IMPATIENT_RETRIES = 1
 PROBES_LIMIT_S = 30
 """What all probes may take: a large model on the CPU goes without."""
 LAST_RESORT_S = 10.0
@@ -66,20 +66,20 @@ class ServedEditor(Editor, announcement.ServedModel, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class Connections:
     """Two connections to Redis, by how long they may try."""
 
     patient: Redis
-    brisk: Redis
+    impatient: Redis
 
     @classmethod
-    def open(cls, settings: Settings) -> "Lines":
+    def open(cls, settings: Settings) -> "Connections":
         beat_s = settings.lease_s / BEATS_PER_LEASE
         return cls(
             patient=connect(
                 settings.redis_url, retries=PATIENT_RETRIES, timeout_s=PATIENT_TIMEOUT_S
             ),
-            brisk=connect(settings.redis_url, retries=BRISK_RETRIES, timeout_s=beat_s),
+            impatient=connect(settings.redis_url, retries=IMPATIENT_RETRIES, timeout_s=beat_s),
         )
 
 
@@ -89,23 +89,23 @@ def serve(
     """Serve `editor` as `model`; returns the exit status: 0 when told to stop, 1 when broken.
 
     The work goes over a patient connection that outlives a restart of Redis; heartbeats and last
-    words go over a brisk one that gives up within a lease.
+    words go over an impatient one that gives up within a lease.
     """
-    lines = Lines.open(settings)
-    ledger = _open_ledger(settings, lines)
-    store = _open_store(settings, lines)
+    connections = Connections.open(settings)
+    ledger = _open_ledger(settings, connections)
+    store = _open_store(settings, connections)
     announce = partial(_announce_model, model, editor, presence=ledger.presence, store=store)
     announce()
     identity = Identity.of_this_process(model=model, device=editor.device, now_s=time.time())
-    resources = _resources(settings, editor, lines, ledger, store, identity, memory, codes)
-    sweep = _sweep(settings, lines, ledger, store, resources, announce)
-    worker = _leased_worker(resources, lines, sweep)
-    _forget_the_dead(lines.patient, ledger.presence, identity)
+    resources = _resources(settings, editor, connections, ledger, store, identity, memory, codes)
+    sweep = _sweep(settings, connections, ledger, store, resources, announce)
+    worker = _leased_worker(resources, connections, sweep)
+    _forget_the_dead(connections.patient, ledger.presence, identity)
     worker.listen_to_signals()
-    with _heartbeat(settings, lines, identity, resources):
+    with _heartbeat(settings, connections, identity, resources):
         log.info("worker_started", worker_id=identity.worker_id, model=model)
         if settings.probes:
-            probing = _probing(resources, identity, Probings(lines.patient))
+            probing = _probing(resources, identity, Probings(connections.patient))
             resources.monitor.calibrate(probing)
         worker.work(logging_level="WARNING")
         draining = resources.activity.draining
@@ -116,7 +116,7 @@ def serve(
 def _resources(
     settings: Settings,
     editor: ServedEditor,
-    lines: Lines,
+    connections: Connections,
     ledger: Ledger,
     store: CheckpointStore,
     identity: Identity,
@@ -125,7 +125,7 @@ def _resources(
 ) -> Resources:
     """What the jobs of this process need."""
     activity = Activity()
-    attempts = Attempts(lines.patient, lease_s=settings.lease_s)
+    attempts = Attempts(connections.patient, lease_s=settings.lease_s)
     return Resources(
         worker_id=identity.worker_id,
         model=identity.model,
@@ -142,11 +142,11 @@ def _resources(
         codes=codes,
         max_attempts=settings.max_attempts,
         deadline=partial(time_limit, settings.job_timeout_s),
-        hand_back=_hand_back(settings, lines, model=identity.model),
+        hand_back=_hand_back(settings, connections, model=identity.model),
         defer=partial(defer, attempts=attempts, queue=ledger.queue(identity.model)),
         pause=partial(wait, stopped=lambda: activity.draining),
         memory_wait_s=settings.memory_wait_s,
-        drop_connections=lines.patient.connection_pool.disconnect,
+        drop_connections=connections.patient.connection_pool.disconnect,
         weights=Weights.of(editor.fingerprint),
         watchdog=partial(last_resort, _longest_s(settings) + LAST_RESORT_S),
     )
@@ -154,7 +154,7 @@ def _resources(
 
 def _sweep(
     settings: Settings,
-    lines: Lines,
+    connections: Connections,
     ledger: Ledger,
     store: CheckpointStore,
     resources: Resources,
@@ -167,8 +167,10 @@ def _sweep(
         attempts=resources.attempts,
         record_of=ledger.record,
         store=store,
-        retention=Retention(lines.patient, keep_s=settings.retention_s),
-        restoration=Restoration(redis=lines.patient, store=store, keep_s=settings.retention_s),
+        retention=Retention(connections.patient, keep_s=settings.retention_s),
+        restoration=Restoration(
+            redis=connections.patient, store=store, keep_s=settings.retention_s
+        ),
         announce=announce,
         housekeeping=_housekeeping(settings, store, ledger),
     )
@@ -204,8 +206,8 @@ def _probed(resources: Resources) -> Probing:
     return found
 
 
-def _open_ledger(settings: Settings, lines: Lines) -> Ledger:
-    ledger = Ledger(lines.patient, job_timeout_s=settings.job_timeout_s)
+def _open_ledger(settings: Settings, connections: Connections) -> Ledger:
+    ledger = Ledger(connections.patient, job_timeout_s=settings.job_timeout_s)
     ledger.check_schema()
     return ledger
 
@@ -223,18 +225,18 @@ def _housekeeping(settings: Settings, store: CheckpointStore, ledger: Ledger) ->
     )
 
 
-def _open_store(settings: Settings, lines: Lines) -> CheckpointStore:
+def _open_store(settings: Settings, connections: Connections) -> CheckpointStore:
     store = CheckpointStore(settings.store, budget_bytes=settings.store_budget_bytes)
-    tie(store, lines.patient)
+    pin(store, connections.patient)
     store.check_writable()
     return store
 
 
-def _leased_worker(resources: Resources, lines: Lines, sweep: Sweep) -> LeasedWorker:
+def _leased_worker(resources: Resources, connections: Connections, sweep: Sweep) -> LeasedWorker:
     return LeasedWorker(
         names.queue_of(resources.model),
         name=resources.worker_id,
-        connection=lines.patient,
+        connection=connections.patient,
         activity=resources.activity,
         run=partial(run_edit, resources=resources),
         sweep=sweep,
@@ -243,15 +245,15 @@ def _leased_worker(resources: Resources, lines: Lines, sweep: Sweep) -> LeasedWo
 
 def _heartbeat(
     settings: Settings,
-    lines: Lines,
+    connections: Connections,
     identity: Identity,
     resources: Resources,
 ) -> Heartbeat:
     return Heartbeat(
         identity,
         resources.activity,
-        attempts=Attempts(lines.brisk, lease_s=settings.lease_s),
-        presence=Presence(lines.brisk),
+        attempts=Attempts(connections.impatient, lease_s=settings.lease_s),
+        presence=Presence(connections.impatient),
         monitor=resources.monitor,
         lease_s=settings.lease_s,
         longest_s=_longest_s(settings),
@@ -263,9 +265,11 @@ def _longest_s(settings: Settings) -> float:
     return settings.job_timeout_s + settings.hang_grace_s
 
 
-def _hand_back(settings: Settings, lines: Lines, *, model: str) -> Callable[[Attempt], None]:
-    attempts = Attempts(lines.brisk, lease_s=settings.lease_s)
-    queue = EditQueue(lines.brisk, model, job_timeout_s=settings.job_timeout_s)
+def _hand_back(
+    settings: Settings, connections: Connections, *, model: str
+) -> Callable[[Attempt], None]:
+    attempts = Attempts(connections.impatient, lease_s=settings.lease_s)
+    queue = EditQueue(connections.impatient, model, job_timeout_s=settings.job_timeout_s)
     return partial(hand_back, attempts=attempts, queue=queue)
 
 

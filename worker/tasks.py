@@ -105,7 +105,7 @@ def _carry_out(attempt: Attempt, record: EditRecord, resources: Resources) -> En
         log.info("checkpoint_stands", by_attempt=standing.attempt)
         return Published(standing)
     if attempt.number - record.deferrals > resources.max_attempts:
-        message = f"given up after {resources.max_attempts} attempts that did not end"
+        message = f"given up after {resources.max_attempts} attempts that did not finish"
         return Failed(failure(ErrorCode.ATTEMPTS_EXHAUSTED, message))
     if record.has_hung:
         return Failed(failure(ErrorCode.TIMEOUT, "an attempt hung past its time limit"))

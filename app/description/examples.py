@@ -66,7 +66,7 @@ EXAMPLES: dict[str, Any] = {
         "at": BEGUN,
         "data": {"done": 8, "total": 32, "unit": "layers"},
     },
-    "Foretold": {
+    "EditEstimate": {
         **ADMISSION,
         "easyedit": {
             "peak_bytes": 38_531_004_416,

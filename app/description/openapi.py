@@ -14,9 +14,12 @@ from contract.wire.failures import ErrorCode
 ANYWHERE = (ErrorCode.PAYLOAD_TOO_LARGE, ErrorCode.INTERNAL)
 
 TAGS = [
-    {"name": "edits", "description": "Ask for an edit and follow it."},
-    {"name": "checkpoints", "description": "What finished edits published."},
-    {"name": "models", "description": "What is served, and by which workers."},
+    {"name": "edits", "description": "Create edits and follow them."},
+    {
+        "name": "checkpoints",
+        "description": "The adapters and models that finished edits published.",
+    },
+    {"name": "models", "description": "The served models and their workers."},
     {"name": "health", "description": "For load balancers and operators."},
 ]
 

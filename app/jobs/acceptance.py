@@ -7,7 +7,7 @@ from app.guards.authentication import caller
 from app.guards.tracing import request_id
 from app.jobs.ancestry import base_edits, being_removed, edits_of
 from app.jobs.edit_response import edit_response, missing
-from app.jobs.intake import admission_of, composition_admission_of, foretold_of, model_for
+from app.jobs.intake import admission_of, composition_admission_of, estimate_of, model_for
 from app.service import Service
 from contract.ledger.errors import BeingRemovedError
 from contract.ledger.origin import Origin
@@ -16,25 +16,27 @@ from contract.ledger.submission import Submission
 from contract.logs import EventLog
 from contract.wire.composition import ComposeRequest
 from contract.wire.edits import EditRequest
-from contract.wire.estimates import Admission, Decision, Foretold
+from contract.wire.estimates import Admission, Decision, EditEstimate
 from contract.wire.failures import ErrorCode
 from contract.wire.serving import ModelView
 
 log = EventLog("app.edits")
 
-REFUSALS = (
+JOB_REFUSALS = (
     ErrorCode.INVALID_REQUEST,
     ErrorCode.EDIT_GONE,
     ErrorCode.STORE_CORRUPT,
     ErrorCode.STORE_UNAVAILABLE,
     ErrorCode.MODEL_UNKNOWN,
     ErrorCode.MEMORY_INFEASIBLE,
-    ErrorCode.PROMPT_TOO_LONG,
     ErrorCode.IDEMPOTENCY_MISMATCH,
     ErrorCode.QUEUE_FULL,
     ErrorCode.NO_WORKER,
     ErrorCode.LEDGER_UNAVAILABLE,
 )
+"""Why an edit or a composition may not be accepted."""
+REFUSALS = (*JOB_REFUSALS, ErrorCode.PROMPT_TOO_LONG)
+"""Why an edit may not be accepted."""
 
 
 def accept(
@@ -80,10 +82,10 @@ def _origin(idempotency_key: str | None, *, retry_of: str | None = None) -> Orig
     )
 
 
-def foretold(service: Service, request: EditRequest) -> Foretold:
+def estimate(service: Service, request: EditRequest) -> EditEstimate:
     """The decision on such an edit, and what EasyEdit's own KN would take for it."""
     model, admission = _considered(service, request)
-    return _beside_easyedit(service, request, model, admission)
+    return _with_easyedit(service, request, model, admission)
 
 
 def _considered(service: Service, request: EditRequest) -> tuple[ModelView, Admission]:
@@ -95,16 +97,16 @@ def _considered(service: Service, request: EditRequest) -> tuple[ModelView, Admi
     return model, admission_of(request, model, base, workers=survey.workers, counter=counter)
 
 
-def _beside_easyedit(
+def _with_easyedit(
     service: Service, request: EditRequest, model: ModelView, admission: Admission
-) -> Foretold:
-    return foretold_of(request, model, admission, counter=service.tokens.of(model))
+) -> EditEstimate:
+    return estimate_of(request, model, admission, counter=service.tokens.of(model))
 
 
 def _submit(service: Service, request: EditRequest, origin: Origin) -> Submission:
     model, admission = _considered(service, request)
     if admission.decision is Decision.REJECT:
-        raise MemoryInfeasibleError(_beside_easyedit(service, request, model, admission))
+        raise MemoryInfeasibleError(_with_easyedit(service, request, model, admission))
     _at_work(model)
     return _made(service, request, model, admission, origin)
 

@@ -30,7 +30,7 @@ def base_edits(
 def _within(base: CheckpointView, edit_id: str, store: CheckpointStore) -> CheckpointView:
     edit = store.find(checkpoint_id_of(edit_id))
     if edit is None:
-        raise _invalid("#/base", f"holds {edit_id}, whose checkpoint is gone")
+        raise _invalid("#/base", f"contains {edit_id}, whose checkpoint was deleted")
     return edit
 
 

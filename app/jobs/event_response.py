@@ -14,28 +14,28 @@ EVENT_STREAM = "text/event-stream"
 # Redis refuses ids past 64 bits, which is no failure of the ledger.
 EVENT_ID = r"^[0-9]{1,18}(-[0-9]{1,18})?$"
 
-After = Annotated[str, Query(pattern=EVENT_ID, description="Only what came after this event.")]
+After = Annotated[str, Query(pattern=EVENT_ID, description="Return only events after this one.")]
 LastEventId = Annotated[
     str | None,
     Header(
         alias="Last-Event-ID",
         pattern=EVENT_ID,
-        description="Resumes a feed; goes before `after`.",
+        description="Resumes a feed; takes precedence over `after`.",
     ),
 ]
 DESCRIBED: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "A list of at most 1000, or a feed up to the final event.",
+        "description": "A list of at most 1000 events, or a feed up to the final event.",
         "content": {EVENT_STREAM: {"schema": {"type": "string"}}},
     },
-    204: {"description": "The feed is over: nothing follows `Last-Event-ID`."},
+    204: {"description": "The feed is over: no event follows `Last-Event-ID`."},
 }
 
 
 async def event_response(
     http: Request, service: Service, job_id: str, *, after: str, last_event_id: str | None
 ) -> Response:
-    """JSON as a rule; with `Accept: text/event-stream` a feed that goes on to the final event."""
+    """A JSON list, or with `Accept: text/event-stream` a feed that ends with the final event."""
     start = last_event_id or after
     if EVENT_STREAM not in http.headers.get("accept", "").lower():
         return await run_in_threadpool(_listed, service, job_id, after=start)

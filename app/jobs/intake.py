@@ -7,7 +7,7 @@ from app.errors import ModelUnknownError, NoWorkerError, PromptTooLongError
 from app.jobs.tokens import TokenCounter, count_one
 from contract.admission.bases import composing_of, on_top_of
 from contract.admission.cards import default_threshold
-from contract.admission.decision import beside_easyedit, decide, decide_composition
+from contract.admission.decision import decide, decide_composition, with_easyedit
 from contract.admission.workload import (
     CountTokens,
     answer_tokens,
@@ -19,7 +19,7 @@ from contract.memory import ModelShape, Workload, as_run
 from contract.wire.checkpoints import CheckpointView
 from contract.wire.composition import ComposeRequest
 from contract.wire.edits import EditRequest
-from contract.wire.estimates import Admission, Decision, Foretold
+from contract.wire.estimates import Admission, Decision, EditEstimate
 from contract.wire.serving import ModelView, WorkerView
 
 
@@ -117,11 +117,11 @@ def _in_doubt(decided: Callable[[CountTokens], Admission], counter: TokenCounter
     return admission.model_copy(update={"reasons": (*admission.reasons, reason)})
 
 
-def foretold_of(
+def estimate_of(
     request: EditRequest, model: ModelView, admission: Admission, *, counter: TokenCounter
-) -> Foretold:
+) -> EditEstimate:
     """The admission, beside what EasyEdit's own KN would take for the request's fact."""
-    return beside_easyedit(admission, _shape(model), fact_of(request, counter.count))
+    return with_easyedit(admission, _shape(model), fact_of(request, counter.count))
 
 
 def _decided(request: EditRequest, model: ModelView, room: Room, work: Workload) -> Admission:

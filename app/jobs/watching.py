@@ -12,7 +12,7 @@ from app.guards.authentication import check_key
 from app.service import Service
 from contract.ledger.ledger import Ledger
 from contract.logs import EventLog
-from contract.wire.lifecycle import FINAL
+from contract.wire.events import LAST_EVENTS
 from contract.wire.views import EditEvent
 
 log = EventLog("app.watching")
@@ -51,7 +51,7 @@ def news_of(ledger: Ledger, edit_id: str, *, after: str) -> News:
     events = ledger.events(edit_id, after=after)
     if record is None:
         return News(events, is_last=True)
-    told = not events or events[-1].type in FINAL
+    told = not events or events[-1].type in LAST_EVENTS
     return News(events, is_last=record.status.is_final and told)
 
 

@@ -25,9 +25,9 @@ RETRIED = frozenset({EditStatus.FAILED, EditStatus.CANCELED})
     operation_id="cancel_edit",
     summary="Cancel an edit",
     response_model=EditView,
-    response_description="It is canceled.",
+    response_description="Canceled.",
     responses={
-        202: {"description": "Its worker stops it soon: follow it.", "model": EditView},
+        202: {"description": "Canceling: its worker stops it soon.", "model": EditView},
         **problems(
             ErrorCode.EDIT_NOT_FOUND,
             ErrorCode.EDIT_GONE,
@@ -37,7 +37,7 @@ RETRIED = frozenset({EditStatus.FAILED, EditStatus.CANCELED})
     },
 )
 def cancel_edit(edit_id: str, service: ServiceDependency) -> Response:
-    """Stops an edit, be it waiting or running; what is published by then stays published."""
+    """Stops a waiting or running edit; what has been published stays published."""
     if not (is_edit_id(edit_id) and cancel(service, edit_id)):
         raise missing(service, edit_id)
     view = found_edit(service, edit_id)
@@ -49,7 +49,7 @@ def cancel_edit(edit_id: str, service: ServiceDependency) -> Response:
 @router.post(
     "/edits/{edit_id}/retry",
     operation_id="retry_edit",
-    summary="Try an edit again",
+    summary="Retry an edit",
     status_code=202,
     response_model=EditView,
     response_description="Accepted: follow the new edit at `Location`.",
@@ -58,7 +58,7 @@ def cancel_edit(edit_id: str, service: ServiceDependency) -> Response:
 def retry_edit(
     edit_id: str, service: ServiceDependency, idempotency_key: IdempotencyKey = None
 ) -> Response:
-    """Makes a new edit of what failed or was canceled; `retry_of` names the old one."""
+    """Makes a new edit from a failed or canceled one, which its `retry_of` names."""
     record = service.ledger.record(edit_id) if is_edit_id(edit_id) else None
     if record is None:
         raise missing(service, edit_id)

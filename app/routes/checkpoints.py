@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from app.checkpoint_errors import CheckpointInUseError
 from app.description.openapi import problems
 from app.guards.json_body import JsonRoute
-from app.jobs.acceptance import accept_composition
+from app.jobs.acceptance import JOB_REFUSALS, accept_composition
 from app.jobs.canceling import cancel
 from app.jobs.checkpoints import (
     check_published,
@@ -35,30 +35,21 @@ router = APIRouter(tags=["checkpoints"], route_class=JsonRoute)
 @router.post(
     "/checkpoints",
     operation_id="create_checkpoint",
-    summary="Put edits together",
+    summary="Compose edits",
     status_code=202,
     response_model=CheckpointView | CompositionView,
-    response_description="Accepted: follow it at `Location`. A key may find it published already.",
+    response_description="Accepted: follow it at `Location`. It may already be published.",
     responses=problems(
-        ErrorCode.INVALID_REQUEST,
         ErrorCode.CHECKPOINT_NOT_FOUND,
-        ErrorCode.EDIT_GONE,
         ErrorCode.EDIT_NOT_PUBLISHED,
-        ErrorCode.MEMORY_INFEASIBLE,
-        ErrorCode.STORE_CORRUPT,
-        ErrorCode.STORE_UNAVAILABLE,
-        ErrorCode.IDEMPOTENCY_MISMATCH,
-        ErrorCode.QUEUE_FULL,
-        ErrorCode.MODEL_UNKNOWN,
-        ErrorCode.NO_WORKER,
-        ErrorCode.LEDGER_UNAVAILABLE,
+        *JOB_REFUSALS,
     ),
 )
 def create_checkpoint(
     request: ComposeRequest, service: ServiceDependency, idempotency_key: IdempotencyKey = None
 ) -> Response:
-    """Stacks finished edits into one checkpoint and asks each of them again. To undo one edit of
-    several, put the others together: they come off in any order."""
+    """Combines finished edits in one checkpoint and evaluates each of them again. To undo one edit
+    of several, compose the others: edits can be removed in any order."""
     checkpoint_id = accept_composition(service, request, idempotency_key=idempotency_key)
     seen = seen_checkpoint(service, checkpoint_id)
     return _to_follow(seen, headers={"Retry-After": "1"})
@@ -77,7 +68,7 @@ def list_checkpoints(
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Checkpoints on a page.")] = 50,
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
     neurons: Annotated[
-        bool, Query(description="Whether each tells its neurons; without them a page is light.")
+        bool, Query(description="Whether to include neurons; pages without them are much smaller.")
     ] = True,
 ) -> CheckpointPage:
     """A page of published checkpoints; `next_cursor` is null on the last one."""
@@ -91,7 +82,7 @@ def list_checkpoints(
 @router.get(
     "/checkpoints/{checkpoint_id}",
     operation_id="get_checkpoint",
-    summary="Look at a checkpoint",
+    summary="Get a checkpoint",
     responses=problems(
         ErrorCode.INVALID_REQUEST,
         ErrorCode.CHECKPOINT_NOT_FOUND,
@@ -107,11 +98,11 @@ async def get_checkpoint(
     service: ServiceDependency,
     wait: Annotated[
         float,
-        Query(ge=0, le=MAX_WAIT_S, description="Seconds to wait for a composition to be final."),
+        Query(ge=0, le=MAX_WAIT_S, description="Seconds to wait for a composition's final state."),
     ] = 0,
 ) -> CheckpointView | CompositionView:
-    """The manifest: which edits it holds, its files, and what came of them. A composition shows
-    where it stands until it has one."""
+    """The manifest: the edits it contains, its files and results. A composition without a manifest
+    yet shows its current state."""
     seen = await run_in_threadpool(seen_checkpoint, service, checkpoint_id)
     if not wait or seen.status.is_final:
         return seen
@@ -124,9 +115,9 @@ async def get_checkpoint(
     operation_id="cancel_checkpoint",
     summary="Cancel a composition",
     response_model=CheckpointView | CompositionView,
-    response_description="It is canceled.",
+    response_description="Canceled.",
     responses={
-        202: {"description": "Its worker stops it soon: follow it.", "model": CompositionView},
+        202: {"description": "Canceling: its worker stops it soon.", "model": CompositionView},
         **problems(
             ErrorCode.CHECKPOINT_NOT_FOUND,
             ErrorCode.EDIT_GONE,
@@ -140,7 +131,7 @@ async def get_checkpoint(
 def cancel_checkpoint(
     checkpoint_id: str, service: ServiceDependency
 ) -> Response | CheckpointView | CompositionView:
-    """Stops a composition, be it waiting or running; what is published by then stays published."""
+    """Stops a waiting or running composition; what has been published stays published."""
     if not (is_checkpoint_id(checkpoint_id) and cancel(service, checkpoint_id)):
         raise missing_composition(service, checkpoint_id)
     seen = seen_checkpoint(service, checkpoint_id)
@@ -150,7 +141,7 @@ def cancel_checkpoint(
 @router.delete(
     "/checkpoints/{checkpoint_id}",
     operation_id="delete_checkpoint",
-    summary="Take a checkpoint away",
+    summary="Delete a checkpoint",
     status_code=204,
     response_class=Response,
     responses=problems(
@@ -161,7 +152,7 @@ def cancel_checkpoint(
     ),
 )
 def delete_checkpoint(checkpoint_id: str, service: ServiceDependency) -> None:
-    """Refused while another checkpoint is built on it, or a job that has not ended is to be."""
+    """Refused while another checkpoint, or an unfinished job, is built on it."""
     check_published(service, checkpoint_id)
     with service.ledger.removing([checkpoint_id]) as removal:
         dependents = dependents_of(checkpoint_id, service)

@@ -9,13 +9,13 @@ from app.description.openapi import problems
 from app.errors import EditNotFoundError
 from app.files.etags import etag_of, is_known
 from app.guards.json_body import JsonRoute
-from app.jobs.acceptance import REFUSALS, accept, foretold
+from app.jobs.acceptance import REFUSALS, accept, estimate
 from app.jobs.cursors import cursor_after, edit_before
 from app.jobs.edit_response import edit_response, found_edit
 from app.jobs.watching import until_final
 from app.service import ServiceDependency
 from contract.wire.edits import EditRequest
-from contract.wire.estimates import Foretold
+from contract.wire.estimates import EditEstimate
 from contract.wire.failures import ErrorCode
 from contract.wire.ids import is_edit_id
 from contract.wire.lifecycle import EditStatus
@@ -31,7 +31,7 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=255,
         pattern=r"^[\x21-\x7e]+$",
-        description="The same key with the same body finds the edit made before.",
+        description="A repeated key with the same body returns the edit made before.",
     ),
 ]
 
@@ -39,7 +39,7 @@ IdempotencyKey = Annotated[
 @router.post(
     "/edits",
     operation_id="create_edit",
-    summary="Ask for an edit",
+    summary="Create an edit",
     status_code=202,
     response_model=EditView,
     response_description="Accepted: follow it at `Location`.",
@@ -48,14 +48,14 @@ IdempotencyKey = Annotated[
 def create_edit(
     request: EditRequest, service: ServiceDependency, idempotency_key: IdempotencyKey = None
 ) -> Response:
-    """Checks the request and its memory, and puts the edit in its model's queue."""
+    """Checks the request and whether it fits in memory, and puts the edit in its model's queue."""
     return accept(service, request, idempotency_key=idempotency_key)
 
 
 @router.post(
     "/edits:estimate",
     operation_id="estimate_edit",
-    summary="Foretell an edit's memory",
+    summary="Estimate an edit's memory",
     responses=problems(
         ErrorCode.INVALID_REQUEST,
         ErrorCode.STORE_CORRUPT,
@@ -66,10 +66,10 @@ def create_edit(
         ErrorCode.LEDGER_UNAVAILABLE,
     ),
 )
-def estimate_edit(request: EditRequest, service: ServiceDependency) -> Foretold:
-    """Estimates and decides as `POST /edits` would, and makes no edit; what EasyEdit's own KN would
-    take for the same fact stands beside it."""
-    return foretold(service, request)
+def estimate_edit(request: EditRequest, service: ServiceDependency) -> EditEstimate:
+    """Estimates and decides as `POST /edits` would, without making an edit; also gives what
+    EasyEdit's own KN would take for the same fact."""
+    return estimate(service, request)
 
 
 @router.get(
@@ -87,7 +87,7 @@ def list_edits(
     model: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
     status: EditStatus | None = None,
     neurons: Annotated[
-        bool, Query(description="Whether each tells its neurons; without them a page is light.")
+        bool, Query(description="Whether to include neurons; pages without them are much smaller.")
     ] = True,
 ) -> EditPage:
     """A page of edits; `next_cursor` is null on the last one."""
@@ -103,7 +103,7 @@ def list_edits(
 @router.get(
     "/edits/{edit_id}",
     operation_id="get_edit",
-    summary="Look at an edit",
+    summary="Get an edit",
     response_model=EditView,
     responses={
         304: {"description": "Unchanged since `If-None-Match`."},
@@ -120,11 +120,11 @@ async def get_edit(
     http: Request,
     service: ServiceDependency,
     wait: Annotated[
-        float, Query(ge=0, le=MAX_WAIT_S, description="Seconds to wait for the edit to be final.")
+        float, Query(ge=0, le=MAX_WAIT_S, description="Seconds to wait for a final state.")
     ] = 0,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """The edit as it stands, or as it stands once it is final or `wait` is over."""
+    """The edit's current state; with `wait`, as soon as it is final or the time is up."""
     if not is_edit_id(edit_id):
         raise EditNotFoundError(edit_id)
     if wait:

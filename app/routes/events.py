@@ -37,7 +37,7 @@ async def list_events(
     after: After = "0",
     last_event_id: LastEventId = None,
 ) -> Response:
-    """JSON as a rule; with `Accept: text/event-stream` a feed that goes on to the final event."""
+    """A JSON list, or with `Accept: text/event-stream` a feed that ends with the final event."""
     await run_in_threadpool(check_edit, service, edit_id)
     return await event_response(http, service, edit_id, after=after, last_event_id=last_event_id)
 
@@ -65,7 +65,7 @@ async def list_checkpoint_events(
     after: After = "0",
     last_event_id: LastEventId = None,
 ) -> Response:
-    """As those of an edit; the checkpoint of a single edit has none beside the edit's own."""
+    """Events of a composition; for the checkpoint of a single edit, ask for the edit's events."""
     await run_in_threadpool(check_composition, service, checkpoint_id)
     return await event_response(
         http, service, checkpoint_id, after=after, last_event_id=last_event_id

@@ -20,7 +20,7 @@ router = APIRouter(tags=["checkpoints"])
 _BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 _FILE_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"description": "The file; its `ETag` is strong.", "content": _BYTES},
-    206: {"description": "The range that was asked for.", "content": _BYTES},
+    206: {"description": "The requested range.", "content": _BYTES},
     304: {"description": "Unchanged since `If-None-Match`."},
     **problems(
         ErrorCode.CHECKPOINT_NOT_FOUND,
@@ -47,7 +47,7 @@ _FILE_ANSWERS: dict[int | str, dict[str, Any]] = {
     ),
 )
 def list_model_files(checkpoint_id: str, service: ServiceDependency) -> ModelFileList:
-    """The files of the edited model, weights included: those of the base, some of them edited."""
+    """The files of the edited model: those of the base model, with edited weights."""
     contents = full_model(found_checkpoint(service, checkpoint_id), service.store)
     return ModelFileList(
         items=tuple(ModelFile(path=c.path, size_bytes=c.size_bytes, etag=c.tag) for c in contents)
@@ -55,7 +55,7 @@ def list_model_files(checkpoint_id: str, service: ServiceDependency) -> ModelFil
 
 
 def get_file(checkpoint_id: str, path: str, http: Request, service: ServiceDependency) -> Response:
-    """A file of a checkpoint, by the name it has in the manifest; `Range` resumes a download."""
+    """A file of a checkpoint, by its name in the manifest; `Range` resumes a download."""
     files = found_checkpoint(service, checkpoint_id).files
     return _one_of([StoredContent(file, service.store) for file in files], path, http)
 
@@ -63,7 +63,7 @@ def get_file(checkpoint_id: str, path: str, http: Request, service: ServiceDepen
 def get_model_file(
     checkpoint_id: str, path: str, http: Request, service: ServiceDependency
 ) -> Response:
-    """A file of the edited model, made on its way out; `Range` resumes a download."""
+    """A file of the edited model, built while it is sent; `Range` resumes a download."""
     return _one_of(full_model(found_checkpoint(service, checkpoint_id), service.store), path, http)
 
 
@@ -77,7 +77,7 @@ for _method in ("GET", "HEAD"):
             _serve,
             methods=[_method],
             operation_id=f"{_method.lower()}_{_noun}",
-            summary="Fetch a file" if _method == "GET" else "Ask about a file",
+            summary="Fetch a file" if _method == "GET" else "Get a file's headers",
             response_class=Response,
             responses=_FILE_ANSWERS,
         )

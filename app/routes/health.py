@@ -32,7 +32,7 @@ class Alive(Frozen):
 
 @router.get("/livez", operation_id="livez", summary="Is the process alive?", responses=problems())
 async def livez() -> Alive:
-    """Answers whatever the state of what the service needs."""
+    """Answers whenever the process runs, whether or not Redis and the store work."""
     return Alive()
 
 
@@ -46,9 +46,9 @@ async def livez() -> Alive:
     ),
 )
 def readyz(http: Request, service: ServiceDependency) -> Response:
-    """Tries Redis, the ledger's schema, the store and, where keys are asked for, their list; a
-    missing worker is told, not required. Fails too while a worker whose weights changed waits for
-    its successor."""
+    """Checks Redis, the ledger's schema, the store and, if keys are required, their list; a missing
+    worker is reported, but is no failure. Also fails while a worker whose weights changed has not
+    been replaced."""
     checks = service.readiness.checks()
     failed = [check.name for check in checks if check.required and not check.ok]
     if not failed:

@@ -12,7 +12,7 @@ router = APIRouter(tags=["health"])
 @router.get(
     "/limits",
     operation_id="get_limits",
-    summary="Look at the service's limits",
+    summary="Get the service's limits",
     responses=problems(),
 )
 async def get_limits(service: ServiceDependency) -> Limits:

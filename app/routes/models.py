@@ -17,5 +17,5 @@ router = APIRouter(tags=["models"])
     responses=problems(ErrorCode.LEDGER_UNAVAILABLE),
 )
 def list_models(service: ServiceDependency) -> ModelList:
-    """Every model that a worker has ever published, with its live workers and queued edits."""
+    """Every model that a worker has ever served, with its live workers and queued edits."""
     return ModelList(items=service.ledger.presence.models())

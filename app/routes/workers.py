@@ -17,5 +17,5 @@ router = APIRouter(tags=["models"])
     responses=problems(ErrorCode.LEDGER_UNAVAILABLE),
 )
 def list_workers(service: ServiceDependency) -> WorkerList:
-    """The workers that were heard of lately, with their device and memory."""
+    """The live workers, with their devices and memory."""
     return WorkerList(items=service.ledger.presence.workers())

@@ -10,23 +10,23 @@ from contract.wire.frozen import Frozen
 
 
 class MemoryProbe(Frozen):
-    """One edit that was made to be measured; bytes are above the resident weights."""
+    """One test edit that was made to be measured; bytes are above the resident weights."""
 
     method: str
     prompt_tokens: int
     layers_per_pass: int
     predicted_bytes: int
     observed_bytes: int
-    ratio: float = Field(description="Observed by predicted.")
+    ratio: float = Field(description="Observed bytes divided by predicted bytes.")
 
     @property
     def excess_bytes(self) -> int:
-        """What it took beyond what was foretold."""
+        """What it took beyond what was predicted."""
         return max(self.observed_bytes - self.predicted_bytes, 0)
 
 
 class Calibration(Frozen):
-    """An edit takes at most `factor` × what is foretold, and `offset_bytes`.
+    """An edit takes at most `factor` × what is predicted, and `offset_bytes`.
 
     The formula is an upper bound by its making, so no machine is believed to take less than it
     tells, and a probe that took less counts as one that took as much: `factor` ≥ 1. A small probe
@@ -49,8 +49,8 @@ class Calibration(Frozen):
         above = (probe.observed_bytes - factor * probe.predicted_bytes for probe in probes)
         return cls(factor=factor, offset_bytes=max(ceil(max(above)), 0))
 
-    def foretellable(self, n_bytes: int) -> int:
-        """The most that may be foretold of an edit that is to fit in `n_bytes`."""
+    def predictable_bytes(self, n_bytes: int) -> int:
+        """The largest prediction with which an edit is still sure to fit in `n_bytes`."""
         return max(int((n_bytes - self.offset_bytes) / self.factor), 0)
 
 

@@ -19,7 +19,15 @@ from contract.memory import (
     least_of,
 )
 from contract.memory.easyedit import easyedit_items
-from contract.wire.estimates import Admission, Applied, Decision, EasyEditCost, Foretold, MemoryItem
+from contract.sizes import size
+from contract.wire.estimates import (
+    Admission,
+    Applied,
+    Decision,
+    EasyEditCost,
+    EditEstimate,
+    MemoryItem,
+)
 
 
 def decide(
@@ -40,7 +48,7 @@ def decide(
     """
     if budget_bytes is None:
         whole = estimate(shape, work, layers_per_pass=shape.n_layer, on_host=on_host)
-        return _admission(Decision.ADMIT, whole, None, ["no worker has told its memory yet"])
+        return _admission(Decision.ADMIT, whole, None, ["no worker has reported its memory yet"])
     found = fit(shape, work, budget_bytes=budget_bytes, on_host=on_host)
     if found is None:
         later = fit(shape, work, budget_bytes=rest_bytes or budget_bytes, on_host=on_host)
@@ -60,7 +68,7 @@ def decide(
 def with_layers(
     admission: Admission, shape: ModelShape, work: Workload, layers: int, *, on_host: bool = True
 ) -> Admission:
-    """The same as it is foretold when so many layers ride per pass."""
+    """The same admission, estimated for so many layers per pass."""
     neurons = admission.applied.max_neurons
     fitting = _fitting(shape, work, Fit(layers=layers, neurons=neurons), on_host=on_host)
     applied = admission.applied.model_copy(update={"layers_per_pass": layers})
@@ -82,27 +90,29 @@ def decide_composition(
     on_host: bool = True,
 ) -> Admission:
     """As `decide` does; of edits that are put together nothing can be made smaller."""
-    foretold = estimate_composition(shape, work, on_host=on_host)
+    estimated = estimate_composition(shape, work, on_host=on_host)
     if budget_bytes is None:
-        return _admission(Decision.ADMIT, foretold, None, ["no worker has told its memory yet"])
-    takes = foretold.peak_bytes
+        return _admission(
+            Decision.ADMIT, estimated, None, ["no worker has reported its memory yet"]
+        )
+    takes = estimated.peak_bytes
     if takes <= budget_bytes:
-        return _admission(Decision.ADMIT, foretold, budget_bytes)
+        return _admission(Decision.ADMIT, estimated, budget_bytes)
     reason = (
-        f"{len(work.members)} edits together take {takes} bytes ({foretold.binding.name}), "
-        f"the budget is {budget_bytes}"
+        f"{len(work.members)} edits together take {size(takes)} ({estimated.binding.name}), "
+        f"the budget is {size(budget_bytes)}"
     )
     if takes <= (rest_bytes or budget_bytes):
-        later = "it will fit once others have freed their memory"
-        return _admission(Decision.DEFER, foretold, budget_bytes, [reason, later])
-    return _admission(Decision.REJECT, foretold, budget_bytes, [reason, "fewer edits take less"])
+        later = "it will fit once other processes have freed their memory"
+        return _admission(Decision.DEFER, estimated, budget_bytes, [reason, later])
+    return _admission(Decision.REJECT, estimated, budget_bytes, [reason, "fewer edits take less"])
 
 
-def beside_easyedit(admission: Admission, shape: ModelShape, fact: SequenceShape) -> Foretold:
+def with_easyedit(admission: Admission, shape: ModelShape, fact: SequenceShape) -> EditEstimate:
     """The admission with what EasyEdit's own KN would take for the fact, so that users see both."""
     items = _told(easyedit_items(shape, fact))
     cost = EasyEditCost(peak_bytes=sum(item.bytes for item in items), items=items)
-    return Foretold(**dict(admission), easyedit=cost)
+    return EditEstimate(**dict(admission), easyedit=cost)
 
 
 def _not_now(
@@ -110,17 +120,17 @@ def _not_now(
 ) -> Admission:
     least = estimate(shape, least_of(shape, work), layers_per_pass=1, on_host=on_host)
     reason = (
-        f"one layer a pass takes at least {least.peak_bytes} bytes ({least.binding.name}), "
-        f"the budget is {budget_bytes}"
+        f"one layer a pass takes at least {size(least.peak_bytes)} ({least.binding.name}), "
+        f"the budget is {size(max(budget_bytes, 0))}"
     )
     if later is not None:
-        reasons = [reason, "it will fit once others have freed their memory"]
+        reasons = [reason, "it will fit once other processes have freed their memory"]
         return _admission(Decision.DEFER, least, budget_bytes, reasons)
     largest = largest_fit(shape, work, budget_bytes=budget_bytes, on_host=on_host)
-    told = "nothing smaller of this request fits" if largest is None else str(largest)
+    told = "no smaller version of this request fits" if largest is None else str(largest)
     if budget_bytes <= 0:
         told = (
-            "the weights leave no room: take a smaller model, or spread it over several cards "
+            "the weights leave no room: use a smaller model, or spread it over several cards "
             "with PALIMPSEST_DEVICE=auto"
         )
     rejected = _admission(Decision.REJECT, least, budget_bytes, [reason, told])
@@ -149,17 +159,17 @@ def _reasons(
         least = least_of(shape, work)
         whole = estimate(shape, least, layers_per_pass=shape.n_layer, on_host=on_host)
         reasons.append(
-            f"all {shape.n_layer} layers in one pass would take {whole.peak_bytes} bytes"
+            f"all {shape.n_layer} layers in one pass would take {size(whole.peak_bytes)}"
         )
     if found.neurons is not None:
         otherwise = (
-            f"the threshold is raised, up to {threshold_max}; if they still do not, the edit fails"
+            f"the threshold is raised, up to {threshold_max}; else the edit fails"
             if threshold_max
             else "the edit fails"
         )
         reasons.append(
-            f"up to {found.neurons} neurons are sure to fit, wherever they are found; if more are "
-            f"found and do not fit, {otherwise}"
+            f"up to {found.neurons} neurons fit in any layers; if more are found and do not fit, "
+            f"{otherwise}"
         )
     return reasons
 

@@ -23,8 +23,8 @@ def largest_fit(
     def found(known: AsItMayBe) -> LargestFit | None:
         def fits(settings: LargestFit) -> bool:
             smaller = known(shape, _with(work, settings))
-            foretold = estimate(shape, smaller, layers_per_pass=1, on_host=on_host)
-            return foretold.peak_bytes <= budget_bytes
+            estimated = estimate(shape, smaller, layers_per_pass=1, on_host=on_host)
+            return estimated.peak_bytes <= budget_bytes
 
         return _largest(_asked(work), fits)
 

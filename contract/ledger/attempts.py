@@ -14,6 +14,7 @@ from contract.ledger.record import EditRecord, Result
 from contract.ledger.tally import Edited, increments, method_of
 from contract.times import rfc3339
 from contract.wire.estimates import Admission
+from contract.wire.events import EventType
 from contract.wire.frozen import Frozen
 from contract.wire.lifecycle import EditStatus, Phase, QueuedReason, leads_to
 from contract.wire.serving import MemoryOutlook
@@ -81,26 +82,26 @@ class Attempts:
     def enter(self, attempt: Attempt, phase: Phase) -> None:
         """Tell that a phase begins."""
         fields = {"phase": phase.value, "progress": ""}
-        self._write(attempt, AT_WORK, None, "phase", {"phase": phase.value}, fields)
+        self._write(attempt, AT_WORK, None, EventType.PHASE, {"phase": phase.value}, fields)
 
     def progress(self, attempt: Attempt, progress: Progress) -> None:
-        self._write(attempt, AT_WORK, None, "progress", progress, {"progress": progress})
+        self._write(attempt, AT_WORK, None, EventType.PROGRESS, progress, {"progress": progress})
 
     def admit(self, attempt: Attempt, admission: Admission) -> None:
         """Record what was decided with exact token counts and the memory that is free now."""
         told = {"decision": admission.decision, "applied": admission.applied.model_dump()}
-        self._write(attempt, AT_WORK, None, "admission", told, {"admission": admission})
+        self._write(attempt, AT_WORK, None, EventType.ADMISSION, told, {"admission": admission})
 
     def tell_memory(self, attempt: Attempt, outlook: MemoryOutlook) -> None:
         """Tell that the memory became tight, or is so no more."""
-        self._write(attempt, AT_WORK, None, "memory", outlook, {})
+        self._write(attempt, AT_WORK, None, EventType.MEMORY, outlook, {})
 
     def succeed(self, attempt: Attempt, result: Result, *, checkpoint_id: str) -> None:
         """End the edit: published and verified."""
         told = {"outcome": result.outcome, "checkpoint_id": checkpoint_id}
         fields = {"result": result, "checkpoint_id": checkpoint_id} | self._ending()
         target, tally = EditStatus.SUCCEEDED, self._tally_of(attempt, result)
-        self._write(attempt, leads_to(target), target, "succeeded", told, fields, tally)
+        self._write(attempt, leads_to(target), target, EventType.SUCCEEDED, told, fields, tally)
 
     def fail(self, attempt: Attempt, failure: EditFailure, *, result: Result | None = None) -> None:
         """End the edit: it failed; `result` keeps what was found before. Raises `CancelAskedError`
@@ -109,12 +110,14 @@ class Attempts:
         if result is not None:
             fields["result"] = result
         target, tally = EditStatus.FAILED, self._tally_of(attempt, result)
-        self._write(attempt, leads_to(target), target, "failed", failure, fields, tally)
+        self._write(attempt, leads_to(target), target, EventType.FAILED, failure, fields, tally)
 
     def cancel(self, attempt: Attempt) -> None:
         """End the edit as it was asked to end."""
         target = EditStatus.CANCELED
-        self._write(attempt, (EditStatus.CANCELING,), target, "canceled", {}, self._ending())
+        self._write(
+            attempt, (EditStatus.CANCELING,), target, EventType.CANCELED, {}, self._ending()
+        )
 
     def check(self, attempt: Attempt) -> None:
         """Raises `CancelAskedError` when the edit is to be canceled, and `AttemptLostError` when
@@ -134,13 +137,15 @@ class Attempts:
     def note_hang(self, attempt: Attempt) -> None:
         """Leave word that the attempt hung past its time; its process is about to end."""
         at_work = leads_to(EditStatus.SUCCEEDED)
-        self._write(attempt, at_work, None, "hung", {"attempt": attempt.number}, {"hung": "1"})
+        self._write(
+            attempt, at_work, None, EventType.HUNG, {"attempt": attempt.number}, {"hung": "1"}
+        )
 
     def put_back(self, attempt: Attempt, reason: QueuedReason) -> None:
         """Return the edit to the queued state, its attempt counted."""
         fields = {"queued_reason": reason.value, "phase": "", "progress": ""}
         told = {"reason": reason.value}
-        self._write(attempt, AT_WORK, EditStatus.QUEUED, "queued", told, fields)
+        self._write(attempt, AT_WORK, EditStatus.QUEUED, EventType.QUEUED, told, fields)
 
     def defer(self, attempt: Attempt, record: EditRecord, *, needed_bytes: int = 0) -> None:
         """Return the edit to the queued state until there is memory, `needed_bytes` at least; its
@@ -155,7 +160,7 @@ class Attempts:
             "needed_bytes": str(max(needed_bytes, record.needed_bytes)),
         }
         told = {"reason": QueuedReason.WAITING_FOR_MEMORY.value}
-        self._write(attempt, AT_WORK, EditStatus.QUEUED, "queued", told, fields)
+        self._write(attempt, AT_WORK, EditStatus.QUEUED, EventType.QUEUED, told, fields)
 
     def requeue_stranded(self, model: str, queue: EditQueue) -> list[str]:
         """Put edits back in line that no live worker holds and no queue has; returns their ids.
@@ -216,7 +221,7 @@ class Attempts:
         attempt: Attempt,
         allowed: Collection[EditStatus],
         target: EditStatus | None,
-        event: str,
+        event: EventType,
         told: Frozen | dict[str, Any],
         fields: dict[str, Any],
         tally: Mapping[str, float] = NOTHING,
@@ -232,7 +237,7 @@ class Attempts:
                 str(attempt.number),
                 "," + ",".join(allowed) + ",",
                 target.value if target else "",
-                event,
+                event.value,
                 rfc3339(self._clock()),
                 data,
                 len(tally),

@@ -14,7 +14,7 @@ class Census:
     """The edits of one model."""
 
     by_status: dict[EditStatus, int]
-    oldest_queued_s: float | None
+    oldest_queued_at_s: float | None
     """When the oldest edit that waits was made, in Unix seconds; None when none waits."""
 
 

@@ -23,7 +23,10 @@ class SchemaMismatchError(LedgerError):
 
     def __init__(self, found: str) -> None:
         self.found = found
-        super().__init__(f"ledger has schema {found}, this code speaks {names.SCHEMA_VERSION}")
+        super().__init__(
+            f"Redis holds a ledger of schema {found}, this version needs schema "
+            f"{names.SCHEMA_VERSION}: run one version everywhere, or use another Redis"
+        )
 
 
 class IdempotencyMismatchError(LedgerError):
@@ -38,7 +41,7 @@ class QueueFullError(LedgerError):
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        super().__init__(f"{limit} edits are waiting already")
+        super().__init__(f"the model's queue is full ({limit} edits wait); try again later")
 
 
 class UnknownRequestError(LedgerError):

@@ -1,8 +1,11 @@
 """Submitting an edit: everything that makes one is written in one step, or nothing is."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from redis import Redis
+from redis.client import Pipeline
 
 from contract.ledger import names, scripts
 from contract.ledger.errors import (
@@ -17,6 +20,7 @@ from contract.ledger.record import EditRecord, Request, first_record
 from contract.times import rfc3339
 from contract.wire.composition import ComposeRequest
 from contract.wire.estimates import Admission
+from contract.wire.events import EventType
 from contract.wire.ids import checkpoint_id_of, new_edit_id
 from contract.wire.lifecycle import EditStatus
 
@@ -64,12 +68,10 @@ class Submissions:
         Raises `SchemaMismatchError`, `IdempotencyMismatchError`, `QueueFullError`, and
         `BeingRemovedError` for a checkpoint that it is built on.
         """
-        edit_id = new_edit_id(now_s=now_s)
-        if isinstance(request, ComposeRequest):
-            edit_id = checkpoint_id_of(edit_id)
+        job_id = _new_id(request, now_s=now_s)
         idempotency = origin.idempotency(request, until_s=now_s + self._idempotency_ttl_s)
         record = first_record(
-            edit_id,
+            job_id,
             request,
             model=model,
             admission=admission,
@@ -79,42 +81,65 @@ class Submissions:
         )
         with self._redis.pipeline() as writes:  # never executed: it only collects
             writes.multi()
-            writes.hset(names.edit(edit_id), mapping=record)
-            for index in names.indexes(model=model, status=EditStatus.QUEUED):
-                writes.zadd(index, {edit_id: 0})
-            if request.deadline_s is not None:
-                writes.zadd(names.DEADLINES, {edit_id: now_s + request.deadline_s})
-            event = {"type": "queued", "at": rfc3339(now_s), "data": "{}"}
-            writes.xadd(names.events(edit_id), event)
+            _write_job(writes, record, request, now_s=now_s)
             if idempotency is not None:
-                made = made_by_key(edit_id, idempotency.body, model)
+                made = made_by_key(job_id, idempotency.body, model)
                 writes.set(origin.key, made, ex=self._idempotency_ttl_s)
-            queue.put(edit_id, pipeline=writes)
+            queue.put(job_id, pipeline=writes)
             commands = [arguments for arguments, _ in writes.command_stack]
-        below = sorted(request.built_on)
-        keys = [
-            names.edit(edit_id),
-            names.SCHEMA,
-            names.index(model=model, status=EditStatus.QUEUED),
-            names.index(model=model, status=EditStatus.RUNNING),
-            *map(names.removing, below),
-            *([origin.key] if origin.key else []),
-        ]
-        words = [word for command in commands for word in (len(command), *command)]
-        told_first = [names.SCHEMA_VERSION, self._max_queued, len(below)]
-        answer, told = self._submit(keys, [*told_first, *words])
+        bases = sorted(request.built_on)
+        limits = [names.SCHEMA_VERSION, self._max_queued, len(bases)]
+        answer, told = self._submit(
+            _keys(job_id, model, bases, origin), [*limits, *_counted_words(commands)]
+        )
         match answer:
             case b"schema":
                 raise SchemaMismatchError(told.decode())
             case b"full":
                 raise QueueFullError(self._max_queued)
             case b"removing":
-                raise BeingRemovedError(below[int(told)])
+                raise BeingRemovedError(bases[int(told)])
             case b"known":
                 return _known(told, request, origin)
             case _:
-                made_of = EditRecord(record)
-                return Submission(edit_id, created=True, record=made_of, before=int(told))
+                return Submission(job_id, created=True, record=EditRecord(record), before=int(told))
+
+
+def _new_id(request: Request, *, now_s: float) -> str:
+    """A composition has the id of the checkpoint that it is to make."""
+    edit_id = new_edit_id(now_s=now_s)
+    return checkpoint_id_of(edit_id) if isinstance(request, ComposeRequest) else edit_id
+
+
+def _write_job(
+    writes: Pipeline, record: Mapping[str, str], request: Request, *, now_s: float
+) -> None:
+    """The record, its place in the indexes and among the deadlines, and the first event."""
+    job_id, model = record["id"], record["model"]
+    writes.hset(names.edit(job_id), mapping=record)
+    for index in names.indexes(model=model, status=EditStatus.QUEUED):
+        writes.zadd(index, {job_id: 0})
+    if request.deadline_s is not None:
+        writes.zadd(names.DEADLINES, {job_id: now_s + request.deadline_s})
+    event = {"type": EventType.QUEUED.value, "at": rfc3339(now_s), "data": "{}"}
+    writes.xadd(names.events(job_id), event)
+
+
+def _keys(job_id: str, model: str, bases: Sequence[str], origin: Origin) -> list[str]:
+    """The keys of the script `SUBMIT`."""
+    return [
+        names.edit(job_id),
+        names.SCHEMA,
+        names.index(model=model, status=EditStatus.QUEUED),
+        names.index(model=model, status=EditStatus.RUNNING),
+        *map(names.removing, bases),
+        *([origin.key] if origin.key else []),
+    ]
+
+
+def _counted_words(commands: Iterable[Sequence[Any]]) -> list[Any]:
+    """Commands as the script reads them: each as the number of its words and the words."""
+    return [word for command in commands for word in (len(command), *command)]
 
 
 def _known(raw: bytes, request: Request, origin: Origin) -> Submission:

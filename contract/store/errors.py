@@ -1,5 +1,7 @@
 """Errors of the checkpoint store."""
 
+from contract.sizes import size
+
 
 class StoreError(Exception):
     """Root of the store's errors.
@@ -55,7 +57,10 @@ class BudgetExceededError(StoreError):
     """The store has as many bytes as it may."""
 
     def __init__(self, budget_bytes: int) -> None:
-        super().__init__(f"the store's budget of {budget_bytes} bytes is used up")
+        super().__init__(
+            f"the store's budget of {size(budget_bytes)} is used up: delete checkpoints, or raise "
+            "PALIMPSEST_STORE_BUDGET_BYTES"
+        )
 
 
 class UnknownStoreError(StoreError):
@@ -77,6 +82,6 @@ class MissingStoreError(StoreUnavailableError):
     def __init__(self, identity: str) -> None:
         self.identity = identity
         super().__init__(
-            f"the store is away: no file store.id says {identity} there; bring it back, or write "
-            "that into the file to go on with what is there"
+            f"the expected store is missing: its file store.id has to say {identity}; mount the "
+            "right one, or write that identity into the file to go on with what is there"
         )

@@ -6,9 +6,9 @@ from contract.ledger import names
 from contract.store.store import CheckpointStore
 
 
-def tie(store: CheckpointStore, redis: Redis) -> None:
-    """Tell the store which one it has to be: the one that Redis knows. A Redis that knows none, at
-    the first start or since it lost its data, goes with this one from now on.
+def pin(store: CheckpointStore, redis: Redis) -> None:
+    """Make the store refuse to work unless its identity is the one that Redis remembers. A Redis
+    that remembers none, at the first start or after losing its data, remembers this store's.
 
     Raises `RedisError`, and `StoreUnavailableError` where this one is new and cannot be written.
     """

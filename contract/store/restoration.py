@@ -13,6 +13,7 @@ from contract.ledger.origin import made_by_key
 from contract.store.store import CheckpointStore
 from contract.times import rfc3339
 from contract.wire.checkpoints import CheckpointView
+from contract.wire.events import EventType
 from contract.wire.ids import made_at_s
 from contract.wire.lifecycle import EditStatus
 
@@ -62,7 +63,7 @@ class Restoration:
             for index in names.indexes(model=checkpoint.model, status=EditStatus.SUCCEEDED):
                 pipe.zadd(index, {job_id: 0})
             pipe.zadd(names.FINISHED, {f"{ended} {job_id}": 0})
-            event = {"type": "succeeded", "at": ended, "data": '{"restored": true}'}
+            event = {"type": EventType.SUCCEEDED.value, "at": ended, "data": '{"restored": true}'}
             pipe.xadd(names.events(job_id), event)
             self._remember_key(pipe, checkpoint, job_id)
             pipe.execute()

@@ -15,7 +15,7 @@ from contract.wire.views import EditFailure
 NOBODY = ""
 LATE = EditFailure(
     code=ErrorCode.DEADLINE_EXCEEDED,
-    message="the deadline passed before it had ended",
+    message="the deadline passed before the job finished",
     retryable=False,
 )
 

@@ -58,12 +58,12 @@ class Shelf:
     def create(self, name: str, content: bytes) -> None:
         """Write what was not there; raises `FileExistsError`, also to all but one of many who
         try at once."""
-        with self._told(FileExistsError):
+        with self._translated_errors(FileExistsError):
             self._fs.pipe_file(self._path(name), content, mode="create")
 
     def replace(self, name: str, content: bytes) -> None:
         """Write, whatever was there."""
-        with self._told():
+        with self._translated_errors():
             self._fs.pipe_file(self._path(name), content)
 
     def keep(self, name: str, content: bytes) -> None:
@@ -72,8 +72,8 @@ class Shelf:
 
     def open(self, name: str) -> BinaryIO:
         """A seekable reader; raises `FileNotFoundError`."""
-        with self._told(FileNotFoundError):
-            return cast(BinaryIO, _Reader(self._opened(name), self._told))
+        with self._translated_errors(FileNotFoundError):
+            return cast(BinaryIO, _Reader(self._opened(name), self._translated_errors))
 
     def read(self, name: str) -> bytes:
         """All of it; raises `FileNotFoundError`."""
@@ -82,18 +82,18 @@ class Shelf:
 
     def changed_s(self, name: str) -> float:
         """When it was last written, in Unix seconds; raises `FileNotFoundError`."""
-        with self._told(FileNotFoundError):
+        with self._translated_errors(FileNotFoundError):
             return float(self._fs.modified(self._path(name)).timestamp())
 
     def remove(self, name: str) -> None:
         """Take it away, if it is there."""
-        with self._told(), suppress(FileNotFoundError):
+        with self._translated_errors(), suppress(FileNotFoundError):
             self._fs.rm_file(self._path(name))
 
     def entries(self, folder: str) -> Iterator[Entry]:
         """All that lies in a folder, however deep, by name; raises `StoreUnavailableError` where it
         is there and cannot be read: it is not empty then."""
-        with self._told():
+        with self._translated_errors():
             if self._fs.async_impl:  # an object store: it has no folders, and lists all at once
                 found = self._fs.find(self._path(folder), detail=True)
             else:
@@ -118,7 +118,7 @@ class Shelf:
         return f"{self._root}/{name}"
 
     @contextmanager
-    def _told(self, *expected: type[Exception]) -> Iterator[None]:
+    def _translated_errors(self, *expected: type[Exception]) -> Iterator[None]:
         """Errors as the store's own, but for what is expected here and an alarm that strikes."""
         try:
             yield
@@ -143,20 +143,20 @@ class LocalShelf(Shelf):
 
     def keep(self, name: str, content: bytes) -> None:
         try:
-            with self._told(FileNotFoundError):
+            with self._translated_errors(FileNotFoundError):
                 os.utime(self._path(name))
         except FileNotFoundError:
             self.replace(name, content)
 
     def entries(self, folder: str) -> Iterator[Entry]:
-        with self._told():
+        with self._translated_errors():
             found = [
                 Path(directory, name)
                 for directory, _, names in os.walk(self._path(folder), onerror=_unless_missing)
                 for name in names
             ]
         for path in sorted(found):
-            with self._told(), suppress(FileNotFoundError):  # taken away meanwhile
+            with self._translated_errors(), suppress(FileNotFoundError):  # taken away meanwhile
                 yield Entry(str(path.relative_to(self._root)), path.stat().st_size)
 
     def _opened(self, name: str) -> BinaryIO:
@@ -167,9 +167,9 @@ class LocalShelf(Shelf):
         """A synced temporary file beside the target, which is given its name inside the block."""
         target = Path(self._path(name))
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-        with self._told():
+        with self._translated_errors():
             target.parent.mkdir(parents=True, exist_ok=True)
-        with self._told(FileExistsError):
+        with self._translated_errors(FileExistsError):
             try:
                 _write_synced(temporary, content)
                 yield temporary
@@ -181,9 +181,11 @@ class LocalShelf(Shelf):
 class _Reader(io.RawIOBase):
     """An open file of a shelf, whose errors are the shelf's."""
 
-    def __init__(self, file: BinaryIO, told: Callable[[], AbstractContextManager[None]]) -> None:
+    def __init__(
+        self, file: BinaryIO, translated_errors: Callable[[], AbstractContextManager[None]]
+    ) -> None:
         self._file = file
-        self._told = told
+        self._translated_errors = translated_errors
 
     def readable(self) -> bool:
         return True
@@ -192,11 +194,11 @@ class _Reader(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        with self._told():
+        with self._translated_errors():
             return self._file.seek(offset, whence)
 
     def read(self, size: int = -1) -> bytes:
-        with self._told():
+        with self._translated_errors():
             return self._file.read(size)
 
     def close(self) -> None:

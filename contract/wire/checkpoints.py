@@ -33,10 +33,11 @@ class BaseView(Frozen):
     """A base model as files that lie where they are: nothing of them is copied."""
 
     digest: str
-    location: str = Field(description="The directory; told to nobody outside.")
+    location: str = Field(description="The directory; never sent to clients.")
     files: tuple[BaseFile, ...]
     tokenizer: CheckpointFile | None = Field(
-        default=None, description="The `tokenizer.json` in the store, by which the API counts."
+        default=None,
+        description="The `tokenizer.json` in the store, with which the API counts tokens.",
     )
 
 
@@ -45,7 +46,7 @@ class Part(Frozen):
 
     edit_id: str
     first_rank: int
-    end_rank: int = Field(description="One past its last.")
+    end_rank: int = Field(description="One past the edit's last rank.")
 
 
 class Provenance(Frozen):
@@ -54,9 +55,9 @@ class Provenance(Frozen):
     device: str
     dtype: str
     threads: int = Field(description="CPU threads of the worker.")
-    software: dict[str, str] = Field(description="Versions by name.")
-    seed: int = Field(description="Of the sampling of reference texts.")
-    references_sha256: str = Field(description="Over the reference texts, as token ids.")
+    software: dict[str, str] = Field(description="Versions of libraries, by name.")
+    seed: int = Field(description="Seed for sampling the reference texts.")
+    references_sha256: str = Field(description="SHA-256 over the reference texts, as token ids.")
 
 
 MANIFEST_SCHEMA = 1
@@ -69,13 +70,15 @@ class CheckpointView(Frozen):
     schema_version: int = MANIFEST_SCHEMA
     id: str
     status: Literal[EditStatus.SUCCEEDED] = EditStatus.SUCCEEDED
-    edit_id: str | None = Field(default=None, description="The edit; null for a composition.")
+    edit_id: str | None = Field(
+        default=None, description="The edit that made it; null for a composition."
+    )
     model: str
     base_digest: str = Field(description="SHA-256 over the base model's files.")
     kind: str = "peft-adapter"
     files: tuple[CheckpointFile, ...]
     base: str | None = Field(default=None, description="The checkpoint that the edit was made on.")
-    parts: tuple[Part, ...] = Field(default=(), description="Every edit that is in it.")
+    parts: tuple[Part, ...] = Field(default=(), description="Every edit in the checkpoint.")
     request: EditRequest | ComposeRequest
     attempt: int
     result: EditResult | Composition
@@ -111,9 +114,11 @@ class CompositionView(ComposeRequest):
 
     id: str
     status: EditStatus
-    attempt: int = Field(default=0, description="How many times a worker has begun it.")
+    attempt: int = Field(default=0, description="How many times a worker has started it.")
     queued_reason: QueuedReason | None = None
-    queue: QueueView | None = Field(default=None, description="Null once final.")
+    queue: QueueView | None = Field(
+        default=None, description="Place in the queue; null once final."
+    )
     phase: Phase | None = None
     progress: Progress | None = None
     admission: Admission | None = None

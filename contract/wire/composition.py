@@ -19,12 +19,14 @@ EditId = Annotated[str, Field(pattern=EDIT_ID)]
 class ComposeRequest(Frozen):
     """Finished edits to put into one checkpoint. To undo one of them, compose the others."""
 
-    model: Name | None = Field(default=None, description="The edits' model; may be left out.")
+    model: Name | None = Field(default=None, description="The model of the edits; may be left out.")
     edits: tuple[EditId, ...] = Field(
         min_length=1, max_length=MOST_EDITS, description="Their ids, each once, in any order."
     )
     require_held: bool = Field(
-        strict=True, default=False, description="Whether it is a failure when one does not hold."
+        strict=True,
+        default=False,
+        description="Fail the composition if one of the edits does not hold.",
     )
     pad_rank: PadRank = None
     deadline_s: Deadline = None
@@ -39,12 +41,12 @@ class ComposeRequest(Frozen):
     @classmethod
     def _each_once(cls, edits: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(edits)) < len(edits):
-            raise ValueError("names an edit twice")
+            raise ValueError("lists an edit twice")
         return edits
 
 
 class Retest(Frozen):
-    """One of the edits, asked of the model that has them all."""
+    """One of the edits, evaluated on the model that has them all."""
 
     edit_id: str
     outcome: Outcome
@@ -55,20 +57,20 @@ class Retest(Frozen):
 
 
 class ConflictKind(StrEnum):
-    """In what way two edits may be in each other's way."""
+    """How two edits may conflict."""
 
     SAME_SUBJECT = "same_subject"
     OVERLAPPING_COLUMNS = "overlapping_columns"
 
 
 class Conflict(Frozen):
-    """Two edits that may be in each other's way; whether they are, their retests tell."""
+    """Two edits that may conflict; their retests show whether they do."""
 
     kind: ConflictKind
     edits: tuple[str, str]
-    subject: str | None = Field(default=None, description="What both are about.")
+    subject: str | None = Field(default=None, description="The subject of both.")
     neurons: tuple[NeuronView, ...] = Field(
-        default=(), description="What both write; the score is the first one's."
+        default=(), description="The neurons that both edit, with the first one's scores."
     )
 
 

@@ -27,7 +27,7 @@ def _encodable(value: object) -> object:
     try:
         str(value).encode("utf-8")
     except UnicodeEncodeError as error:
-        raise ValueError("holds a lone surrogate, which is not text") from error
+        raise ValueError("contains a lone surrogate, which is not valid text") from error
     return value
 
 
@@ -43,7 +43,7 @@ def _small(metadata: dict[str, Any]) -> dict[str, Any]:
     if _levels(metadata) > MAX_METADATA_LEVELS:
         raise ValueError(f"is nested deeper than {MAX_METADATA_LEVELS} levels")
     if not _is_json(metadata):
-        raise ValueError("holds what JSON cannot tell, as a number that is not finite")
+        raise ValueError("contains a value that JSON cannot represent, such as NaN")
     return metadata
 
 
@@ -89,8 +89,8 @@ Metadata = Annotated[
     dict[str, Any],
     AfterValidator(_small),
     Field(
-        description=f"Yours; kept as it is. At most {MAX_METADATA_CHARS} characters, nested "
-        f"{MAX_METADATA_LEVELS} levels deep."
+        description=f"Your own data, kept unchanged: at most {MAX_METADATA_CHARS} characters, "
+        f"nested at most {MAX_METADATA_LEVELS} levels deep."
     ),
 ]
 Share = Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)]
@@ -119,17 +119,17 @@ class Quadrature(StrEnum):
 
 
 class HParams(Frozen):
-    """The field's hyper-parameters; null means the method's own default or, of the threshold on a
-    GPU, one by its memory."""
+    """Hyper-parameters, named as in the field; null means the method's own default, or for the
+    threshold on a GPU, one by the GPU's memory."""
 
     steps: Whole = Field(
         default=20, ge=1, le=MAX_STEPS, description="Points on the integration path, m."
     )
     quadrature: Quadrature | None = Field(
         default=None,
-        description="`riemann`, the field's, or `gauss_legendre`, which is far more exact with as "
-        "many points; null is `gauss_legendre` for `calibrated`, `riemann` for the others. "
-        "`easyedit` has points of its own and takes no other.",
+        description="`riemann`, as in the field, or `gauss_legendre`, which is far more exact with "
+        "as many points; null is `gauss_legendre` for `calibrated`, `riemann` for the others. "
+        "`easyedit` has its own points: leave it out.",
     )
     adaptive_threshold: Share | None = Field(
         default=None,
@@ -145,8 +145,8 @@ class HParams(Frozen):
         ge=0,
         lt=1,
         allow_inf_nan=False,
-        description="A neuron is kept when more than this share of the prompts have it (`paper`; "
-        "`calibrated` takes the mean over prompts instead).",
+        description="With `paper`, a neuron is kept when more than this share of the prompts "
+        "select it; `calibrated` takes the mean over prompts instead.",
     )
     refine: bool = Field(
         strict=True, default=True, description="Whether `p` is applied over several prompts."
@@ -155,7 +155,7 @@ class HParams(Frozen):
         default=None,
         ge=1,
         le=MAX_NEURONS,
-        description="At most so many neurons, the strongest first.",
+        description="Largest number of neurons to edit; the strongest are kept.",
     )
 
     @model_validator(mode="after")
@@ -180,15 +180,17 @@ PadRank = Annotated[
     ]
     | None,
     Field(
-        description="Fill the adapter's rank up with zeros to one that vLLM takes, of at least so "
-        "many (older versions begin at 8). Null: it has as many ranks as it needs."
+        description="Pad the adapter with zeros to a rank that vLLM supports, at least this "
+        "one (older versions begin at 8). Null: no padding."
     ),
 ]
 
 
 Deadline = Annotated[
     Annotated[Whole, Field(ge=1, le=2_592_000)] | None,
-    Field(description="Seconds after which it is too late: it fails if it has not ended."),
+    Field(
+        description="Seconds after the request by which the job has to finish; it fails otherwise."
+    ),
 ]
 
 
@@ -197,7 +199,7 @@ class Probe(Frozen):
 
     prompt: Prompt
     ground_truth: Answer | None = Field(
-        default=None, description="Absent: what the unedited model answers."
+        default=None, description="The right answer; absent: the unedited model's own."
     )
 
 
@@ -224,8 +226,8 @@ class EditRequest(Frozen):
     )
     base: Annotated[str, Field(pattern=CHECKPOINT_ID)] | None = Field(
         default=None,
-        description="A checkpoint to make the edit on; `calibrated` holds what the edits "
-        "in it say. Null: it is made on the pristine model.",
+        description="A checkpoint to make the edit on; `calibrated` protects the answers of "
+        "the edits in it. Null: the base model itself.",
     )
     method: Method = Method.CALIBRATED
     operation: Operation = Operation.EDIT
@@ -235,14 +237,22 @@ class EditRequest(Frozen):
         default=None, description="The answer to overwrite. Absent: the model's own."
     )
     target_new: Answer
-    refine_prompts: Prompts = Field(default=(), description="Paraphrases that refine neurons.")
-    protect_prompts: Prompts = Field(default=(), description="Prompts whose answers must stay.")
-    rephrase_prompts: Prompts = Field(default=(), description="Paraphrases that only score.")
-    locality: Probes = Field(default=(), description="Unrelated facts that only score.")
-    portability: Probes = Field(default=(), description="Consequences that only score.")
+    refine_prompts: Prompts = Field(
+        default=(), description="Paraphrases that refine the choice of neurons."
+    )
+    protect_prompts: Prompts = Field(
+        default=(), description="Prompts whose answers are to stay the same."
+    )
+    rephrase_prompts: Prompts = Field(
+        default=(), description="Paraphrases that only score the edit."
+    )
+    locality: Probes = Field(default=(), description="Unrelated facts that only score the edit.")
+    portability: Probes = Field(
+        default=(), description="Consequences of the fact that only score the edit."
+    )
     hparams: HParams = HParams()
     require_held: bool = Field(
-        strict=True, default=False, description="Whether an edit that does not hold is a failure."
+        strict=True, default=False, description="Fail the edit if the new answer does not hold."
     )
     pad_rank: PadRank = None
     deadline_s: Deadline = None
@@ -268,7 +278,9 @@ class EditRequest(Frozen):
     @model_validator(mode="after")
     def _easyedit_has_points_of_its_own(self) -> "EditRequest":
         if self.method is Method.EASYEDIT and self.quadrature is not Quadrature.RIEMANN:
-            raise ValueError("method easyedit has points of its own: quadrature must be riemann")
+            raise ValueError(
+                "method easyedit has its own points: quadrature must be riemann or left out"
+            )
         return self
 
     @model_validator(mode="after")
@@ -276,5 +288,7 @@ class EditRequest(Frozen):
         edited = {" ".join(prompt.split()) for prompt in self.steering_prompts}
         for prompt in self.protect_prompts:
             if " ".join(prompt.split()) in edited:
-                raise ValueError(f"{prompt!r} is to be edited and in protect_prompts")
+                raise ValueError(
+                    f"{prompt!r} is both edited and in protect_prompts: remove it from one"
+                )
         return self

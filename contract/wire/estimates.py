@@ -32,26 +32,28 @@ class Applied(Frozen):
 
     layers_per_pass: int
     adaptive_threshold: float | None = Field(
-        default=None, description="What stands in for the request's own, where something does."
+        default=None,
+        description="The threshold used in place of the request's own; null: the request's own.",
     )
     max_neurons: int | None = Field(
-        default=None, description="Neurons that are sure to fit; null: all that may be found."
+        default=None,
+        description="Number of neurons that is sure to fit; null: all that may be found.",
     )
 
 
 class LargestFit(Frozen):
-    """The largest settings of a request that would fit, layers one a pass."""
+    """The largest settings of a request that would fit, with one layer per pass."""
 
     steps: int
-    prompts: int = Field(description="`prompt` and the first of `refine_prompts`.")
-    protect_prompts: int = Field(description="The first of them.")
+    prompts: int = Field(description="How many of `prompt` and the first `refine_prompts`.")
+    protect_prompts: int = Field(description="How many of the first `protect_prompts`.")
     questions: int = Field(
         description="Prompts that only score: the first of `rephrase_prompts`, then of `locality`, "
         "then of `portability`."
     )
     max_neurons: int | None = Field(
-        description="So many are sure to fit, wherever they are found; null: all that the request "
-        "may choose, or not even one, where it depends on the neurons."
+        description="Number of neurons that is sure to fit, in any layers; null: as many as the "
+        "request may choose, or, where it depends on the neurons, possibly none."
     )
 
     def __str__(self) -> str:
@@ -60,27 +62,32 @@ class LargestFit(Frozen):
 
 
 class Admission(Frozen):
-    """Whether the edit fits, by which figures; bytes are above the resident weights."""
+    """Whether the edit fits, with the figures; bytes are above the resident weights."""
 
     decision: Decision
     predicted_peak_bytes: Bytes
-    budget_bytes: Bytes | None = Field(description="Null when no worker has told its budget yet.")
+    budget_bytes: Bytes | None = Field(
+        description="What the edit may take; null when no worker has reported it yet."
+    )
     items: tuple[MemoryItem, ...]
     applied: Applied
     reasons: tuple[str, ...] = ()
     largest_fit: LargestFit | None = Field(
-        default=None, description="Of a rejected request, what of it would fit; null: nothing."
+        default=None,
+        description="For a rejected request, the largest version that would fit; null: none.",
     )
 
 
 class EasyEditCost(Frozen):
     """What EasyEdit's own KN would take for the same fact."""
 
-    peak_bytes: Bytes = Field(description="In all, its weights in float32 included.")
-    items: tuple[MemoryItem, ...] = Field(description="The weights, and the graphs it keeps.")
+    peak_bytes: Bytes = Field(description="Its peak in all, including the weights in float32.")
+    items: tuple[MemoryItem, ...] = Field(
+        description="The weights and the autograd graphs that it keeps."
+    )
 
 
-class Foretold(Admission):
-    """An admission, beside what EasyEdit's own KN would take."""
+class EditEstimate(Admission):
+    """The admission that an edit would get, and what EasyEdit's own KN would take."""
 
     easyedit: EasyEditCost

@@ -24,47 +24,52 @@ MAX_WAIT_S = 60
 
 
 class RequestLimits(Frozen):
-    """Of one request. What fits a model's memory and positions, `POST /edits:estimate` tells."""
+    """Limits of one request; `POST /edits:estimate` says what fits a model."""
 
-    body_bytes: int = Field(description="Of the whole body.")
-    prompt_chars: int = Field(default=MAX_PROMPT_CHARS, description="Of a prompt or a subject.")
-    answer_chars: int = Field(default=MAX_ANSWER_CHARS, description="Of an answer.")
+    body_bytes: int = Field(description="Bytes in the whole body.")
+    prompt_chars: int = Field(
+        default=MAX_PROMPT_CHARS, description="Characters in a prompt or a subject."
+    )
+    answer_chars: int = Field(default=MAX_ANSWER_CHARS, description="Characters in an answer.")
     prompts: int = Field(
-        default=MAX_PROMPTS, description="Of each kind: to refine by, to protect, to measure by."
+        default=MAX_PROMPTS,
+        description="Prompts in each of `refine_prompts`, `protect_prompts`, `rephrase_prompts`.",
     )
     probes: int = Field(
-        default=MAX_PROBES, description="Of each kind of question that is only measured."
+        default=MAX_PROBES, description="Probes in each of `locality`, `portability`."
     )
     steps: int = Field(default=MAX_STEPS, description="Points on the integration path.")
-    neurons: int = Field(default=MAX_NEURONS, description="Of `max_neurons`.")
-    metadata_chars: int = Field(default=MAX_METADATA_CHARS, description="Of `metadata`.")
+    neurons: int = Field(default=MAX_NEURONS, description="Largest `max_neurons`.")
+    metadata_chars: int = Field(default=MAX_METADATA_CHARS, description="Characters in `metadata`.")
     metadata_levels: int = Field(
-        default=MAX_METADATA_LEVELS, description="How deep `metadata` may be nested."
+        default=MAX_METADATA_LEVELS, description="Levels of nesting in `metadata`."
     )
     composed_edits: int = Field(default=MOST_EDITS, description="Edits in one composition.")
     page_items: int = Field(default=MAX_PAGE, description="Items on a page of a list.")
-    wait_s: int = Field(default=MAX_WAIT_S, description="The longest `wait`.")
+    wait_s: int = Field(default=MAX_WAIT_S, description="Longest `wait`, in seconds.")
 
 
 class ServiceLimits(Frozen):
-    """Of the service, as it was set up; null is without a bound."""
+    """Limits of the service, from its settings; null means no limit."""
 
-    queued: int = Field(description="Edits of one model that may wait in line.")
-    attempts: int = Field(description="Times that an edit is begun before it is given up.")
-    attempt_s: int = Field(description="The longest that one attempt may take.")
-    memory_wait_s: float = Field(description="How long an edit may wait for memory.")
-    idempotency_s: int = Field(description="How long an `Idempotency-Key` is remembered.")
-    retention_s: int = Field(description="How long an edit that has ended is kept.")
-    store_bytes: int | None = Field(description="What all checkpoints may take.")
-    checkpoint_age_s: int | None = Field(description="How long a checkpoint is kept.")
+    queued: int = Field(description="Edits of one model that may wait in its queue.")
+    attempts: int = Field(description="Attempts before an edit is given up.")
+    attempt_s: int = Field(description="Longest time for one attempt, in seconds.")
+    memory_wait_s: float = Field(description="How long an edit may wait for memory, in seconds.")
+    idempotency_s: int = Field(
+        description="How long an `Idempotency-Key` is remembered, in seconds."
+    )
+    retention_s: int = Field(description="How long an ended edit is kept, in seconds.")
+    store_bytes: int | None = Field(description="Bytes that all checkpoints may take.")
+    checkpoint_age_s: int | None = Field(description="How long a checkpoint is kept, in seconds.")
     checkpoint_count: int | None = Field(description="How many checkpoints are kept.")
 
 
 class Limits(Frozen):
     """What may be asked for, and how long it is kept."""
 
-    request: RequestLimits = Field(description="Of one request.")
-    service: ServiceLimits = Field(description="Of the service, as it was set up.")
+    request: RequestLimits = Field(description="Limits of one request.")
+    service: ServiceLimits = Field(description="Limits of the service, from its settings.")
 
     @classmethod
     def of(cls, settings: Settings) -> Self:

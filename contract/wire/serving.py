@@ -40,7 +40,8 @@ class ModelView(Frozen):
     base_digest: str
     shape: ShapeView
     tokenizer_sha256: str | None = Field(
-        default=None, description="The `tokenizer.json` in the store, by which the API counts."
+        default=None,
+        description="The `tokenizer.json` in the store, with which the API counts tokens.",
     )
     workers: int = 0
     queued: int = 0
@@ -56,15 +57,15 @@ class WorkerState(StrEnum):
 
 
 class MemoryState(StrEnum):
-    """Whether others leave edits room: tight below half of what one could take in an empty memory,
-    at ease again above six tenths."""
+    """Whether other processes leave room for edits: tight below half of what one could take in
+    an empty memory, at ease again above six tenths."""
 
     AT_EASE = "at_ease"
     TIGHT = "tight"
 
 
 class MemoryOutlook(Frozen):
-    """How a worker finds its memory, as an event tells it."""
+    """The state of a worker's memory, as an event reports it."""
 
     state: MemoryState
     free_bytes: Bytes
@@ -86,17 +87,17 @@ class WorkerView(Frozen):
     total_bytes: Bytes
     budget_bytes: Bytes = Field(description="What one edit may take above the resident weights.")
     capacity_bytes: Bytes | None = Field(
-        default=None, description="What one could take if nothing else were in the memory."
+        default=None, description="What one edit could take if nothing else were in memory."
     )
-    others_bytes: Bytes = Field(
-        default=0, description="What is neither free nor held by this worker's process."
-    )
+    others_bytes: Bytes = Field(default=0, description="Memory that other processes hold.")
     memory_state: MemoryState = MemoryState.AT_EASE
     memory_state_since: datetime | None = None
-    probes: tuple[MemoryProbe, ...] = Field(default=(), description="Edits measured at its start.")
-    probe_error: str | None = Field(default=None, description="Why they were not measured.")
+    probes: tuple[MemoryProbe, ...] = Field(
+        default=(), description="Test edits measured when the worker started."
+    )
+    probe_error: str | None = Field(default=None, description="Why the test edits failed.")
     calibration: Calibration | None = Field(
-        default=None, description="What they found; budgets are told as the formula counts."
+        default=None, description="Correction found by the test edits; budgets include it."
     )
     mean_edit_s: float | None = None
     edits_done: int = 0
@@ -119,7 +120,7 @@ class WorkerView(Frozen):
 
 
 class ModelList(Frozen):
-    """Every model that a worker has ever published."""
+    """Every model that a worker has ever served."""
 
     items: tuple[ModelView, ...]
 

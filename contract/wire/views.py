@@ -7,6 +7,7 @@ from pydantic import Field
 
 from contract.wire.edits import EditRequest
 from contract.wire.estimates import Admission, Applied, Bytes, MemoryItem
+from contract.wire.events import EventType, WarningCode
 from contract.wire.failures import ErrorCode
 from contract.wire.frozen import Frozen
 from contract.wire.lifecycle import EditStatus, Outcome, Phase, QueuedReason
@@ -25,7 +26,9 @@ class QueueView(Frozen):
     """Place in the model's queue; 0 is next, or running."""
 
     position: int
-    eta_s: float | None = Field(description="Seconds until the edit is done, where known.")
+    eta_s: float | None = Field(
+        description="Estimated seconds until the edit is done, where known."
+    )
 
 
 class Progress(Frozen):
@@ -46,7 +49,7 @@ class StageMemory(Frozen):
 
 
 class MemoryView(Frozen):
-    """Peak bytes above the resident weights, as foretold and as measured."""
+    """Peak bytes above the resident weights, predicted and observed."""
 
     predicted_peak_bytes: Bytes
     observed_peak_bytes: Bytes | None
@@ -89,7 +92,10 @@ class Metrics(Frozen):
 class Warned(Frozen):
     """Something true and worth knowing that did not stop the edit."""
 
-    code: str
+    code: str = Field(
+        description=f"Stable: {', '.join(f'`{code}`' for code in WarningCode)}; a newer service "
+        "may send others."
+    )
     message: str
 
 
@@ -102,7 +108,7 @@ class EditFailure(Frozen):
 
 
 class EditResult(Frozen):
-    """What a finished edit knows about itself."""
+    """The result of a finished edit."""
 
     outcome: Outcome
     before: str = Field(description="The unedited model's free continuation of the prompt.")
@@ -112,7 +118,9 @@ class EditResult(Frozen):
     completeness: Completeness = None
     metrics: Metrics
     memory: MemoryView
-    applied: Applied | None = Field(default=None, description="The settings it was made with.")
+    applied: Applied | None = Field(
+        default=None, description="The settings that the edit was made with."
+    )
     timings: dict[str, float] = Field(default_factory=dict, description="Seconds by phase.")
     warnings: tuple[Warned, ...] = ()
 
@@ -122,12 +130,14 @@ class EditView(EditRequest):
 
     id: str
     status: EditStatus
-    request_id: str | None = Field(default=None, description="Of the request that made it.")
-    retry_of: str | None = Field(default=None, description="The edit in whose place it was made.")
+    request_id: str | None = Field(default=None, description="Id of the request that made it.")
+    retry_of: str | None = Field(default=None, description="The edit that it retries.")
     outcome: Outcome | None = None
-    attempt: int = Field(default=0, description="How many times a worker has begun it.")
+    attempt: int = Field(default=0, description="How many times a worker has started it.")
     queued_reason: QueuedReason | None = None
-    queue: QueueView | None = Field(default=None, description="Null once final.")
+    queue: QueueView | None = Field(
+        default=None, description="Place in the queue; null once final."
+    )
     phase: Phase | None = None
     progress: Progress | None = None
     admission: Admission | None = None
@@ -159,7 +169,10 @@ class EditEvent(Frozen):
     """One thing that happened to an edit; `id` orders them and resumes a feed."""
 
     id: str
-    type: str
+    type: str = Field(
+        description=f"What happened: {', '.join(f'`{kind}`' for kind in EventType)}; a newer "
+        "service may send others."
+    )
     at: datetime
     data: dict[str, Any]
 

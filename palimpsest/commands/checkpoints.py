@@ -2,9 +2,9 @@
 
 import argparse
 
+from contract.sizes import size
 from contract.wire.checkpoints import CheckpointView
 from palimpsest.command import ExitCode, Session, add_json, positive
-from palimpsest.terminal.reports import size
 from palimpsest.terminal.tables import columns
 
 

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
+from contract.sizes import size
 from contract.wire.ids import EDIT_PREFIX, checkpoint_id_of
 from palimpsest.command import ExitCode, Session, UsageError, add_json
-from palimpsest.terminal.reports import size
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Foretell an edit's memory, without a service: by item, whether it fits a card, and what would.
+"""Estimate an edit's memory, without a service: by item, whether it fits a card, and what would.
 
 The model is known by name, or by its config.json (or the directory that holds one). What EasyEdit's
 own KN would take is told beside it.
@@ -9,9 +9,10 @@ import json
 from typing import Any
 
 from contract.admission.cards import default_threshold
-from contract.admission.decision import beside_easyedit, decide
+from contract.admission.decision import decide, with_easyedit
 from contract.admission.workload import fact_of, new_tokens_of, workload_of
 from contract.memory import DTYPE_BYTES, ModelShape
+from contract.sizes import size
 from contract.wire.edits import (
     MAX_ANSWER_CHARS,
     MAX_NEURONS,
@@ -25,11 +26,10 @@ from contract.wire.edits import (
     Operation,
     Probe,
 )
-from contract.wire.estimates import Decision, Foretold
+from contract.wire.estimates import Decision, EditEstimate
 from palimpsest.cards import budget_of, size_of
 from palimpsest.command import ExitCode, Session, UsageError, add_json, between
 from palimpsest.models.config import shape_of
-from palimpsest.terminal.reports import size
 from palimpsest.terminal.tables import columns
 
 WORD, OTHER_WORD = "\u4e00", "\u5e00"
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
     shape = shape_of(arguments.model, dtype=arguments.dtype)
     _check_length(arguments, shape)
-    admission = _foretold(arguments, shape)
+    admission = _estimate(arguments, shape)
     if arguments.json:
         session.console.result(json.dumps(_told(arguments, shape, admission)))
     else:
@@ -71,7 +71,7 @@ def _check_length(arguments: argparse.Namespace, shape: ModelShape) -> None:
     tokens = arguments.prompt_tokens + new_tokens_of(_request(arguments), len)
     if shape.n_position is not None and tokens > shape.n_position:
         raise UsageError(
-            f"prompt and answer take up to {tokens} tokens, the model has room for "
+            f"prompt and answer take up to {tokens} tokens; the model has room for "
             f"{shape.n_position}"
         )
 
@@ -92,7 +92,7 @@ def _request(arguments: argparse.Namespace) -> EditRequest:
     )
 
 
-def _foretold(arguments: argparse.Namespace, shape: ModelShape) -> Foretold:
+def _estimate(arguments: argparse.Namespace, shape: ModelShape) -> EditEstimate:
     request = _request(arguments)
     admission = decide(
         shape,
@@ -101,10 +101,12 @@ def _foretold(arguments: argparse.Namespace, shape: ModelShape) -> Foretold:
         on_host=False,
         threshold=default_threshold(request, card_bytes=arguments.card),
     )
-    return beside_easyedit(admission, shape, fact_of(request, len))
+    return with_easyedit(admission, shape, fact_of(request, len))
 
 
-def _told(arguments: argparse.Namespace, shape: ModelShape, admission: Foretold) -> dict[str, Any]:
+def _told(
+    arguments: argparse.Namespace, shape: ModelShape, admission: EditEstimate
+) -> dict[str, Any]:
     return {
         "weights_bytes": shape.weights_bytes,
         "card_bytes": arguments.card,
@@ -112,7 +114,7 @@ def _told(arguments: argparse.Namespace, shape: ModelShape, admission: Foretold)
     }
 
 
-def _lines(arguments: argparse.Namespace, shape: ModelShape, admission: Foretold) -> list[str]:
+def _lines(arguments: argparse.Namespace, shape: ModelShape, admission: EditEstimate) -> list[str]:
     rows = [("weights", size(shape.weights_bytes), "model, dtype")]
     rows += [(item.name, size(item.bytes), item.depends_on) for item in admission.items]
     whole = shape.weights_bytes + admission.predicted_peak_bytes

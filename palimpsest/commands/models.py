@@ -2,8 +2,8 @@
 
 import argparse
 
+from contract.sizes import size
 from palimpsest.command import ExitCode, Session, add_json
-from palimpsest.terminal.reports import size
 from palimpsest.terminal.tables import columns
 
 

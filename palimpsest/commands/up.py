@@ -103,11 +103,11 @@ def _check_files(settings: Settings) -> None:
     """Tell early what the worker would only tell after a while."""
     model_dir, reference = settings.model_dir, settings.reference_file
     if model_dir is None:
-        raise UsageError("--model names the directory of the model to serve")
+        raise UsageError("--model has to name the directory of the model to serve")
     if not (model_dir / "config.json").is_file():
-        raise UsageError(f"{model_dir} is no model directory: it has no config.json")
+        raise UsageError(f"{model_dir} is not a model directory: it has no config.json")
     if reference is not None and not reference.is_file():
-        raise UsageError(f"{reference} is no file of reference prompts")
+        raise UsageError(f"{reference} is not a file")
 
 
 def _name(settings: Settings) -> str:

@@ -2,6 +2,7 @@
 
 import argparse
 
+from contract.wire.events import EventType
 from contract.wire.ids import CHECKPOINT_PREFIX
 from contract.wire.lifecycle import EditStatus
 from contract.wire.views import EditEvent
@@ -37,7 +38,7 @@ def _tell(
         console.result(seen.model_dump_json())
     elif isinstance(seen, EditEvent):
         # Progress comes often: a person sees it in the line that is replaced.
-        (console.progress if seen.type == "progress" else console.result)(event(seen))
+        (console.progress if seen.type == EventType.PROGRESS else console.result)(event(seen))
     elif not seen.status.is_final:
         console.progress(activity(seen))
     else:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from contract.sizes import size
 from contract.wire.serving import WorkerView
 from palimpsest.models.files import ModelFiles
-from palimpsest.terminal.reports import size
 from palimpsest.transport.endpoints import Check
 
 LEAST_DISK_BYTES = 1_000_000_000
@@ -15,10 +15,10 @@ LEAST_DISK_BYTES = 1_000_000_000
 LEAST_REDIS = "6.2"
 """The oldest that this was tried with."""
 REMEDIES = {
-    "redis": "start Redis, or see why it does not answer: the API's REDIS_URL names it",
-    "schema": "let every process be of one version, and Redis' data of that version",
-    "store": "bring its volume back, make room, let the API's user write: PALIMPSEST_DATA_DIR",
-    "keys": "mend the file that PALIMPSEST_API_KEYS_FILE names: a line for each, name:sha256",
+    "redis": "start Redis, or find out why it does not answer at the API's REDIS_URL",
+    "schema": "run the same version everywhere, on Redis data of that version",
+    "store": "mount its volume, free space, or let the API's user write: PALIMPSEST_DATA_DIR",
+    "keys": "fix the file that PALIMPSEST_API_KEYS_FILE names: one name:sha256 a line",
     "workers": "start one: palimpsest up, or python -m worker; its log tells why it ends",
     "weights": "restart that worker, if nothing does so by itself",
 }
@@ -108,15 +108,15 @@ def _release(version: str) -> tuple[int, ...]:
 def of_cards(cards: Sequence[Card], *, torch: str | None) -> list[Finding]:
     """The GPUs, and whether torch can use them."""
     if not cards:
-        told = "no NVIDIA driver answers: a worker here computes on the CPU"
-        return [Finding("gpu", Verdict.WARNING, told, "a 7B model wants a card of 24 GB")]
+        detail = "no NVIDIA driver was found: a worker here computes on the CPU"
+        return [Finding("gpu", Verdict.WARNING, detail, "a 7B model needs a card of 24 GB")]
     findings = [
         Finding("gpu", Verdict.OK, f"{c.name}, {size(c.free_bytes)} of {size(c.total_bytes)} free")
         for c in cards
     ]
     if torch is not None and torch.endswith("+cpu"):
         advice = "install torch from the index of your CUDA version"
-        findings.append(Finding("gpu", Verdict.WRONG, f"torch {torch} knows no GPU", advice))
+        findings.append(Finding("gpu", Verdict.WRONG, f"torch {torch} has no GPU support", advice))
     return findings
 
 
@@ -126,33 +126,33 @@ def of_model(files: ModelFiles, room: Room) -> list[Finding]:
         return [Finding("model", Verdict.WRONG, *flaw) for flaw in files.flaws]
     weights = f"{size(files.weights_bytes)} of weights"
     if files.weights_bytes > room.total_bytes:
-        told = f"{weights}, {size(room.total_bytes)} on {room.where}"
-        advice = "take a smaller model, or --device auto over several cards"
-        return [Finding("model", Verdict.WRONG, told, advice)]
+        detail = f"{weights}, {size(room.total_bytes)} on {room.where}"
+        advice = "use a smaller model, or several cards with --device auto"
+        return [Finding("model", Verdict.WRONG, detail, advice)]
     if room.free_bytes is not None and files.weights_bytes > room.free_bytes:
-        told = f"{weights}, {size(room.free_bytes)} free on {room.where}"
-        advice = "end what else is there, unless that is this model's worker"
-        return [Finding("model", Verdict.WARNING, told, advice)]
+        detail = f"{weights}, {size(room.free_bytes)} free on {room.where}"
+        advice = "end what else is there, unless that is this model's own worker"
+        return [Finding("model", Verdict.WARNING, detail, advice)]
     return [Finding("model", Verdict.OK, weights)]
 
 
 def of_disk(directory: str, disk: Disk) -> Finding:
     """Whether checkpoints can be kept."""
     if disk.refusal:
-        advice = "make room, change its owner, or choose another with --data-dir"
-        told = f"{directory} cannot be written: {disk.refusal}"
-        return Finding("store", Verdict.WRONG, told, advice)
-    told = f"{directory}, {size(disk.free_bytes)} free"
+        advice = "free space, change its owner, or choose another directory with --data-dir"
+        detail = f"{directory} cannot be written: {disk.refusal}"
+        return Finding("store", Verdict.WRONG, detail, advice)
+    detail = f"{directory}, {size(disk.free_bytes)} free"
     if disk.free_bytes < LEAST_DISK_BYTES:
-        return Finding("store", Verdict.WARNING, told, "make room: each edit keeps its adapter")
-    return Finding("store", Verdict.OK, told)
+        return Finding("store", Verdict.WARNING, detail, "free space: each edit stores its adapter")
+    return Finding("store", Verdict.OK, detail)
 
 
 def of_store_url(url: str, refusal: str | None) -> Finding:
     """Whether checkpoints can be kept at a URL."""
     shown = _without_secrets(url)
     if refusal is None:
-        return Finding("store", Verdict.OK, f"{shown}, which the service tries")
+        return Finding("store", Verdict.OK, f"{shown} (the service itself tests it)")
     advice = "install what fsspec needs for it, or correct PALIMPSEST_STORE_URL"
     return Finding("store", Verdict.WRONG, f"{shown}: {refusal}", advice)
 
@@ -164,46 +164,46 @@ def _without_secrets(url: str) -> str:
     return f"{scheme}{mark}{place.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
 
 
-def of_redis(told: Mapping[str, str], *, where: str) -> list[Finding]:
+def of_redis(info: Mapping[str, str], *, where: str) -> list[Finding]:
     """A Redis by its own INFO."""
-    version = told.get("redis_version", "?")
+    version = info.get("redis_version", "?")
     is_old = _release(version) < _release(LEAST_REDIS)
-    advice = f"take {LEAST_REDIS} or newer" if is_old else ""
+    advice = f"use Redis {LEAST_REDIS} or newer" if is_old else ""
     verdict = Verdict.WARNING if is_old else Verdict.OK
     return [
         Finding("redis", verdict, f"{where} runs {version}", advice),
-        *(Finding("redis", *each) for each in _of_writes(told)),
-        *(Finding("redis", *each) for each in _of_keeping(told)),
+        *(Finding("redis", *each) for each in _of_writes(info)),
+        *(Finding("redis", *each) for each in _of_keeping(info)),
     ]
 
 
-def _of_writes(told: Mapping[str, str]) -> Iterator[tuple[Verdict, str, str]]:
+def _of_writes(info: Mapping[str, str]) -> Iterator[tuple[Verdict, str, str]]:
     """What keeps it from taking an edit."""
-    if told.get("role") == "slave":
-        master = f"{told.get('master_host', '?')}:{told.get('master_port', '?')}"
+    if info.get("role") == "slave":
+        master = f"{info.get('master_host', '?')}:{info.get('master_port', '?')}"
         yield Verdict.WRONG, "it is a replica, which takes no writes", f"name its master, {master}"
-    if told.get("loading") == "1":
+    if info.get("loading") == "1":
         yield Verdict.WARNING, "it still loads its data", "wait"
-    most, used = int(told.get("maxmemory", 0)), int(told.get("used_memory", 0))
+    most, used = int(info.get("maxmemory", 0)), int(info.get("used_memory", 0))
     if most and used > 0.9 * most:
         verdict = Verdict.WRONG if used > 0.99 * most else Verdict.WARNING
         advice = "raise its maxmemory, or lower PALIMPSEST_RETENTION_S"
-        yield verdict, f"{size(used)} of the {size(most)} that it may use are used", advice
-    if "err" in (told.get("aof_last_write_status"), told.get("aof_last_bgrewrite_status")):
-        yield Verdict.WRONG, "its last write to the disk failed", "make room on its disk"
+        yield verdict, f"{size(used)} of its maxmemory of {size(most)} is used", advice
+    if "err" in (info.get("aof_last_write_status"), info.get("aof_last_bgrewrite_status")):
+        yield Verdict.WRONG, "its last write to the disk failed", "free space on its disk"
 
 
-def _of_keeping(told: Mapping[str, str]) -> Iterator[tuple[Verdict, str, str]]:
+def _of_keeping(info: Mapping[str, str]) -> Iterator[tuple[Verdict, str, str]]:
     """What lets it lose an edit that it took."""
-    if told.get("aof_enabled") != "1":
+    if info.get("aof_enabled") != "1":
         advice = "start it with --appendonly yes --appendfsync always"
         yield Verdict.WRONG, "a crash would lose edits", advice
-    elif told.get("appendfsync", "always") != "always":
+    elif info.get("appendfsync", "always") != "always":
         advice = "start it with --appendfsync always"
         yield Verdict.WARNING, "a crash may lose the edits of its last second", advice
-    if told.get("maxmemory_policy", "noeviction") != "noeviction":
+    if info.get("maxmemory_policy", "noeviction") != "noeviction":
         advice = "start it with --maxmemory-policy noeviction"
-        yield Verdict.WRONG, "it may throw edits away", advice
+        yield Verdict.WRONG, "it may evict edits", advice
 
 
 def of_service(checks: Sequence[Check], workers: Sequence[WorkerView] | None) -> list[Finding]:
@@ -227,8 +227,8 @@ def _of_check(check: Check, *, silent: bool) -> Finding:
 
 
 def _of_worker(worker: WorkerView) -> Finding:
-    told = f"{worker.model} on {worker.device}: an edit may take {size(worker.budget_bytes)}"
+    detail = f"{worker.model} on {worker.device}: an edit may take {size(worker.budget_bytes)}"
     if worker.budget_bytes == 0:
         advice = "end what else is on the card, or raise PALIMPSEST_MEMORY_BUDGET_BYTES"
-        return Finding("worker", Verdict.WRONG, told, advice)
-    return Finding("worker", Verdict.OK, told)
+        return Finding("worker", Verdict.WRONG, detail, advice)
+    return Finding("worker", Verdict.OK, detail)

@@ -49,8 +49,8 @@ def look_at_redis(url: str) -> dict[str, str]:
         raise RedisUnusableError(told, advice=found[0] if found else "see its log") from refusal
     except TimeoutError as error:
         raise RedisUnusableError(
-            f"nothing was answered within {TIMEOUT_S:g} s",
-            advice="see whether that is a Redis, and whether it hangs",
+            f"no answer within {TIMEOUT_S:g} s",
+            advice="check that this is Redis, and that it does not hang",
         ) from error
     except OSError as error:
         raise RedisUnusableError(error.strerror or str(error)) from error
@@ -68,7 +68,7 @@ def _asked(stream: BufferedRWPair, parts: SplitResult) -> dict[str, str]:
     pairs = (line.partition(":") for line in lines if ":" in line)
     told = {name: value.strip() for name, _, value in pairs}
     if "redis_version" not in told:
-        raise RedisUnusableError("what answers there is no Redis", advice="correct REDIS_URL")
+        raise RedisUnusableError("what answers there is not Redis", advice="correct REDIS_URL")
     with suppress(_RefusedError):  # hosted ones keep their configuration to themselves
         told["appendfsync"] = _ask(stream, "CONFIG", "GET", "appendfsync")
     return told
@@ -100,7 +100,7 @@ def _connected(parts: SplitResult) -> Iterator[BufferedRWPair]:
                 remote = tls(parts).wrap_socket(remote, server_hostname=host)
             yield remote.makefile("rwb")
     else:
-        raise ValueError(f"{parts.scheme or 'nothing'!r} is no way to reach a Redis")
+        raise ValueError(f"{parts.scheme or 'nothing'!r} is not a URL scheme of Redis")
 
 
 def tls(parts: SplitResult) -> ssl.SSLContext:
@@ -134,4 +134,4 @@ def _answer(stream: BufferedRWPair) -> str:
             return [_answer(stream) for _ in range(int(count))][-1] if int(count) > 0 else ""
         case "+", line:
             return line
-    raise RedisUnusableError("what answers there is no Redis", advice="correct REDIS_URL")
+    raise RedisUnusableError("what answers there is not Redis", advice="correct REDIS_URL")

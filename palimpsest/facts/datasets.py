@@ -136,7 +136,7 @@ def unzipped(lists: Record) -> list[Terms]:
 def _spread_kinds(records: list[Terms], name: str, kinds: Record) -> None:
     for kind, told in kinds.items():
         if not isinstance(told, Mapping):
-            raise UnreadableFactsError(f"{name}_inputs.{kind} is no object of lists")
+            raise UnreadableFactsError(f"{name}_inputs.{kind} is not an object of lists")
         where = f"{name}_inputs.{kind}"
         columns = {part: _one_each(where, told[part], len(records)) for part in told}
         for i, record in enumerate(records):

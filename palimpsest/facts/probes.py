@@ -30,7 +30,7 @@ def probes_by_kind(kinds: Mapping[str, Any], *, where: str) -> list[Probe]:
     for kind, told in kinds.items():
         for one in several(told) if told is not None else ():
             if not isinstance(one, Mapping) or "prompt" not in one:
-                raise UnusableFactError(f"{where}.{kind}: is no object with a prompt")
+                raise UnusableFactError(f"{where}.{kind}: is not an object with a prompt")
             found += probes(one["prompt"], one.get("ground_truth"), where=f"{where}.{kind}")
     return found
 

@@ -22,7 +22,7 @@ class DataDirUnusableError(Exception):
     """Nothing can be kept there."""
 
     def __init__(self, root: Path, *, reason: str) -> None:
-        super().__init__(f"nothing can be kept in {root}: {reason}; --data-dir names another")
+        super().__init__(f"cannot write to {root}: {reason}; choose another with --data-dir")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class DataDir:
 
     def check(self) -> None:
         """Try to keep a file here; raises `DataDirUnusableError`."""
-        with self._told():
+        with self._translated_errors():
             self.root.mkdir(parents=True, exist_ok=True)
             with TemporaryFile(dir=self.root) as tried:
                 tried.write(b"\0")
@@ -48,7 +48,7 @@ class DataDir:
     def prepare(self) -> None:
         """Make the directories, and put logs away that have grown large; raises
         `DataDirUnusableError`."""
-        with self._told():
+        with self._translated_errors():
             self.redis.mkdir(parents=True, exist_ok=True)
             (self.root / "logs").mkdir(exist_ok=True)
             for log in (self.root / "logs").glob("*.log"):
@@ -60,7 +60,7 @@ class DataDir:
         """Hold the directory; the kernel lets go of it however this process ends."""
         import fcntl  # there is none on Windows, where the client must still import
 
-        with self._told():
+        with self._translated_errors():
             self.root.mkdir(parents=True, exist_ok=True)
             opened = (self.root / "lock").open("a+", encoding="utf-8")
         with opened as lock:
@@ -75,7 +75,7 @@ class DataDir:
             yield
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

@@ -36,7 +36,7 @@ def _read(model: str) -> dict[str, Any]:
         found = json.loads(path.read_text(encoding="utf-8"))
     except OSError:
         names = "\n  ".join(KNOWN)
-        raise UsageError(f"{model!r} is no file, and none of\n  {names}") from None
+        raise UsageError(f"{model!r} is neither a file nor one of\n  {names}") from None
     except ValueError as error:
         raise UsageError(f"{path} is not JSON: {error}") from error
     if not isinstance(found, dict):
@@ -50,7 +50,7 @@ def _check_family(config: Mapping[str, Any]) -> None:
     if family not in FAMILIES:
         raise UsageError(f"model type {family!r} is not one of {', '.join(FAMILIES)}")
     if config.get("quantization_config") is not None:
-        raise UsageError("the model is quantised, which no edit can be made of: take float weights")
+        raise UsageError("the model is quantised and cannot be edited: use float weights")
 
 
 def _check_sizes(config: Mapping[str, Any]) -> None:
@@ -59,7 +59,7 @@ def _check_sizes(config: Mapping[str, Any]) -> None:
         if size is None and name in OPTIONAL:
             continue
         if name not in config:
-            raise UsageError(f"the config does not tell {name!r}")
+            raise UsageError(f"the config lacks {name!r}")
         if type(size) is not int or size < 1:
             raise UsageError(f"the config's {name} is {size!r}, not a whole number of 1 or more")
 

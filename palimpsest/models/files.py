@@ -34,12 +34,12 @@ def look_at_model(directory: Path) -> ModelFiles:
     """Sizes and the heads of files alone are read."""
     if not directory.is_dir():
         advice = f"name a directory as Hugging Face keeps it: {FILES}"
-        return ModelFiles(0, (Flaw(f"{directory} is no directory", advice),))
+        return ModelFiles(0, (Flaw(f"{directory} is not a directory", advice),))
     flaws = (*_of_config(directory), *_of_tokenizer(directory))
     try:
         weights = _weights(directory)
     except (ValueError, TypeError, KeyError, AttributeError):
-        return ModelFiles(0, (*flaws, Flaw(f"{INDEX_FILE} is broken", "bring it again")))
+        return ModelFiles(0, (*flaws, Flaw(f"{INDEX_FILE} is broken", "copy it again")))
     weights_bytes = sum(file.stat().st_size for file in weights if file.is_file())
     return ModelFiles(weights_bytes, (*flaws, *_of_weights(weights)))
 
@@ -88,11 +88,11 @@ def _of_weights(weights: list[Path]) -> Iterator[Flaw]:
         yield Flaw("no *.safetensors", advice)
     for file in weights:
         if not file.is_file():
-            yield Flaw(f"{file.name} is missing", "bring it again: it holds a part of the weights")
+            yield Flaw(f"{file.name} is missing", "copy it again: it holds a part of the weights")
             continue
         try:
             if not _is_whole(file):
-                yield Flaw(f"{file.name} is cut off or broken", "bring it again")
+                yield Flaw(f"{file.name} is cut off or broken", "copy it again")
         except OSError as error:
             yield _unreadable(file, error)
 

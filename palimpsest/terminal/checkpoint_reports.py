@@ -1,10 +1,11 @@
 """Checkpoints and compositions as a person reads them, and whatever a command shows by its id."""
 
+from contract.sizes import size
 from contract.wire.checkpoints import CheckpointView, CompositionView
 from contract.wire.composition import Composition
 from contract.wire.views import EditView
 from palimpsest.terminal import reports
-from palimpsest.terminal.reports import activity, size
+from palimpsest.terminal.reports import activity
 from palimpsest.terminal.tables import columns, one_line
 
 

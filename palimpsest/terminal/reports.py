@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from contract.sizes import size
 from contract.wire.checkpoints import CheckpointView, CompositionView
 from contract.wire.lifecycle import EditStatus, Outcome
 from contract.wire.views import EditEvent, EditPage, EditView, Metrics, NeuronView
@@ -117,8 +118,8 @@ def _details(edit: EditView) -> Iterable[tuple[str, str]]:
         yield "metrics", metrics(edit.metrics)
     if edit.memory is not None:
         observed = edit.memory.observed_peak_bytes
-        seen = "" if observed is None else f", {size(observed)} seen"
-        yield "memory", f"{size(edit.memory.predicted_peak_bytes)} foretold{seen}"
+        seen = "" if observed is None else f", {size(observed)} observed"
+        yield "memory", f"{size(edit.memory.predicted_peak_bytes)} predicted{seen}"
     for warning in edit.warnings:
         yield "warning", f"{warning.code}: {one_line(warning.message)}"
     yield "attempts", str(edit.attempt) if edit.attempt > 1 else ""
@@ -133,14 +134,6 @@ def metrics(found: Metrics) -> str:
     """The metrics that were scored."""
     scored = found.model_dump(exclude_none=True)
     return " · ".join(f"{name} {value:.2f}" for name, value in scored.items())
-
-
-def size(n_bytes: int) -> str:
-    """Bytes in the largest unit of which there is one."""
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if n_bytes >= scale:
-            return f"{n_bytes / scale:.1f} {unit}"
-    return f"{n_bytes} B"
 
 
 def event(happened: EditEvent) -> str:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, RootModel, ValidationError
 from contract.wire.checkpoints import CheckpointPage, CheckpointView, CompositionView
 from contract.wire.composition import ComposeRequest
 from contract.wire.edits import EditRequest
-from contract.wire.estimates import Foretold
+from contract.wire.estimates import EditEstimate
 from contract.wire.lifecycle import EditStatus
 from contract.wire.limits import Limits
 from contract.wire.serving import ModelList, WorkerList
@@ -57,7 +57,7 @@ def checks_of(error: ServiceError) -> tuple[Check, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask(Generic[View]):
+class Endpoint(Generic[View]):
     """A call, and what its good answer is read as."""
 
     call: Call
@@ -75,21 +75,21 @@ class Ask(Generic[View]):
 
 ALIVE = Call("GET", "/livez")
 READY = Call("GET", "/readyz")
-MODELS = Ask(Call("GET", "/models"), ModelList)
-WORKERS = Ask(Call("GET", "/workers"), WorkerList)
-LIMITS = Ask(Call("GET", "/limits"), Limits)
+MODELS = Endpoint(Call("GET", "/models"), ModelList)
+WORKERS = Endpoint(Call("GET", "/workers"), WorkerList)
+LIMITS = Endpoint(Call("GET", "/limits"), Limits)
 
 
-def create_edit(request: EditRequest | Mapping[str, Any], key: str | None) -> Ask[EditView]:
+def create_edit(request: EditRequest | Mapping[str, Any], key: str | None) -> Endpoint[EditView]:
     """A mapping is checked here as the service would check it; raises pydantic's
     `ValidationError`."""
     request = EditRequest.model_validate(request)
-    return Ask(_post("/edits", request, key), EditView)
+    return Endpoint(_post("/edits", request, key), EditView)
 
 
-def estimate_edit(request: EditRequest | Mapping[str, Any]) -> Ask[Foretold]:
+def estimate_edit(request: EditRequest | Mapping[str, Any]) -> Endpoint[EditEstimate]:
     request = EditRequest.model_validate(request)
-    return Ask(_post("/edits:estimate", request, None), Foretold)
+    return Endpoint(_post("/edits:estimate", request, None), EditEstimate)
 
 
 def edit_path(edit_id: str) -> str:
@@ -100,17 +100,17 @@ def checkpoint_path(checkpoint_id: str) -> str:
     return f"/checkpoints/{_part(checkpoint_id)}"
 
 
-def get_edit(edit_id: str, *, wait_s: int = 0) -> Ask[EditView]:
-    return Ask(_get(edit_path(edit_id), wait_s=wait_s), EditView)
+def get_edit(edit_id: str, *, wait_s: int = 0) -> Endpoint[EditView]:
+    return Endpoint(_get(edit_path(edit_id), wait_s=wait_s), EditView)
 
 
-def cancel_edit(edit_id: str) -> Ask[EditView]:
-    return Ask(Call("POST", f"{edit_path(edit_id)}/cancel"), EditView)
+def cancel_edit(edit_id: str) -> Endpoint[EditView]:
+    return Endpoint(Call("POST", f"{edit_path(edit_id)}/cancel"), EditView)
 
 
-def retry_edit(edit_id: str, key: str | None) -> Ask[EditView]:
+def retry_edit(edit_id: str, key: str | None) -> Endpoint[EditView]:
     headers = {"Idempotency-Key": key or secrets.token_hex(16)}
-    return Ask(Call("POST", f"{edit_path(edit_id)}/retry", headers=headers), EditView)
+    return Endpoint(Call("POST", f"{edit_path(edit_id)}/retry", headers=headers), EditView)
 
 
 def list_edits(
@@ -120,15 +120,15 @@ def list_edits(
     limit: int | None,
     cursor: str | None,
     neurons: bool,
-) -> Ask[EditPage]:
+) -> Endpoint[EditPage]:
     params = _told(model=model, status=status, limit=limit, cursor=cursor, neurons=_unless(neurons))
-    return Ask(Call("GET", "/edits", params=params), EditPage)
+    return Endpoint(Call("GET", "/edits", params=params), EditPage)
 
 
-def list_events(path: str) -> Ask[EventList]:
+def list_events(path: str) -> Endpoint[EventList]:
     """What happened to the edit or the composition at `path`."""
     headers = {"Accept": "application/json"}
-    return Ask(Call("GET", f"{path}/events", headers=headers), EventList)
+    return Endpoint(Call("GET", f"{path}/events", headers=headers), EventList)
 
 
 def event_feed(path: str, *, after: str | None) -> Call:
@@ -148,21 +148,21 @@ class Composing(TypedDict, total=False):
     metadata: dict[str, Any]
 
 
-def compose(edits: Sequence[str], key: str | None, others: Composing) -> Ask[SeenCheckpoint]:
+def compose(edits: Sequence[str], key: str | None, others: Composing) -> Endpoint[SeenCheckpoint]:
     request = ComposeRequest.model_validate({"edits": tuple(edits), **others})
-    return Ask(_post("/checkpoints", request, key), SeenCheckpoint)
+    return Endpoint(_post("/checkpoints", request, key), SeenCheckpoint)
 
 
-def get_checkpoint(checkpoint_id: str) -> Ask[CheckpointView]:
-    return Ask(Call("GET", checkpoint_path(checkpoint_id)), CheckpointView)
+def get_checkpoint(checkpoint_id: str) -> Endpoint[CheckpointView]:
+    return Endpoint(Call("GET", checkpoint_path(checkpoint_id)), CheckpointView)
 
 
-def follow_checkpoint(checkpoint_id: str, *, wait_s: int = 0) -> Ask[SeenCheckpoint]:
-    return Ask(_get(checkpoint_path(checkpoint_id), wait_s=wait_s), SeenCheckpoint)
+def follow_checkpoint(checkpoint_id: str, *, wait_s: int = 0) -> Endpoint[SeenCheckpoint]:
+    return Endpoint(_get(checkpoint_path(checkpoint_id), wait_s=wait_s), SeenCheckpoint)
 
 
-def cancel_checkpoint(checkpoint_id: str) -> Ask[SeenCheckpoint]:
-    return Ask(Call("POST", f"{checkpoint_path(checkpoint_id)}/cancel"), SeenCheckpoint)
+def cancel_checkpoint(checkpoint_id: str) -> Endpoint[SeenCheckpoint]:
+    return Endpoint(Call("POST", f"{checkpoint_path(checkpoint_id)}/cancel"), SeenCheckpoint)
 
 
 def is_canceled(error: ConflictError) -> bool:
@@ -172,9 +172,9 @@ def is_canceled(error: ConflictError) -> bool:
 
 def list_checkpoints(
     *, limit: int | None, cursor: str | None, neurons: bool
-) -> Ask[CheckpointPage]:
+) -> Endpoint[CheckpointPage]:
     params = _told(limit=limit, cursor=cursor, neurons=_unless(neurons))
-    return Ask(Call("GET", "/checkpoints", params=params), CheckpointPage)
+    return Endpoint(Call("GET", "/checkpoints", params=params), CheckpointPage)
 
 
 def delete_checkpoint(checkpoint_id: str) -> Call:

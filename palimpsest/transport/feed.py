@@ -3,7 +3,7 @@
 import httpx
 from pydantic import ValidationError
 
-from contract.wire.lifecycle import FINAL
+from contract.wire.events import LAST_EVENTS
 from contract.wire.views import EditEvent
 from palimpsest.errors import UnexpectedAnswerError
 from palimpsest.transport.calls import Call
@@ -40,7 +40,7 @@ class Feed:
             event = EditEvent.model_validate_json(line.removeprefix(DATA), extra="ignore")
         except ValidationError as error:
             raise _unexpected(f"{self._path}/events", line) from error
-        self._heard, self._is_over = event.id, event.type in FINAL
+        self._heard, self._is_over = event.id, event.type in LAST_EVENTS
         return event
 
 

@@ -124,7 +124,7 @@ def test_a_prompt_that_leaves_no_room_for_its_answer_is_refused(
     assert fits.status_code == 202
     assert too_long.status_code == 422
     assert too_long.json()["code"] == "prompt_too_long"
-    assert "65 tokens, the model has room for 64" in too_long.json()["detail"]
+    assert "65 tokens; the model has room for 64" in too_long.json()["detail"]
     assert too_long.json()["errors"][0]["pointer"] == "#/prompt"
 
 

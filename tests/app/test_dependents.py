@@ -59,7 +59,7 @@ def test_an_edit_on_a_checkpoint_with_an_edit_that_is_gone_is_refused(
     response = api.post("/edits", json=fact | {"base": checkpoint_id_of(publish(parts=(gone,)))})
 
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
-    assert f"holds {UNKNOWN}, whose checkpoint is gone" in response.json()["detail"]
+    assert f"contains {UNKNOWN}, whose checkpoint was deleted" in response.json()["detail"]
 
 
 def test_an_edit_on_a_checkpoint_is_accepted(

@@ -13,7 +13,7 @@ from app.problems import Problem
 from contract.wire.checkpoints import CheckpointView, CompositionView
 from contract.wire.composition import ComposeRequest
 from contract.wire.edits import EditRequest
-from contract.wire.estimates import Foretold
+from contract.wire.estimates import EditEstimate
 from contract.wire.failures import ErrorCode
 from contract.wire.serving import WorkerView
 from contract.wire.views import EditEvent, EditView
@@ -175,7 +175,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "ComposeRequest": ComposeRequest,
     "EditView": EditView,
     "EditEvent": EditEvent,
-    "Foretold": Foretold,
+    "EditEstimate": EditEstimate,
     "CheckpointView": CheckpointView,
     "CompositionView": CompositionView,
     "WorkerView": WorkerView,

@@ -114,7 +114,11 @@ def test_a_ledger_of_another_version_is_not_written(
     assert (response.status_code, response.json()["code"]) == (503, "ledger_unavailable")
     assert ledger.page().items == ()
     schema = next(check for check in ready.json()["checks"] if check["name"] == "schema")
-    assert schema["detail"] == "ledger has schema 999, this code speaks 1"
+    assert schema["detail"] == response.json()["detail"]
+    assert schema["detail"] == (
+        "Redis holds a ledger of schema 999, this version needs schema 1: "
+        "run one version everywhere, or use another Redis"
+    )
 
 
 def test_a_full_queue_asks_the_caller_to_come_back(
@@ -232,7 +236,7 @@ def test_a_store_that_is_away_is_told_as_such_and_served_again_once_it_is_back(
     assert [response.status_code for response in asked] == [503, 503, 503]
     assert {response.json()["code"] for response in asked} == {"store_unavailable"}
     assert {response.headers["Retry-After"] for response in asked} == {"2"}
-    assert "the store is away" in asked[0].json()["checks"][2]["detail"]
+    assert "the expected store is missing" in asked[0].json()["checks"][2]["detail"]
     assert not root.exists()
 
     elsewhere.rename(root)

@@ -95,7 +95,7 @@ POINTS = {
 
 
 @pytest.mark.parametrize("name", POINTS)
-def test_a_trace_at_true_width_takes_what_was_foretold_within_a_hundredth(name: str) -> None:
+def test_a_trace_at_true_width_takes_what_was_predicted_within_a_hundredth(name: str) -> None:
     row = traced(POINTS[name], config=KNOWN[POINTS[name].model] | FOUR_LAYERS)
 
     assert row["observed_bytes"] > MIB
@@ -104,7 +104,7 @@ def test_a_trace_at_true_width_takes_what_was_foretold_within_a_hundredth(name: 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("model", ["meta-llama/Llama-2-7b-hf", "Qwen/Qwen3-8B"])
-def test_where_the_feed_forward_is_narrow_attention_takes_what_was_foretold(
+def test_where_the_feed_forward_is_narrow_attention_takes_what_was_predicted(
     model: str, dtype: str
 ) -> None:
     point = replace(ALONE, model=model, dtype=dtype, prompts=(150, 120), answer=2)
@@ -126,7 +126,7 @@ def test_where_the_feed_forward_is_narrow_attention_takes_what_was_foretold(
     ],
     ids=["prompts of unequal lengths", "a narrow feed-forward", "one head of keys"],
 )
-def test_a_small_model_takes_no_byte_more_than_was_foretold(
+def test_a_small_model_takes_no_byte_more_than_was_predicted(
     point: Collecting, config: dict[str, int], dtype: str
 ) -> None:
     row = traced(replace(point, dtype=dtype), config=KNOWN[point.model] | SMALL | config)
@@ -172,7 +172,7 @@ def test_a_search_of_three_steps_takes_what_one_of_a_hundred_takes() -> None:
     ],
     ids=["long prompts", "a long answer", "many references"],
 )
-def test_a_prompt_with_two_spellings_takes_no_byte_more_than_was_foretold(
+def test_a_prompt_with_two_spellings_takes_no_byte_more_than_was_predicted(
     prompts: tuple[int, ...], answer: int, texts: int, stage: str
 ) -> None:
     """The other spelling is as much longer as it may be."""
@@ -186,9 +186,9 @@ def test_a_prompt_with_two_spellings_takes_no_byte_more_than_was_foretold(
         whitened(task, spellings, point.units)
 
     stages = [s for s in write_stages(resident.shape, point.work) if s.name in WHITENING]
-    foretold = max(stages, key=lambda stage: stage.n_bytes)
-    assert foretold.name == stage
-    assert meter.peak_bytes <= foretold.n_bytes <= 1.05 * meter.peak_bytes
+    predicted = max(stages, key=lambda stage: stage.n_bytes)
+    assert predicted.name == stage
+    assert meter.peak_bytes <= predicted.n_bytes <= 1.05 * meter.peak_bytes
 
 
 def _longer(statement: Statement) -> Statement:

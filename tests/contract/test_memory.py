@@ -68,9 +68,9 @@ def test_the_last_answer_token_is_not_run() -> None:
 
 
 def test_the_items_of_the_binding_stage_add_up_to_the_peak() -> None:
-    foretold = estimate(LLAMA_2_7B, WORK, layers_per_pass=32)
+    estimated = estimate(LLAMA_2_7B, WORK, layers_per_pass=32)
 
-    assert foretold.peak_bytes == sum(item.n_bytes for item in foretold.binding.items)
+    assert estimated.peak_bytes == sum(item.n_bytes for item in estimated.binding.items)
 
 
 def test_fewer_layers_per_pass_take_less() -> None:

@@ -168,8 +168,8 @@ def test_without_waiting_the_accepted_edit_is_told(cli: Cli, one_fact: tuple[str
         (["submit", "/nowhere/x.json"], "cannot read /nowhere/x.json: No such file or directory"),
         (["submit", "--prompt", " ", "--target-new", "b"], "prompt: is blank"),
         (["get", "edit-1", "--url", "http://[::1"], "is not a URL"),
-        (["up"], "--model names the directory of the model to serve"),
-        (["up", "--model", "/nowhere"], "/nowhere is no model directory: it has no config.json"),
+        (["up"], "--model has to name the directory of the model to serve"),
+        (["up", "--model", "/nowhere"], "/nowhere is not a model directory: it has no config.json"),
         (["up", "--model", "/nowhere", "--port", "70000"], "PALIMPSEST_PORT: "),
     ],
 )
@@ -215,7 +215,7 @@ def test_another_program_at_the_url_is_exit_code_3() -> None:
     code = run(["list"], environ={}, out=StringIO(), err=err, transport=other)
 
     assert code == 3
-    assert "is not an answer of this service" in err.getvalue()
+    assert "does not answer as a Palimpsest service" in err.getvalue()
 
 
 def test_the_url_comes_from_the_environment_unless_it_is_given(cli: Cli, service: Any) -> None:
@@ -440,7 +440,7 @@ def test_an_offset_that_leaves_no_record_is_wrong_usage(cli: Cli, tmp_path: Path
             ["ckpt-1", f"edit-{1:028x}", f"edit-{1:028X}"[:-1] + "F"],
             f"'ckpt-1', 'edit-{15:028X}' are no ids of an edit: ",
         ),
-        ([f"edit-{1:028x}"] * 2, "edits: names an edit twice"),
+        ([f"edit-{1:028x}"] * 2, "edits: lists an edit twice"),
     ],
 )
 def test_what_cannot_be_composed_is_wrong_usage(cli: Cli, edits: list[str], told: str) -> None:

@@ -38,6 +38,6 @@ def test_a_folder_in_which_nothing_can_be_kept_is_wrong_usage_at_once(tmp_path: 
 
     assert (code, err.getvalue()) == (
         2,
-        f"palimpsest: nothing can be kept in {tmp_path}/file: File exists; "
-        "--data-dir names another\n",
+        f"palimpsest: cannot write to {tmp_path}/file: File exists; "
+        "choose another with --data-dir\n",
     )

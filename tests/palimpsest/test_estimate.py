@@ -52,7 +52,7 @@ def test_8_gb_are_refused_plainly() -> None:
 
     assert code == 1
     assert "reject" in out
-    assert "take a smaller model, or spread it over several cards" in out
+    assert "use a smaller model, or spread it over several cards" in out
 
 
 def test_any_config_json_will_do(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_any_config_json_will_do(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [("{", "is not JSON"), ("[]", "is not a JSON object"), ("{}", "does not tell")],
+    [("{", "is not JSON"), ("[]", "is not a JSON object"), ("{}", "lacks")],
 )
 def test_a_config_that_is_none_is_told(tmp_path: Path, content: str, reason: str) -> None:
     path = tmp_path / "config.json"
@@ -140,7 +140,7 @@ def test_a_prompt_for_which_the_model_has_no_room_is_told(
     code, _, err = told(*command, "--prompt-tokens", str(most - 101))
 
     assert code == 2
-    assert f"take up to {most + 1} tokens, the model has room for {most}" in err
+    assert f"take up to {most + 1} tokens; the model has room for {most}" in err
 
 
 def test_prompts_to_protect_and_an_erase_take_what_they_take() -> None:

@@ -88,13 +88,13 @@ def test_a_relative_path_stays_right_where_the_children_run(
         ((), {"PALIMPSEST_LEASE_S": "soon"}, "PALIMPSEST_LEASE_S: Input should be a valid number"),
         ((), {"PALIMPSEST_API_KEYS": "pal_x"}, "PALIMPSEST_API_KEYS: entry 1 is not name:sha256"),
         ((), {"PALIMPSEST_API_KEYS_FILE": "/no/keys"}, "/no/keys: cannot be read"),
-        ((), {"REDIS_URL": "localhost"}, "REDIS_URL: is no URL of a Redis"),
+        ((), {"REDIS_URL": "localhost"}, "REDIS_URL: is not a Redis URL"),
         (
             (),
             {"REDIS_URL": "redis://127.0.0.1:1"},
             "REDIS_URL: Connection refused; start Redis there, or correct REDIS_URL",
         ),
-        (("--model", "/no/model"), {}, "/no/model is no model directory: it has no config.json"),
+        (("--model", "/no/model"), {}, "/no/model is not a model directory: it has no config.json"),
     ],
 )
 def test_what_cannot_be_served_is_told_before_anything_is_started(

@@ -9,6 +9,7 @@ from fake_editor import FakeEditor, FakeMemory, FakeResult
 
 from contract.ledger.ledger import Ledger
 from contract.memory import ExcessError, ModelShape, estimate
+from contract.sizes import size
 from contract.wire.edits import HParams, Method
 from contract.wire.estimates import Decision
 from contract.wire.lifecycle import EditStatus, QueuedReason
@@ -132,7 +133,7 @@ def test_what_can_never_fit_fails_with_the_figures(
 
     edit = ledger.find(edit_id)
     assert edit.error.code == "memory_infeasible"
-    assert "the budget is 1000" in edit.error.message
+    assert "the budget is 1.0 kB" in edit.error.message
 
 
 def test_when_memory_runs_out_all_the_same_half_the_layers_are_tried(
@@ -153,9 +154,9 @@ def test_when_memory_runs_out_all_the_same_half_the_layers_are_tried(
         "memory ran out at 4 layers a pass",
     )
     work = editor.workload({})
-    foretold = estimate(EIGHT_LAYERS, work, layers_per_pass=2)
-    assert edit.admission.predicted_peak_bytes == foretold.peak_bytes
-    assert sum(item.bytes for item in edit.admission.items) == foretold.peak_bytes
+    estimated = estimate(EIGHT_LAYERS, work, layers_per_pass=2)
+    assert edit.admission.predicted_peak_bytes == estimated.peak_bytes
+    assert sum(item.bytes for item in edit.admission.items) == estimated.peak_bytes
 
 
 def test_memory_that_runs_out_at_one_layer_a_pass_fails_with_both_figures(
@@ -168,8 +169,8 @@ def test_memory_that_runs_out_at_one_layer_a_pass_fails_with_both_figures(
 
     edit = ledger.find(edit_id)
     assert edit.error.code == "gpu_oom"
-    assert f"{edit.admission.predicted_peak_bytes} bytes were foretold" in edit.error.message
-    assert f"{edit.admission.budget_bytes} were free" in edit.error.message
+    assert f"{size(edit.admission.predicted_peak_bytes)} were predicted" in edit.error.message
+    assert f"{size(edit.admission.budget_bytes)} were free" in edit.error.message
     assert "tried to allocate 7 bytes" in edit.error.message
     assert memory.released == 5
 
@@ -189,8 +190,9 @@ def test_memory_that_runs_out_as_an_edit_is_read_back_is_told_with_both_figures(
 
     edit = ledger.find(edit_id)
     assert edit.error.code == "gpu_oom"
-    assert f"{edit.admission.predicted_peak_bytes} bytes were foretold" in edit.error.message
-    assert "memory ran out when it was read back: tried to allocate 7 bytes" in edit.error.message
+    assert f"{size(edit.admission.predicted_peak_bytes)} were predicted" in edit.error.message
+    assert "memory ran out when it was read back" in edit.error.message
+    assert "tried to allocate 7 bytes" in edit.error.message
 
 
 def test_another_error_is_not_tried_again(resources: Make, submit: Submit, ledger: Ledger) -> None:

@@ -7,6 +7,7 @@ import pytest
 from fake_editor import FakeAdapter, FakeComposition, FakeEditor, FakeMemory
 
 from contract.ledger.ledger import Ledger
+from contract.sizes import size
 from contract.store.store import CheckpointStore
 from contract.wire.checkpoints import CheckpointView, CompositionView, Part
 from contract.wire.composition import ComposeRequest, Composition
@@ -245,8 +246,8 @@ def test_memory_that_runs_out_as_edits_are_put_together_is_told_with_both_figure
 
     assert view.error is not None and view.admission is not None
     assert view.error.code is ErrorCode.GPU_OOM
-    assert f"{view.admission.predicted_peak_bytes} bytes were foretold" in view.error.message
-    assert f"{view.admission.budget_bytes} were free" in view.error.message
+    assert f"{size(view.admission.predicted_peak_bytes)} were predicted" in view.error.message
+    assert f"{size(view.admission.budget_bytes)} were free" in view.error.message
     assert f"when they were {place}" in view.error.message
     assert ended(ledger, compose(first, second)).status is EditStatus.SUCCEEDED
 

@@ -30,8 +30,8 @@ def refused(**settings: str) -> str:
     [
         ({"PALIMPSEST_LEASE_S": "soon"}, "PALIMPSEST_LEASE_S: Input should be a valid number"),
         ({"PALIMPSEST_DTYPE": "int8"}, "PALIMPSEST_DTYPE: is not one of float64, float32"),
-        ({"REDIS_URL": "localhost"}, "REDIS_URL: is no URL of a Redis"),
-        ({}, "PALIMPSEST_MODEL_DIR names no model directory"),
+        ({"REDIS_URL": "localhost"}, "REDIS_URL: is not a Redis URL"),
+        ({}, "set PALIMPSEST_MODEL_DIR to the directory of the model to serve"),
         ({"PALIMPSEST_MODEL_DIR": "/nowhere"}, "no model can be loaded from /nowhere: it has no"),
         ({"PALIMPSEST_STORE_URL": "nonsense://kept", "PALIMPSEST_MODEL_DIR": "/"}, "Protocol not"),
     ],

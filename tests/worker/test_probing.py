@@ -52,7 +52,7 @@ def test_the_engine_is_measured_and_its_weights_stay(editor: Editor) -> None:
 
 @dataclass
 class Hungry(FakeEditor):
-    """Takes half as much again as it foretells."""
+    """Takes half as much again as it predicts."""
 
     def edit(self, request: Mapping[str, Any], **given: Any) -> Any:
         made = super().edit(request, **given)
@@ -69,7 +69,7 @@ def memory_of(n: int) -> dict[str, int]:
     return {"predicted_peak_bytes": 1000 * n, "observed_peak_bytes": 1500 * n}
 
 
-def test_what_takes_more_than_is_foretold_gets_a_smaller_budget() -> None:
+def test_what_takes_more_than_is_predicted_gets_a_smaller_budget() -> None:
     memory = FakeMemory(free_bytes=GIB)
     monitor = Monitor(memory, weights_bytes=0, cap_bytes=None)
     before = monitor.look()

@@ -12,7 +12,7 @@ from run_edits import MakeResources, Submit, found
 from contract.ledger.attempts import Attempts
 from contract.ledger.ledger import Ledger, names
 from contract.store.errors import StoreUnavailableError
-from contract.store.identity import tie
+from contract.store.identity import pin
 from contract.store.store import CheckpointStore
 from contract.wire.ids import checkpoint_id_of
 from contract.wire.lifecycle import EditStatus
@@ -38,7 +38,7 @@ class Volume:
 @pytest.fixture
 def volume(tmp_path: Path, redis: Redis) -> Volume:
     volume = Volume(tmp_path / "store")
-    tie(volume.store, redis)
+    pin(volume.store, redis)
     return volume
 
 

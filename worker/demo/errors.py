@@ -29,7 +29,9 @@ class ForeignDirectoryError(DemoError):
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        super().__init__(f"{directory} is not empty and holds no demo model")
+        super().__init__(
+            f"{directory} is not empty and holds no demo model: choose an empty directory"
+        )
 
 
 class UnwritableDirectoryError(DemoError):
@@ -37,4 +39,4 @@ class UnwritableDirectoryError(DemoError):
 
     def __init__(self, directory: Path, *, reason: str) -> None:
         self.directory = directory
-        super().__init__(f"nothing can be kept in {directory}: {reason}")
+        super().__init__(f"cannot write to {directory}: {reason}")

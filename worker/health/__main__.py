@@ -29,7 +29,7 @@ def main() -> int:
         print(f"Redis does not answer: {error}")
         return 1
     if found is None:
-        print(f"no live worker on {host} whose weights are sound")
+        print(f"no healthy worker is alive on {host}")
         return 1
     print(f"{found.id} is {found.state}")
     return 0

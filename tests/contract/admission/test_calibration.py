@@ -22,9 +22,9 @@ def probes(*measured: tuple[int, int]) -> list[MemoryProbe]:
 @pytest.mark.parametrize(
     ("measured", "factor", "offset"),
     [
-        ([(100, 50), (1000, 1000)], 1.0, 0),  # all that is foretold is enough
+        ([(100, 50), (1000, 1000)], 1.0, 0),  # all that is predicted is enough
         ([(100, 50), (1000, 1090)], 1.1, 0),  # what grows is not
-        ([(100, 100), (1000, 900)], 1.0, 0),  # never less than is foretold
+        ([(100, 100), (1000, 900)], 1.0, 0),  # never less than is predicted
         ([(100, 300), (1000, 1200)], 1.0, 200),  # a workspace, whatever the work
         ([(100, 300), (1000, 2100)], 2.0, 100),  # both
         ([(100, 100), (500, 800), (1000, 1000)], 1.0, 300),  # one between lies above the line
@@ -40,7 +40,7 @@ def test_the_line_lies_above_every_probe(
     assert all(found.factor * p + found.offset_bytes >= o - 1e-6 for p, o in measured)
 
 
-def test_so_much_may_be_foretold_that_what_comes_of_it_fits() -> None:
-    assert Calibration().foretellable(1000) == 1000
-    assert Calibration(factor=2.0, offset_bytes=100).foretellable(1000) == 450
-    assert Calibration(offset_bytes=100).foretellable(50) == 0
+def test_what_may_be_predicted_leaves_room_for_what_comes_of_it() -> None:
+    assert Calibration().predictable_bytes(1000) == 1000
+    assert Calibration(factor=2.0, offset_bytes=100).predictable_bytes(1000) == 450
+    assert Calibration(offset_bytes=100).predictable_bytes(50) == 0

@@ -109,7 +109,7 @@ def test_what_does_not_fit_now_and_did_before_waits() -> None:
     admission = decide(SHAPE, WORK, budget_bytes=10**8, rest_bytes=8 * GB)
 
     assert admission.decision is Decision.DEFER
-    assert admission.reasons[-1] == "it will fit once others have freed their memory"
+    assert admission.reasons[-1] == "it will fit once other processes have freed their memory"
 
 
 def test_what_never_fits_is_refused_with_the_largest_settings_that_would() -> None:
@@ -132,7 +132,7 @@ def test_where_the_weights_leave_no_room_that_is_said() -> None:
 
     assert admission.decision is Decision.REJECT
     assert admission.largest_fit is None
-    assert "take a smaller model, or spread it over several cards" in admission.reasons[-1]
+    assert "use a smaller model, or spread it over several cards" in admission.reasons[-1]
 
 
 def test_the_items_add_up_to_the_peak() -> None:

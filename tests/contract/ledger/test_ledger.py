@@ -45,7 +45,9 @@ def test_the_first_to_come_sets_the_schema(ledger: Ledger, redis: Redis) -> None
 def test_a_ledger_of_another_version_is_refused(ledger: Ledger, redis: Redis) -> None:
     redis.set("palimpsest:schema", "2")
 
-    with pytest.raises(SchemaMismatchError, match="has schema 2, this code speaks 1"):
+    with pytest.raises(
+        SchemaMismatchError, match="a ledger of schema 2, this version needs schema 1"
+    ):
         ledger.check_schema()
 
 

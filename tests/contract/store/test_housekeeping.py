@@ -253,7 +253,7 @@ def test_a_budget_is_kept_and_what_is_there_may_be_written_again(tmp_path: Path)
     store = CheckpointStore(tmp_path, budget_bytes=10)
     store.put("a", b"123456")
 
-    with pytest.raises(BudgetExceededError, match="budget of 10 bytes"):
+    with pytest.raises(BudgetExceededError, match="budget of 10 B"):
         store.put("b", b"12345")
     store.put("a", b"123456")
     store.put("b", b"1234")

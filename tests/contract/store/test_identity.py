@@ -10,7 +10,7 @@ from redis import Redis
 
 from contract.ledger import names
 from contract.store.errors import MissingStoreError
-from contract.store.identity import tie
+from contract.store.identity import pin
 from contract.store.store import CheckpointStore
 from contract.wire.checkpoints import BaseView, CheckpointFile, CheckpointView
 
@@ -21,51 +21,53 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def tied(redis: Redis, root: Path) -> Callable[[], CheckpointStore]:
+def pinned(redis: Redis, root: Path) -> Callable[[], CheckpointStore]:
     """The store as one process more has it."""
 
-    def tied() -> CheckpointStore:
+    def pinned() -> CheckpointStore:
         store = CheckpointStore(root)
-        tie(store, redis)
+        pin(store, redis)
         return store
 
-    return tied
+    return pinned
 
 
-Tied = Callable[[], CheckpointStore]
+Pinned = Callable[[], CheckpointStore]
 
 
 def test_a_ledger_goes_with_the_first_store_that_it_meets(
-    tied: Tied, redis: Redis, root: Path
+    pinned: Pinned, redis: Redis, root: Path
 ) -> None:
-    tied().check_present()
-    tied().check_present()
+    pinned().check_present()
+    pinned().check_present()
 
     identity = redis.get(names.STORE)
     assert identity is not None and len(identity) == 32
     assert (root / "store.id").read_bytes() == identity
 
 
-def test_many_that_start_at_once_agree(tied: Tied, redis: Redis) -> None:
+def test_many_that_start_at_once_agree(pinned: Pinned, redis: Redis) -> None:
     with ThreadPoolExecutor(8) as pool:
-        stores = [pool.submit(tied) for _ in range(8)]
+        starting = [pool.submit(pinned) for _ in range(8)]
+        stores = [started.result() for started in starting]
 
     for store in stores:
-        store.result().check_present()
+        store.check_present()
+    assert len({store.identity() for store in stores}) == 1
 
 
 def test_a_store_that_an_older_version_made_is_taken_as_it_is(
-    tied: Tied, root: Path, checkpoint: CheckpointView
+    pinned: Pinned, root: Path, checkpoint: CheckpointView
 ) -> None:
     CheckpointStore(root).commit(checkpoint)
 
-    assert tied().ids() == [checkpoint.id]
+    assert pinned().ids() == [checkpoint.id]
 
 
 @pytest.fixture(params=["gone", "bare", "another"])
-def away(request: pytest.FixtureRequest, tied: Tied, root: Path) -> CheckpointStore:
+def away(request: pytest.FixtureRequest, pinned: Pinned, root: Path) -> CheckpointStore:
     """A store that was moved away: nothing is in its place, an empty folder, or another store."""
-    store = tied()
+    store = pinned()
     store.put("name", b"abc")
     root.rename(root.with_name("moved"))
     if request.param != "gone":
@@ -109,10 +111,10 @@ def test_a_store_that_is_away_is_neither_written_nor_taken_for_an_empty_one(
 
 
 def test_neither_is_it_by_a_process_that_starts_meanwhile(
-    away: CheckpointStore, tied: Tied, root: Path
+    away: CheckpointStore, pinned: Pinned, root: Path
 ) -> None:
     with pytest.raises(MissingStoreError):
-        tied().check_writable()
+        pinned().check_writable()
 
 
 def test_a_store_that_comes_back_is_the_same_as_before(away: CheckpointStore, root: Path) -> None:
@@ -125,7 +127,7 @@ def test_a_store_that_comes_back_is_the_same_as_before(away: CheckpointStore, ro
 
 
 def test_who_means_another_store_writes_the_identity_that_is_told_into_it(
-    away: CheckpointStore, tied: Tied, root: Path
+    away: CheckpointStore, pinned: Pinned, root: Path
 ) -> None:
     with pytest.raises(MissingStoreError) as told:
         away.check_present()
@@ -134,7 +136,7 @@ def test_who_means_another_store_writes_the_identity_that_is_told_into_it(
     (root / "store.id").write_text(f"{told.value.identity}\n")
 
     away.check_writable()
-    tied().check_writable()
+    pinned().check_writable()
 
 
 def test_a_redis_that_lost_all_is_told_again_also_while_the_store_is_away(
@@ -143,6 +145,6 @@ def test_a_redis_that_lost_all_is_told_again_also_while_the_store_is_away(
     before = redis.get(names.STORE)
     redis.flushdb()
 
-    tie(away, redis)
+    pin(away, redis)
 
     assert redis.get(names.STORE) == before

@@ -78,7 +78,7 @@ def test_a_redis_that_forgets_is_wrong() -> None:
     assert [f.verdict for f in findings.of_redis(AOF, where="REDIS_URL")] == [Verdict.OK]
     assert [f.detail for f in findings.of_redis(forgetful, where="REDIS_URL")[1:]] == [
         "a crash would lose edits",
-        "it may throw edits away",
+        "it may evict edits",
     ]
 
 
@@ -89,8 +89,16 @@ def test_a_redis_that_forgets_is_wrong() -> None:
         ({"role": "slave"}, Verdict.WRONG, "it is a replica, which takes no writes"),
         ({"loading": "1"}, Verdict.WARNING, "it still loads its data"),
         ({"appendfsync": "everysec"}, Verdict.WARNING, "a crash may lose the edits of its last"),
-        ({"maxmemory": "1000", "used_memory": "950"}, Verdict.WARNING, "950 B of the 1.0 kB"),
-        ({"maxmemory": "1000", "used_memory": "995"}, Verdict.WRONG, "995 B of the 1.0 kB"),
+        (
+            {"maxmemory": "1000", "used_memory": "950"},
+            Verdict.WARNING,
+            "950 B of its maxmemory of 1.0 kB",
+        ),
+        (
+            {"maxmemory": "1000", "used_memory": "995"},
+            Verdict.WRONG,
+            "995 B of its maxmemory of 1.0 kB",
+        ),
         ({"aof_last_write_status": "err"}, Verdict.WRONG, "its last write to the disk failed"),
     ],
 )
@@ -155,7 +163,7 @@ def test_a_schema_of_another_version_wants_one_version() -> None:
         Check(name="schema", ok=False, required=True, detail="2, not 3"),
     ]
 
-    assert "one version" in findings.of_service(checks, None)[1].advice
+    assert "same version" in findings.of_service(checks, None)[1].advice
 
 
 def test_a_worker_without_memory_is_wrong(worker: WorkerView) -> None:

@@ -157,7 +157,7 @@ def test_lists_of_different_lengths_are_refused() -> None:
         (ROME | {"requested_rewrite": {"prompt": "{}", "subject": "a"}}, "target_new: Field"),
         (MEND | {"alt": ""}, "target_new: is empty"),
         ({"src": "a"}, "^target_new: Field required$"),
-        (KNOWEDIT | {"locality": {"Kind": ["a"]}}, "locality.Kind: is no object with a prompt"),
+        (KNOWEDIT | {"locality": {"Kind": ["a"]}}, "locality.Kind: is not an object with a prompt"),
     ],
 )
 def test_what_a_record_lacks_is_told(record: dict[str, object], reason: str) -> None:

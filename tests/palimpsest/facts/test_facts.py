@@ -111,7 +111,7 @@ def test_overrides_win_and_hparams_are_merged() -> None:
         ({"prompt": "a" * 4001, "target_new": "b"}, "prompt: is longer than 4000 characters"),
         ({"target_new": "b"}, "prompt: Field required"),
         ({"prompt": "a", "target_new": 1984}, "target_new: Input should be a valid string"),
-        ({"prompt": "a", "target_new": "\ud800"}, "target_new: holds a lone surrogate"),
+        ({"prompt": "a", "target_new": "\ud800"}, "target_new: contains a lone surrogate"),
         ({"prompt": "a", "target_new": "b", "x": "\ud800"}, "metadata: cannot be written as JSON"),
         (
             {"prompt": "a", "target_new": "b", "x": 1, "metadata": []},

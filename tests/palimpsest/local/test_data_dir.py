@@ -37,7 +37,7 @@ def test_where_a_file_lies_nothing_can_be_kept(tmp_path: Path) -> None:
     (tmp_path / "d").touch()
 
     with (
-        pytest.raises(DataDirUnusableError, match="File exists; --data-dir names another"),
+        pytest.raises(DataDirUnusableError, match="File exists; choose another with --data-dir"),
         DataDir(tmp_path / "d").locked(),
     ):
         pass
@@ -53,7 +53,7 @@ def test_a_directory_is_tried_without_leaving_anything(tmp_path: Path) -> None:
 def test_where_nothing_can_be_kept_is_told_before_anything_is(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").touch()
 
-    with pytest.raises(DataDirUnusableError, match=f"nothing can be kept in {tmp_path}/{place}: "):
+    with pytest.raises(DataDirUnusableError, match=f"cannot write to {tmp_path}/{place}: "):
         DataDir(tmp_path / place).check()
 
 

@@ -114,4 +114,4 @@ def test_a_file_that_this_user_may_not_read_is_told(
 def test_a_directory_that_is_not_there_is_told(tmp_path: Path) -> None:
     (flaw,) = look_at_model(tmp_path / "nowhere").flaws
 
-    assert flaw.what.endswith("nowhere is no directory")
+    assert flaw.what.endswith("nowhere is not a directory")

@@ -12,7 +12,6 @@ from palimpsest.terminal.reports import (
     ending,
     event,
     ranges,
-    size,
     table,
     verdict,
 )
@@ -102,7 +101,7 @@ def test_details_are_aligned_and_leave_out_what_is_unknown(held_edit: EditMaker)
         "  locality    Japan's is … Tokyo. → Tokyo.",
         "  neurons     2 neurons in layers 1, 3",
         "  metrics     rewrite_acc 1.00 · locality_acc 0.50",
-        "  memory      2.0 MB foretold, 1.5 MB seen",
+        "  memory      2.0 MB predicted, 1.5 MB observed",
         "  took        1.5 s",
         "  of that     collect_s 0.5 · write_s 1.0",
         "  created     2026-01-02T12:00:00+00:00",
@@ -130,12 +129,3 @@ def test_an_event_tells_its_facts() -> None:
 
 def test_layers_in_a_row_are_a_range() -> None:
     assert ranges([0, 1, 2, 5, 7, 8]) == "0-2, 5, 7-8"
-
-
-def test_sizes_have_a_fitting_unit() -> None:
-    assert [size(n) for n in (999, 1_500, 24_900_000, 13_500_000_000)] == [
-        "999 B",
-        "1.5 kB",
-        "24.9 MB",
-        "13.5 GB",
-    ]

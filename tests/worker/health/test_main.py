@@ -55,7 +55,7 @@ def test_a_worker_that_fell_silent_is_not_healthy(redis_url: str) -> None:
     checked = check_health(redis_url)
 
     assert checked.returncode == 1
-    assert checked.stdout == f"no live worker on {socket.gethostname()} whose weights are sound\n"
+    assert checked.stdout == f"no healthy worker is alive on {socket.gethostname()}\n"
 
 
 def test_a_redis_that_does_not_answer_is_told() -> None:

@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from app.tending import SILENT_LEASES, Tending, repeated
+from app.maintenance import SILENT_LEASES, Maintenance, repeated
 from contract.ledger.attempts import Attempts
 from contract.ledger.errors import SchemaMismatchError
 from contract.ledger.ledger import Ledger, names
@@ -55,8 +55,8 @@ def attempts(redis: Redis, clock: Clock) -> Attempts:
 
 
 @pytest.fixture
-def tend(redis: Redis, ledger: Ledger, store: CheckpointStore, clock: Clock) -> Tending:
-    return Tending(
+def tend(redis: Redis, ledger: Ledger, store: CheckpointStore, clock: Clock) -> Maintenance:
+    return Maintenance(
         ledger=ledger,
         attempts=Attempts(redis, lease_s=LEASE_S, clock=clock),
         store=store,
@@ -83,7 +83,7 @@ def seen(ledger: Ledger, edit_id: str) -> EditView:
 
 
 def test_a_waiting_edit_ends_at_its_deadline(
-    tend: Tending, ask: Callable[..., str], ledger: Ledger, clock: Clock
+    tend: Maintenance, ask: Callable[..., str], ledger: Ledger, clock: Clock
 ) -> None:
     hurried, patient = ask(deadline_s=60), ask()
 
@@ -99,7 +99,7 @@ def test_a_waiting_edit_ends_at_its_deadline(
 
 
 def test_an_edit_that_is_canceling_ends_once_its_worker_is_silent(
-    tend: Tending,
+    tend: Maintenance,
     ask: Callable[..., str],
     ledger: Ledger,
     attempts: Attempts,
@@ -120,7 +120,7 @@ def test_an_edit_that_is_canceling_ends_once_its_worker_is_silent(
 
 
 def test_an_edit_whose_worker_stays_silent_waits_for_another(
-    tend: Tending, ask: Callable[..., str], ledger: Ledger, attempts: Attempts, clock: Clock
+    tend: Maintenance, ask: Callable[..., str], ledger: Ledger, attempts: Attempts, clock: Clock
 ) -> None:
     edit_id = ask()
     queue = ledger.queue("demo")
@@ -142,7 +142,7 @@ def test_an_edit_whose_worker_stays_silent_waits_for_another(
 
 
 def test_a_worker_that_was_only_cut_off_keeps_its_edit(
-    tend: Tending, ask: Callable[..., str], ledger: Ledger, attempts: Attempts, clock: Clock
+    tend: Maintenance, ask: Callable[..., str], ledger: Ledger, attempts: Attempts, clock: Clock
 ) -> None:
     edit_id = ask()
     attempt = attempts.claim(edit_id, worker_id="w")
@@ -160,7 +160,7 @@ def test_a_worker_that_was_only_cut_off_keeps_its_edit(
 
 
 def test_what_ended_long_ago_is_forgotten(
-    tend: Tending, ask: Callable[..., str], ledger: Ledger, clock: Clock
+    tend: Maintenance, ask: Callable[..., str], ledger: Ledger, clock: Clock
 ) -> None:
     edit_id = ask()
     ledger.cancel(edit_id)
@@ -172,7 +172,7 @@ def test_what_ended_long_ago_is_forgotten(
 
 
 def test_the_ledger_of_another_version_is_left_alone(
-    tend: Tending, ask: Callable[..., str], ledger: Ledger, clock: Clock
+    tend: Maintenance, ask: Callable[..., str], ledger: Ledger, clock: Clock
 ) -> None:
     edit_id = ask(deadline_s=1)
     ledger.redis.set(names.SCHEMA, "2")
@@ -185,7 +185,7 @@ def test_the_ledger_of_another_version_is_left_alone(
 
 
 def test_the_store_is_told_which_one_it_has_to_be(
-    tend: Tending, store: CheckpointStore, redis: Redis
+    tend: Maintenance, store: CheckpointStore, redis: Redis
 ) -> None:
     tend()
 

@@ -1,4 +1,4 @@
-"""What the API puts in order by itself, so that edits end in time though no worker is there."""
+"""The API's own upkeep, so that edits end in time even when no worker is there."""
 
 import time
 import traceback
@@ -15,20 +15,20 @@ from contract.ledger.ledger import Ledger
 from contract.ledger.retention import Retention
 from contract.logs import EventLog
 from contract.store.errors import StoreUnavailableError
-from contract.store.identity import tie
+from contract.store.identity import pin
 from contract.store.settling import end_due
 from contract.store.store import CheckpointStore
 
-TEND_EVERY_S = 1.0
+EVERY_S = 1.0
 SILENT_LEASES = 3
 """For so many leases an edit is seen without its worker before another may have it. A worker that
 was only cut off from Redis renews its lease within the first, and keeps its work."""
 
-log = EventLog("app.tending")
+log = EventLog("app.maintenance")
 
 
 @dataclass(slots=True, kw_only=True)
-class Tending:
+class Maintenance:
     """Ends what is overdue or to be canceled, lets go of edits whose worker stays silent, forgets
     old ones, and tells the store which one it has to be. Workers do the same in their sweeps,
     sooner, and neither minds the other."""
@@ -46,7 +46,7 @@ class Tending:
         """Once; raises `RedisError`, and `SchemaMismatchError` before anything is touched."""
         self.ledger.check_schema()
         with suppress(StoreUnavailableError):  # readiness tells it
-            tie(self.store, self.ledger.redis)
+            pin(self.store, self.ledger.redis)
         self._let_go()
         for edit_id, error in end_due(
             None,
@@ -68,22 +68,22 @@ class Tending:
 
 
 @contextmanager
-def repeated(tend: Callable[[], None], *, every_s: float = TEND_EVERY_S) -> Iterator[None]:
-    """Tend in a thread of its own meanwhile, from now on; a ledger out of reach is tried again
-    later."""
+def repeated(maintain: Callable[[], None], *, every_s: float = EVERY_S) -> Iterator[None]:
+    """Maintain in a thread of its own during the block; a ledger that is out of reach is tried
+    again later."""
     stopping = Event()
 
     def go() -> None:
         while not stopping.is_set():
             try:
-                tend()
+                maintain()
             except (RedisError, SchemaMismatchError) as error:
                 log.warning("not_tended", error=type(error).__name__)
             except Exception:
                 log.error("tending_broke", traceback=traceback.format_exc())
             stopping.wait(every_s)
 
-    thread = Thread(target=go, name="tending", daemon=True)
+    thread = Thread(target=go, name="maintenance", daemon=True)
     thread.start()
     try:
         yield
