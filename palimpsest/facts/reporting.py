@@ -10,7 +10,7 @@ from palimpsest.facts.facts import Facts
 from palimpsest.facts.summary import Summary
 from palimpsest.terminal.console import Console
 from palimpsest.terminal.reports import activity, ending
-from palimpsest.terminal.tables import shorten
+from palimpsest.terminal.tables import shorten, with_breaks
 
 NAMED_ALIKE = 5
 """How many records are named that are left out for the same reason."""
@@ -58,7 +58,7 @@ class Telling:
         """Show what the edit that is followed is at."""
         done = f"{len(self._ended) + len(self._refused)}/{len(self._facts.usable)} done"
         self._console.progress(
-            f"{done} · {activity(edit)} · “{shorten(edit.prompt, 40)}”"
+            f"{done} · {activity(edit)} · “{shorten(with_breaks(edit.prompt), 40)}”"
         )
 
     def tell(self, step: Step, *, last: bool) -> None:
