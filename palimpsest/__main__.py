@@ -46,6 +46,7 @@ from palimpsest.errors import (
 from palimpsest.local.interrupts import HANGUP, obeyed
 from palimpsest.terminal import streams
 from palimpsest.terminal.console import Console, UnwritableError
+from palimpsest.transport.connection import check_url
 from palimpsest.transport.patience import PAUSE_S
 
 TIMEOUT_S = 10.0
@@ -187,11 +188,10 @@ def _client(
     sleep: Callable[[float], None],
 ) -> Client:
     try:
-        client = Client(url, api_key=api_key, timeout_s=TIMEOUT_S, transport=transport, sleep=sleep)
-    except httpx.InvalidURL as error:
-        raise UsageError(f"{url!r} is not a URL: {error}") from error
-    if not url.startswith(("http://", "https://")):
-        raise UsageError(f"{url!r} is not a URL of a service: it begins with http:// or https://")
+        check_url(url)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    client = Client(url, api_key=api_key, timeout_s=TIMEOUT_S, transport=transport, sleep=sleep)
     client.check_alive()
     return client
 

@@ -21,7 +21,7 @@ from palimpsest.errors import ConflictError, ServiceError
 from palimpsest.transport import endpoints
 from palimpsest.transport.async_calls import AsyncCaller
 from palimpsest.transport.async_download import download
-from palimpsest.transport.connection import headers_of, is_loopback
+from palimpsest.transport.connection import check_url, headers_of, is_loopback
 from palimpsest.transport.endpoints import Check, Endpoint, Readiness
 from palimpsest.transport.feed import Feed
 from palimpsest.transport.patience import PAUSE_S, Patience
@@ -43,6 +43,7 @@ class AsyncClient:
         retries: Retries | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        check_url(base_url)
         direct = httpx.AsyncHTTPTransport() if is_loopback(base_url) else None
         self._http = httpx.AsyncClient(
             base_url=base_url, headers=headers_of(api_key), transport=transport or direct

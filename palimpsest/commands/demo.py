@@ -20,7 +20,12 @@ from palimpsest.command import ExitCode, Session, UsageError
 from palimpsest.demonstration import PROMPTS, REQUEST, Demonstration
 from palimpsest.local.addresses import PortTakenError, free_port
 from palimpsest.local.data_dir import DataDir, DataDirUnusableError
-from palimpsest.local.preconditions import check_redis, checked_settings
+from palimpsest.local.preconditions import (
+    check_installed,
+    check_peft,
+    check_redis,
+    checked_settings,
+)
 from palimpsest.local.programs import dies_with_parent
 from palimpsest.local.stack import PACKAGES
 from palimpsest.terminal.reports import activity
@@ -43,6 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
+    check_installed()
+    check_peft()
     root: Path = arguments.data_dir.resolve()
     model_dir = root / "models" / "demo"
     check(root, arguments.port, session)

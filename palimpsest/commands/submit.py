@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from contract.memory import VLLM_RANKS
 from contract.wire.edits import HParams, Method
 from palimpsest.command import ExitCode, Session, UsageError, add_json, natural, positive
 from palimpsest.errors import PalimpsestError
@@ -24,6 +25,7 @@ from palimpsest.facts.records import parse
 from palimpsest.facts.reporting import Telling
 
 ONE_FACT = ("prompt", "target_new", "ground_truth", "subject")
+FOR_EVERY_FACT = ("model", "method", "hparams", "base", "pad_rank")
 SEVERAL = {"rephrase": "rephrase_prompts", "refine": "refine_prompts", "protect": "protect_prompts"}
 
 
@@ -63,9 +65,20 @@ def _add_fact(group: argparse._ArgumentGroup) -> None:
 
 def _add_settings(group: argparse._ArgumentGroup) -> None:
     methods = [method.value for method in Method]
+    known = ", ".join(HParams.model_fields)
     group.add_argument("--model", metavar="NAME", help="needed where several are served")
     group.add_argument("--method", choices=methods, help="how the fact is written")
-    group.add_argument("--hparams", type=hparams, metavar="K=V,…", help="such as steps=20,p=0.5")
+    group.add_argument(
+        "--hparams", type=hparams, metavar="K=V,…", help=f"such as steps=20,p=0.5; known: {known}"
+    )
+    group.add_argument("--base", metavar="CKPT", help="a checkpoint to make the edit on: a chain")
+    group.add_argument(
+        "--pad-rank",
+        type=int,
+        choices=VLLM_RANKS,
+        metavar="N",
+        help=f"the adapter's rank, for vLLM: {', '.join(map(str, VLLM_RANKS))}",
+    )
     group.add_argument(
         "--require-held", action="store_true", help="an edit that does not hold is a failure"
     )
@@ -124,20 +137,23 @@ def _flags(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
-    told = {name: getattr(arguments, name) for name in ("model", "method", "hparams")}
+    told = {name: getattr(arguments, name) for name in FOR_EVERY_FACT}
     if arguments.require_held:
         told["require_held"] = True
     return {name: value for name, value in told.items() if value is not None}
 
 
 def hparams(text: str) -> dict[str, Any]:
-    """The hyper-parameters in `steps=20,p=0.5`."""
+    """The hyper-parameters in `steps=20,p=0.5`; raises `UsageError`."""
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]
     found = {name.strip(): _value(value.strip()) for name, _, value in pairs}
+    if unknown := found.keys() - HParams.model_fields:
+        names, known = ", ".join(sorted(unknown)), ", ".join(HParams.model_fields)
+        raise UsageError(f"--hparams: no such hyperparameter: {names}; known: {known}")
     try:
         HParams.model_validate(found)
     except ValidationError as error:
-        raise argparse.ArgumentTypeError(reasons(error)) from error
+        raise UsageError(f"--hparams: {reasons(error)}") from error
     return found
 
 

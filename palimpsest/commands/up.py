@@ -13,7 +13,7 @@ from palimpsest.command import ExitCode, Session, UsageError, add_json, positive
 from palimpsest.local.addresses import PortTakenError, free_port
 from palimpsest.local.data_dir import DataDir, DataDirInUseError, DataDirUnusableError
 from palimpsest.local.interrupts import Interrupts
-from palimpsest.local.preconditions import check_redis, checked_settings
+from palimpsest.local.preconditions import check_installed, check_redis, checked_settings
 from palimpsest.local.redis_server import NoRedisError
 from palimpsest.local.stack import Site, Stack
 from palimpsest.local.supervisor import GivenUpError
@@ -54,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
+    check_installed()
     console = session.console
     try:
         site = site_of(arguments, session)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from contract.sizes import size
 from contract.wire.serving import WorkerView
+from palimpsest.local.parts import HOW_TO_INSTALL
 from palimpsest.models.files import ModelFiles
 from palimpsest.transport.endpoints import Check
 
@@ -79,14 +80,17 @@ class Wanted(NamedTuple):
 
 
 def of_versions(found: Mapping[str, str], wanted: Mapping[str, Wanted]) -> list[Finding]:
-    """Each package that a part of the service needs."""
-    return [_of_version(name, found.get(name), each) for name, each in sorted(wanted.items())]
+    """Each package that a part of the service needs; those that are missing in one finding."""
+    missing = sorted(wanted.keys() - found.keys())
+    there = sorted(wanted.keys() & found.keys())
+    findings = [_of_version(name, found[name], wanted[name]) for name in there]
+    if missing:
+        told, advice = f"not installed: {', '.join(missing)}", f"to serve, {HOW_TO_INSTALL}"
+        findings.append(Finding("packages", Verdict.WARNING, told, advice))
+    return findings
 
 
-def _of_version(name: str, found: str | None, wanted: Wanted) -> Finding:
-    if found is None:
-        advice = "pip install 'palimpsest-kn[api,worker,local]', where the service is to run"
-        return Finding(name, Verdict.WARNING, "not installed", advice)
+def _of_version(name: str, found: str, wanted: Wanted) -> Finding:
     advice = f"pip install '{name}{wanted}'"
     if _release(found) < _release(wanted.least):
         return Finding(name, Verdict.WRONG, f"{found} is too old", advice)

@@ -9,11 +9,12 @@ from enum import StrEnum
 from typing import Any
 
 from palimpsest.facts.errors import UnreadableFactsError, UnusableFactError
-from palimpsest.facts.probes import probes, probes_by_kind, several
+from palimpsest.facts.probes import is_told, probes, probes_by_kind, several
 
 Record = Mapping[str, Any]
 Terms = dict[str, Any]
 KINDS = ("locality", "portability")
+BLANK = "{}"
 _QUESTION, _ANSWER = "New Question", "New Answer"
 
 
@@ -39,7 +40,17 @@ def form_of(record: Record) -> Form:
 
 def in_our_terms(record: Record) -> Terms:
     """The record with the fields of a request; raises `UnusableFactError`."""
-    return _READERS[form_of(record)](record)
+    return _filled(_READERS[form_of(record)](record))
+
+
+def _filled(told: Terms) -> Terms:
+    """The subject where the prompt has `{}`, as CounterFact's templates do."""
+    prompt, subject = told.get("prompt"), told.get("subject")
+    if not isinstance(prompt, str) or BLANK not in prompt:
+        return told
+    if not isinstance(subject, str) or not is_told(subject):
+        raise UnusableFactError(f"prompt: holds {BLANK}, and no subject is named to stand there")
+    return told | {"prompt": prompt.replace(BLANK, subject)}
 
 
 def _rome(record: Record) -> Terms:
@@ -53,7 +64,7 @@ def _rome(record: Record) -> Terms:
     if not isinstance(prompt, str) or not isinstance(subject, str):
         raise UnusableFactError("requested_rewrite: has no prompt or no subject")
     told: Terms = {
-        "prompt": prompt.replace("{}", subject),
+        "prompt": prompt,
         "subject": subject,
         "target_new": _string(rewrite.get("target_new")),
         "ground_truth": old,

@@ -19,11 +19,14 @@ from palimpsest.facts.datasets import Form, form_of, in_our_terms
 from palimpsest.facts.errors import UnusableFactError
 from palimpsest.facts.probes import first, is_told, probes, several
 from palimpsest.facts.records import BrokenLine
+from palimpsest.terminal.tables import shorten
 
 PROBES = {
     "locality": ("locality_prompt", "locality_ground_truth"),
     "portability": ("portability_prompt", "portability_ground_truth"),
 }
+NEEDED = frozenset({"prompt", "target_new"})
+NAMES_COLUMNS = 60
 OWN_FIELDS = frozenset(EditRequest.model_fields)
 FLAT_FIELDS = frozenset({"rephrase_prompt", *(name for pair in PROBES.values() for name in pair)})
 
@@ -87,7 +90,11 @@ def _told_in_our_terms(record: Any) -> dict[str, Any]:
         raise UnusableFactError(record.reason)
     if not isinstance(record, dict):
         raise UnusableFactError(f"it is not an object, but {json.dumps(record)[:40]}")
-    return in_our_terms(record)
+    told = in_our_terms(record)
+    if not NEEDED & told.keys():
+        names = shorten(", ".join(record), NAMES_COLUMNS) or "no fields"
+        raise UnusableFactError(f"it has {names}; a record needs `prompt` and `target_new`")
+    return told
 
 
 def _request(told: Mapping[str, Any], overrides: Mapping[str, Any]) -> EditRequest:

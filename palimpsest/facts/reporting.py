@@ -1,6 +1,7 @@
 """What a person, or a script, is told while facts are delivered."""
 
 import json
+from collections import Counter
 
 from contract.wire.views import EditView
 from palimpsest.facts.datasets import Form
@@ -9,7 +10,10 @@ from palimpsest.facts.facts import Facts
 from palimpsest.facts.summary import Summary
 from palimpsest.terminal.console import Console
 from palimpsest.terminal.reports import activity, ending
-from palimpsest.terminal.tables import shorten
+from palimpsest.terminal.tables import shorten, with_breaks
+
+NAMED_ALIKE = 5
+"""How many records are named that are left out for the same reason."""
 
 
 class Telling:
@@ -29,20 +33,33 @@ class Telling:
         for form, n_record in self._facts.forms.items():
             if form is not Form.PLAIN:
                 self._console.note(f"{n_record} read as {form.value}")
-        for left in self._facts.left_out:
-            if self._as_json:
+        if self._as_json:
+            for left in self._facts.left_out:
                 told = {"index": left.index, "left_out": left.reason}
                 self._console.result(json.dumps(told, ensure_ascii=False))
-            else:
-                self._console.note(f"record {left.index} is left out: {left.reason}")
+        else:
+            self._name_left_out()
         if self._facts.kept_as_metadata:
             names = ", ".join(sorted(self._facts.kept_as_metadata))
             self._console.note(f"not fields of a request, kept as metadata: {names}")
 
+    def _name_left_out(self) -> None:
+        """Each record and why; of many with the same reason the first, and how many follow."""
+        times: Counter[str] = Counter()
+        for left in self._facts.left_out:
+            times[left.reason] += 1
+            if times[left.reason] <= NAMED_ALIKE:
+                self._console.note(f"record {left.index} is left out: {left.reason}")
+        for reason, n_record in times.items():
+            if n_record > NAMED_ALIKE:
+                self._console.note(f"and {n_record - NAMED_ALIKE} more: {reason}")
+
     def watch(self, edit: EditView) -> None:
         """Show what the edit that is followed is at."""
         done = f"{len(self._ended) + len(self._refused)}/{len(self._facts.usable)} done"
-        self._console.progress(f"{done} · {activity(edit)} · “{shorten(edit.prompt, 40)}”")
+        self._console.progress(
+            f"{done} · {activity(edit)} · “{shorten(with_breaks(edit.prompt), 40)}”"
+        )
 
     def tell(self, step: Step, *, last: bool) -> None:
         """Take note of a step; `last` when nothing more will be told of an accepted edit."""

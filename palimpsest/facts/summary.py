@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from contract.wire.lifecycle import EditStatus
 from contract.wire.views import EditView
-from palimpsest.terminal.reports import verdict
+from palimpsest.terminal.reports import state
 from palimpsest.terminal.tables import columns
 
 SCORES = {
@@ -23,7 +23,7 @@ class Summary:
     """Counts by ending, and the mean of each metric over the edits that have it."""
 
     ended: Mapping[str, int]
-    """`held`, `not held`, `canceled`, or the code of the failure."""
+    """`held`, `not held`, `canceled`, or `failed:` with the code."""
     refused: Mapping[str, int]
     """Requests that the service did not take, by code."""
     left_out: Mapping[str, int]
@@ -48,7 +48,7 @@ class Summary:
         scores = _scores(edits)
         succeeded = all(edit.status is EditStatus.SUCCEEDED or not waited for edit in edits)
         return cls(
-            ended=dict(Counter(_ending(edit) for edit in edits)),
+            ended=dict(Counter(state(edit) for edit in edits)),
             refused=dict(codes),
             left_out=dict(reasons),
             all_succeeded=succeeded and not codes and not reasons,
@@ -86,10 +86,6 @@ class Summary:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
-
-
-def _ending(edit: EditView) -> str:
-    return edit.error.code.value if edit.error else verdict(edit)
 
 
 def _scores(edits: Iterable[EditView]) -> dict[str, list[float]]:

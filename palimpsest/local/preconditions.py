@@ -6,6 +6,20 @@ from contract.settings import Settings
 from palimpsest.command import UsageError
 from palimpsest.doctor.redis_look import RedisUnusableError, look_at_redis
 from palimpsest.doctor.survey import settings_in
+from palimpsest.local import parts
+
+
+def check_installed() -> None:
+    """Tell a client that it is no service."""
+    if missing := parts.missing(parts.SERVICE):
+        lacking = f"this is the client alone, without {', '.join(missing)}"
+        raise UsageError(f"{lacking}; {parts.HOW_TO_INSTALL}")
+
+
+def check_peft() -> None:
+    """Look for what the demo alone needs, which no extra of the service brings."""
+    if parts.missing(["peft"]):
+        raise UsageError("the demo loads the adapter with peft: run `pip install peft`")
 
 
 def checked_settings(environ: Mapping[str, str]) -> Settings:

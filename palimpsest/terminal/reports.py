@@ -7,7 +7,7 @@ from contract.sizes import size
 from contract.wire.checkpoints import CheckpointView, CompositionView
 from contract.wire.lifecycle import EditStatus, Outcome
 from contract.wire.views import EditEvent, EditPage, EditView, Metrics, NeuronView
-from palimpsest.terminal.tables import columns, one_line, shorten
+from palimpsest.terminal.tables import columns, one_line, shorten, with_breaks
 
 PROMPT_COLUMNS = 48
 ANSWER_COLUMNS = 24
@@ -20,6 +20,11 @@ def verdict(edit: EditView) -> str:
     if edit.outcome is Outcome.NOT_HELD and edit.status is EditStatus.SUCCEEDED:
         return "not held"
     return edit.status.value
+
+
+def state(edit: EditView) -> str:
+    """The same, with the code of a failure: `not held` is one thing, `failed: not_held` another."""
+    return f"failed: {edit.error.code.value}" if edit.error else verdict(edit)
 
 
 def change(edit: EditView) -> str:
@@ -40,7 +45,7 @@ def ending(edit: EditView) -> str:
     else:
         facts = [edit.id]
     warned = [f"warning {warning.code}" for warning in edit.warnings]
-    prompt = f"“{shorten(edit.prompt, PROMPT_COLUMNS)}”"
+    prompt = f"“{shorten(with_breaks(edit.prompt), PROMPT_COLUMNS)}”"
     return f"{verdict(edit):<9} " + " · ".join([prompt, *facts, *warned])
 
 
@@ -86,9 +91,8 @@ def table(page: EditPage) -> list[str]:
 
 
 def _row(edit: EditView) -> tuple[str, ...]:
-    state = edit.error.code.value if edit.error else verdict(edit)
-    prompt = shorten(edit.prompt, PROMPT_COLUMNS)
-    return (edit.id, _minute(edit.created_at), state, prompt, change(edit))
+    prompt = shorten(with_breaks(edit.prompt), PROMPT_COLUMNS)
+    return (edit.id, _minute(edit.created_at), state(edit), prompt, change(edit))
 
 
 def details(edit: EditView) -> list[str]:
@@ -104,13 +108,13 @@ def _details(edit: EditView) -> Iterable[tuple[str, str]]:
         yield "error", f"{edit.error.code}: {one_line(edit.error.message)}"
     yield "model", edit.model or ""
     yield "method", edit.method.value
-    yield "prompt", one_line(edit.prompt)
+    yield "prompt", one_line(with_breaks(edit.prompt))
     yield "wanted", one_line(f"{edit.ground_truth or '?'} → {edit.target_new}")
     yield "before", one_line(edit.before or "")
     yield "after", one_line(edit.after or "")
     for answer in edit.answers:
         if answer.role != "prompt":
-            told = f"{answer.prompt} … {answer.before} → {answer.after}"
+            told = f"{with_breaks(answer.prompt)} … {answer.before} → {answer.after}"
             yield answer.role, one_line(told)
     if edit.neurons is not None:
         yield "neurons", neurons(edit.neurons)

@@ -4,12 +4,19 @@ import unicodedata
 from collections.abc import Sequence
 
 ELLIPSIS = "…"
+BREAK = "↵"
 
 
 def one_line(text: str) -> str:
     """The text on one line, whatever a model wrote into it."""
     spaced = " ".join(text.split())
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in spaced)
+
+
+def with_breaks(text: str) -> str:
+    """The text with a sign for each line break, which `one_line` would take for a blank; a chat
+    template needs its own."""
+    return text.replace("\r\n", "\n").replace("\n", BREAK)
 
 
 def width(text: str) -> int:

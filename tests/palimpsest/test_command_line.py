@@ -1,6 +1,7 @@
 """The commands, from arguments to output and exit code."""
 
 import json
+import sys
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -61,6 +62,7 @@ def test_a_fact_from_flags_is_edited(cli: Cli, one_fact: tuple[str, ...]) -> Non
 
 def test_every_flag_reaches_the_request(cli: Cli, service: Any, one_fact: tuple[str, ...]) -> None:
     flags = "--subject France --ground-truth Paris --method paper --model demo --require-held"
+    flags += f" --base ckpt-{1:028x} --pad-rank 16"
     lists = "--rephrase r1 --rephrase r2 --refine f --protect p --locality q a"
 
     cli(*one_fact, *flags.split(), *lists.split(), "--hparams", "steps=5,p=0.25,refine=false")
@@ -74,6 +76,8 @@ def test_every_flag_reaches_the_request(cli: Cli, service: Any, one_fact: tuple[
         "method": "paper",
         "model": "demo",
         "require_held": True,
+        "base": f"ckpt-{1:028x}",
+        "pad_rank": 16,
         "rephrase_prompts": ["r1", "r2"],
         "refine_prompts": ["f"],
         "protect_prompts": ["p"],
@@ -142,6 +146,22 @@ def test_a_file_of_facts_is_delivered_and_what_is_unusable_named(cli: Cli, tmp_p
     assert "left out: 1 record that cannot be requests" in ran.out
 
 
+def test_of_records_left_out_for_the_same_reason_five_are_named(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "facts.json"
+    odd = [{"question": "a", "old": "b", "new": "c"}] * 7
+    file.write_text(json.dumps([*odd, {"prompt": "c", "target_new": ""}]))
+
+    ran = cli("submit", str(file))
+
+    told = "it has question, old, new; a record needs `prompt` and `target_new`"
+    assert ran.err.splitlines() == [
+        *(f"record {n} is left out: {told}" for n in range(5)),
+        "record 7 is left out: target_new: is empty",
+        f"and 2 more: {told}",
+    ]
+    assert f"  7 × {told}" in ran.out.splitlines()
+
+
 def test_json_is_a_line_for_each_edit_and_one_for_the_summary(
     cli: Cli, one_fact: tuple[str, ...]
 ) -> None:
@@ -167,6 +187,17 @@ def test_without_waiting_the_accepted_edit_is_told(cli: Cli, one_fact: tuple[str
         (["submit", "x.json", "--prompt", "a"], "not both"),
         (["submit", "/nowhere/x.json"], "cannot read /nowhere/x.json: No such file or directory"),
         (["submit", "--prompt", " ", "--target-new", "b"], "prompt: is blank"),
+        (["submit", "--prompt", "{} is", "--target-new", "b"], "prompt: holds {}, and no subject"),
+        (["submit", "--hparams", "steps=0"], "--hparams: steps: Input should be greater than"),
+        (
+            ["submit", "--hparams", "batch_size=16"],
+            "palimpsest: --hparams: no such hyperparameter: batch_size; known: steps, quadrature, "
+            "adaptive_threshold, adaptive_threshold_max, p, refine, max_neurons\n",
+        ),
+        (
+            ["submit", "--prompt", "a", "--target-new", "b", "--base", "edit-1"],
+            "base: String should match pattern",
+        ),
         (["get", "edit-1", "--url", "http://[::1"], "is not a URL"),
         (["up"], "--model has to name the directory of the model to serve"),
         (["up", "--model", "/nowhere"], "/nowhere is not a model directory: it has no config.json"),
@@ -182,13 +213,42 @@ def test_what_cannot_be_done_as_asked_is_exit_code_2(
     assert reason in ran.err
 
 
+@pytest.mark.parametrize("command", ["up", "demo"])
+def test_a_client_alone_tells_what_a_service_needs(
+    command: str, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+
+    ran = cli(command, "--data-dir", str(tmp_path / "data"))
+
+    assert ran == Ran(
+        2,
+        "",
+        "palimpsest: this is the client alone, without fastapi, torch; in the checkout run "
+        "`pip install '.[api,worker,local]'` or `make install`\n",
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_demo_tells_that_it_needs_peft(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "peft", None)
+
+    ran = cli("demo", "--data-dir", str(tmp_path / "data"))
+
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == "palimpsest: the demo loads the adapter with peft: run `pip install peft`\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "argv",
     [
         [],
         ["invent"],
-        ["submit", "--hparams", "steps=0"],
-        ["submit", "--hparams", "stepps=3"],
+        ["submit", "--pad-rank", "3"],
         ["list", "--limit", "0"],
     ],
 )
@@ -306,6 +366,12 @@ def test_download_takes_the_edit_for_its_checkpoint(cli: Cli, service: Any, tmp_
     assert ran.code == 0
     assert (tmp_path / "new/a.txt").read_bytes() == b"hello"
     assert ran.out == f"2cf24dba5fb0  {tmp_path}/new/a.txt\n"
+
+
+def test_the_hyperparameters_are_named_in_the_help(cli: Cli) -> None:
+    told = " ".join(cli("submit", "--help").out.split())
+
+    assert "known: steps, quadrature, adaptive_threshold, adaptive_threshold_max, p, refine" in told
 
 
 @pytest.mark.parametrize("name", sorted(SERVERS | CLIENTS))

@@ -30,6 +30,20 @@ def test_a_package_is_there_and_new_enough(found: dict[str, str], verdict: Verdi
     assert bool(finding.advice) is (verdict is not Verdict.OK)
 
 
+def test_packages_that_are_missing_are_one_finding_with_a_way_to_get_them() -> None:
+    wanted = {"torch": Wanted("2.11"), "rq": Wanted("3.0"), "redis": Wanted("7")}
+
+    found = findings.of_versions({"redis": "7.0"}, wanted)
+
+    assert [(finding.name, finding.detail) for finding in found] == [
+        ("redis", "7.0"),
+        ("packages", "not installed: rq, torch"),
+    ]
+    assert found[1].advice == (
+        "to serve, in the checkout run `pip install '.[api,worker,local]'` or `make install`"
+    )
+
+
 def test_without_a_card_the_cpu_is_warned_of() -> None:
     (finding,) = findings.of_cards([], torch="2.13+cpu")
 

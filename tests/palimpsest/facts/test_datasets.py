@@ -72,6 +72,24 @@ def test_a_nested_counterfact_record_keeps_its_neighbours_answers() -> None:
     )
 
 
+def test_the_blank_of_a_flat_prompt_is_filled_with_the_subject() -> None:
+    record = {"prompt": "The mother tongue of {} is", "subject": "Danielle", "target_new": "Dutch"}
+
+    request = to_request(record, overrides={})
+
+    assert (request.prompt, request.subject) == ("The mother tongue of Danielle is", "Danielle")
+
+
+@pytest.mark.parametrize("named", [{}, {"subject": None}, {"subject": " "}, {"subject": 7}])
+def test_a_blank_that_no_subject_fills_is_told(named: dict[str, object]) -> None:
+    record = {"prompt": "The mother tongue of {} is", "target_new": "Dutch"} | named
+
+    with pytest.raises(UnusableFactError) as caught:
+        to_request(record, overrides={})
+
+    assert str(caught.value) == "prompt: holds {}, and no subject is named to stand there"
+
+
 def test_a_zsre_record_asks_src_and_writes_alt() -> None:
     request = to_request(MEND, overrides={})
 

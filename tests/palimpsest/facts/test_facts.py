@@ -137,6 +137,26 @@ def test_a_record_that_cannot_be_a_request_tells_why(record: object, reason: str
     assert reason in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("record", "has"),
+    [
+        ({"question": "a", "old": "b", "new": "c"}, "question, old, new"),
+        ({}, "no fields"),
+        (
+            {f"field {n}": n for n in range(30)},
+            "field 0, field 1, field 2, field 3, field 4, field 5, field…",
+        ),
+    ],
+)
+def test_a_record_of_other_fields_tells_which_it_has_and_which_it_needs(
+    record: dict[str, object], has: str
+) -> None:
+    with pytest.raises(UnusableFactError) as caught:
+        to_request(record, overrides={})
+
+    assert str(caught.value) == f"it has {has}; a record needs `prompt` and `target_new`"
+
+
 def test_a_record_is_left_out_with_its_index_and_the_others_stay() -> None:
     records = [{"prompt": "a", "target_new": ""}, {"prompt": "a", "target_new": "b", "id": 4}]
 

@@ -25,7 +25,7 @@ def test_endings_metrics_and_warnings_are_counted(
     )
 
     assert summary.lines() == [
-        "4 edits: 2 no_neurons, 1 held, 1 not held",
+        "4 edits: 2 failed: no_neurons, 1 held, 1 not held",
         "refused by the service: 1 model_unknown",
         "left out: 2 records that cannot be requests",
         "  2 × target_new: is empty",

@@ -32,6 +32,16 @@ def test_a_failed_edit_tells_code_and_reason(failed_edit: EditMaker) -> None:
     )
 
 
+def test_the_line_breaks_of_a_prompt_are_seen_wherever_it_is_shown(held_edit: EditMaker) -> None:
+    other = Answer(role="locality", prompt="Q?\n", expected=None, before="a", after="a")
+    shown = held_edit(prompt="Who?\n<|assistant|>\n", answers=(other,))
+
+    assert "“Who?↵<|assistant|>↵”" in ending(shown)
+    assert "  Who?↵<|assistant|>↵  " in table(EditPage(items=(shown,), next_cursor=None))[1]
+    assert "  prompt      Who?↵<|assistant|>↵" in details(shown)
+    assert "  locality    Q?↵ … a → a" in details(shown)
+
+
 def test_warnings_are_named(held_edit: EditMaker) -> None:
     warned = (Warned(code="ground_truth_differs", message="it says Lyon"),)
 
@@ -71,10 +81,10 @@ def test_a_page_is_a_table(edit: EditMaker, held_edit: EditMaker, failed_edit: E
     lines = table(EditPage(items=edits, next_cursor=None))
 
     assert lines == [
-        "EDIT    CREATED           STATE       PROMPT                    CHANGE",
-        "edit-3  2026-01-02 12:00  queued      The capital of France is  Paris → Rome",
-        "edit-2  2026-01-02 12:00  held        Rome is in                Paris. → Rome.",
-        "edit-1  2026-01-02 12:00  no_neurons  The capital of France is  Paris → Rome",
+        "EDIT    CREATED           STATE               PROMPT                    CHANGE",
+        "edit-3  2026-01-02 12:00  queued              The capital of France is  Paris → Rome",
+        "edit-2  2026-01-02 12:00  held                Rome is in                Paris. → Rome.",
+        "edit-1  2026-01-02 12:00  failed: no_neurons  The capital of France is  Paris → Rome",
     ]
 
 

@@ -1,6 +1,6 @@
 """Text for a terminal."""
 
-from palimpsest.terminal.tables import columns, one_line, shorten, width
+from palimpsest.terminal.tables import columns, one_line, shorten, width, with_breaks
 
 
 def test_cells_of_a_column_begin_at_the_same_place() -> None:
@@ -20,6 +20,12 @@ def test_a_long_text_is_cut_with_an_ellipsis() -> None:
     assert shorten("abcdef", 6) == "abcdef"
     assert shorten("abcdefg", 6) == "abcde…"
     assert shorten("東京都庁", 6) == "東京…"
+
+
+def test_the_line_breaks_of_a_prompt_are_seen() -> None:
+    assert (
+        one_line(with_breaks("<|user|>\r\nWho?\n<|assistant|>\n")) == "<|user|>↵Who?↵<|assistant|>↵"
+    )
 
 
 def test_what_a_model_writes_cannot_move_the_cursor() -> None:
