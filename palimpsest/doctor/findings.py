@@ -15,7 +15,7 @@ LEAST_DISK_BYTES = 1_000_000_000
 LEAST_REDIS = "6.2"
 """The oldest that this was tried with."""
 REMEDIES = {
-    "redis": "start Redis, or see why it does not answer: the API's REDIS_URL names it",
+    "redis": "start Redis, or see why it takes no writes: the API's REDIS_URL names it",
     "schema": "let every process be of one version, and Redis' data of that version",
     "store": "bring its volume back, make room, let the API's user write: PALIMPSEST_DATA_DIR",
     "keys": "mend the file that PALIMPSEST_API_KEYS_FILE names: a line for each, name:sha256",
