@@ -3,16 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 
 from app.guards.authentication import Owners
 from contract.keys import KeysError
+from contract.ledger import names
 from contract.ledger.errors import SchemaMismatchError
 from contract.ledger.ledger import Ledger
 from contract.store.errors import StoreUnavailableError
 from contract.store.store import CheckpointStore
 from contract.wire.frozen import Frozen
 from contract.wire.serving import WorkerView
+
+TRIED_MS = 1000
+_WORDS: dict[type[ResponseError], str] = {ReadOnlyError: "READONLY", OutOfMemoryError: "OOM"}
+"""Those that redis-py takes out of the text."""
 
 
 class Check(Frozen):
@@ -40,20 +45,25 @@ class Readiness:
     keys: Owners | None = None
 
     def checks(self) -> tuple[Check, ...]:
-        redis = self._redis()
-        if redis.ok:
+        redis, answers = self._redis()
+        if answers:
             return (redis, self._schema(), self._store(), *self._keys(), *self._workers())
         # One that hangs takes seconds each time that it is asked.
         schema = Check(name="schema", ok=False, detail=redis.detail)
         workers = Check(name="workers", ok=False, required=False, detail=redis.detail)
         return (redis, schema, self._store(), *self._keys(), workers)
 
-    def _redis(self) -> Check:
+    def _redis(self) -> tuple[Check, bool]:
+        """What came of a write, and whether there was an answer at all: what takes no writes may
+        still be read."""
         try:
-            self.ledger.redis.ping()
+            self.ledger.redis.set(names.TRIED, b"", px=TRIED_MS)
+        except ResponseError as error:
+            told = f"takes no writes ({_word_of(error)})"
+            return Check(name="redis", ok=False, detail=told), True
         except RedisError as error:
-            return Check(name="redis", ok=False, detail=type(error).__name__)
-        return Check(name="redis", ok=True, detail="answers")
+            return Check(name="redis", ok=False, detail=type(error).__name__), False
+        return Check(name="redis", ok=True, detail="takes writes"), True
 
     def _schema(self) -> Check:
         try:
@@ -86,6 +96,12 @@ class Readiness:
             told = type(error).__name__
             return (Check(name="workers", ok=False, required=False, detail=told),)
         return _checked(workers)
+
+
+def _word_of(error: ResponseError) -> str:
+    """Redis' own word for it, such as MISCONF; the rest may name a path of its machine."""
+    word = _WORDS.get(type(error)) or str(error).partition(" ")[0]
+    return word if word.isupper() else type(error).__name__
 
 
 def _checked(workers: Sequence[WorkerView]) -> tuple[Check, ...]:

@@ -15,6 +15,8 @@ FINISHED = EDITS + ":finished"
 TALLY = EDITS + ":tally"
 # String: the identity of the store that the ledger goes with.
 STORE = PREFIX + "store"
+# String with a time to live: whether anything can be written.
+TRIED = PREFIX + "tried"
 RESTORED = PREFIX + "restored"
 RESTORING = RESTORED + ":turn"
 DEADLINES = EDITS + ":deadlines"

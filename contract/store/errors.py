@@ -66,6 +66,9 @@ class BudgetExceededError(StoreError):
 class UnknownStoreError(StoreError):
     """No store can be kept at a URL of that kind."""
 
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"PALIMPSEST_STORE_URL: {reason}")
+
 
 class StoreUnavailableError(StoreError):
     """The store cannot be read or written now; the text names no path."""

@@ -6,20 +6,15 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, NamedTuple, cast
 
 from fsspec import AbstractFileSystem
-from fsspec.core import url_to_fs
-from fsspec.implementations.local import LocalFileSystem
 from rq.timeouts import BaseTimeoutException
 
-from contract.store.errors import (
-    StoreError,
-    StoreFullError,
-    StoreUnavailableError,
-    UnknownStoreError,
-)
+from contract.store.errors import StoreError, StoreFullError, StoreUnavailableError
+from contract.store.opening import Opening, Place
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
@@ -42,18 +37,25 @@ class Shelf:
     """What a file system may raise: those of services have errors of their own."""
 
     def __init__(self, fs: AbstractFileSystem, root: str) -> None:
-        self._fs = fs
-        self._root = root.rstrip("/")
+        self._given = Place(fs, root.rstrip("/"))
 
     @classmethod
     def at(cls, location: Path | str) -> "Shelf":
         """The shelf at a path or a URL (`s3://bucket/folder`); raises `UnknownStoreError`."""
-        try:
-            # Other processes write too: what was listed a while ago is no longer true.
-            fs, root = url_to_fs(str(location), use_listings_cache=False)
-        except (ImportError, ValueError) as error:
-            raise UnknownStoreError(str(error)) from error
-        return LocalShelf(fs, root) if isinstance(fs, LocalFileSystem) else cls(fs, root)
+        opening = Opening.of(str(location))
+        return LocalShelf(*opening()) if opening.is_local else DistantShelf(opening)
+
+    @property
+    def _place(self) -> Place:
+        return self._given
+
+    @property
+    def _fs(self) -> AbstractFileSystem:
+        return self._place.fs
+
+    @property
+    def _root(self) -> str:
+        return self._place.root
 
     def create(self, name: str, content: bytes) -> None:
         """Write what was not there; raises `FileExistsError`, also to all but one of many who
@@ -126,6 +128,26 @@ class Shelf:
             raise
         except self._faults as error:
             raise _unavailable(error) from error
+
+
+class DistantShelf(Shelf):
+    """A service, which is called when it is asked for something, and anew after it failed."""
+
+    def __init__(self, opening: Opening) -> None:
+        self._opening = opening
+
+    @cached_property
+    def _place(self) -> Place:
+        return self._opening()
+
+    @contextmanager
+    def _told(self, *expected: type[Exception]) -> Iterator[None]:
+        try:
+            with super()._told(*expected):
+                yield
+        except StoreUnavailableError:
+            self.__dict__.pop("_place", None)  # with its connection, which may be broken
+            raise
 
 
 class LocalShelf(Shelf):

@@ -16,7 +16,7 @@ LEAST_DISK_BYTES = 1_000_000_000
 LEAST_REDIS = "6.2"
 """The oldest that this was tried with."""
 REMEDIES = {
-    "redis": "start Redis, or find out why it does not answer at the API's REDIS_URL",
+    "redis": "start Redis, or find out why it takes no writes: the API's REDIS_URL names it",
     "schema": "run the same version everywhere, on Redis data of that version",
     "store": "mount its volume, free space, or let the API's user write: PALIMPSEST_DATA_DIR",
     "keys": "fix the file that PALIMPSEST_API_KEYS_FILE names: one name:sha256 a line",

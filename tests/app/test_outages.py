@@ -103,6 +103,35 @@ def test_a_redis_that_only_reads_gives_no_false_202(
     assert ready.status_code == 503
 
 
+@pytest.mark.parametrize(
+    ("command", "back", "told"),
+    [
+        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", "takes no writes (READONLY)"),
+        ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", "takes no writes (OOM)"),
+        (
+            "CONFIG SET min-replicas-to-write 1",
+            "CONFIG SET min-replicas-to-write 0",
+            "takes no writes (NOREPLICAS)",
+        ),
+    ],
+)
+def test_a_redis_that_takes_no_writes_is_unready_and_its_figures_are_still_told(
+    api: httpx.Client, served: ModelView, redis: Redis, command: str, back: str, told: str
+) -> None:
+    api.get("/readyz")  # claims the empty Redis, after which the schema need not be written
+    redis.execute_command(*command.split())
+    try:
+        ready, metrics = api.get("/readyz"), api.get("/metrics")
+    finally:
+        redis.execute_command(*back.split())
+
+    assert (ready.status_code, ready.json()["code"]) == (503, "ledger_unavailable")
+    assert ready.json()["detail"] == "not ready: redis"
+    assert ready.json()["checks"][0]["detail"] == told
+    assert 'palimpsest_ready{check="redis"} 0.0' in metrics.text
+    assert 'palimpsest_workers{model="demo",state="idle"} 1.0' in metrics.text
+
+
 def test_a_ledger_of_another_version_is_not_written(
     api: httpx.Client, served: ModelView, redis: Redis, ledger: Ledger, fact: Fact
 ) -> None:

@@ -53,7 +53,8 @@ def running(**settings: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         ({"REDIS_URL": "nonsense"}, "REDIS_URL"),
         ({"REDIS_URL": "redis://h/0?socket_timeout=x"}, "socket_timeout"),
         ({"PALIMPSEST_LOG_LEVEL": "LOUD"}, "PALIMPSEST_LOG_LEVEL"),
-        ({"PALIMPSEST_STORE_URL": "nonsense://kept"}, "Protocol not known: nonsense"),
+        ({"PALIMPSEST_STORE_URL": "nonsense://kept"}, "STORE_URL: Protocol not known: nonsense"),
+        ({"PALIMPSEST_STORE_URL": "ftp:///no/host"}, "PALIMPSEST_STORE_URL: tells too little"),
         ({"PALIMPSEST_API_KEYS": "pal_secret"}, "name:sha256"),
         ({"PALIMPSEST_API_KEYS_FILE": "/nowhere/keys"}, "/nowhere/keys"),
     ],
@@ -137,6 +138,16 @@ def test_it_starts_without_redis_beyond_loopback_when_allowed_and_logs_json(
     assert request["request_id"] == answer.headers["X-Request-ID"]
     assert (request["path"], request["status"]) == ("/livez", 200)
     assert out == ""
+
+
+def test_it_starts_while_the_store_refuses_to_be_called_and_says_so(redis_url: str) -> None:
+    settings = {"REDIS_URL": redis_url, "PALIMPSEST_STORE_URL": "ftp://127.0.0.1:1/store"}
+
+    with running(**settings) as (_, url):
+        asked = [httpx.get(f"{url}{path}") for path in ("/readyz", "/checkpoints")]
+
+    assert [answer.json()["code"] for answer in asked] == ["store_unavailable"] * 2
+    assert "Connection refused" in asked[0].text
 
 
 def test_sigterm_ends_a_feed_cleanly_and_then_the_process(redis_url: str, tmp_path: Path) -> None:

@@ -33,7 +33,17 @@ def refused(**settings: str) -> str:
         ({"REDIS_URL": "localhost"}, "REDIS_URL: is not a Redis URL"),
         ({}, "set PALIMPSEST_MODEL_DIR to the directory of the model to serve"),
         ({"PALIMPSEST_MODEL_DIR": "/nowhere"}, "no model can be loaded from /nowhere: it has no"),
-        ({"PALIMPSEST_STORE_URL": "nonsense://kept", "PALIMPSEST_MODEL_DIR": "/"}, "Protocol not"),
+        (
+            {"PALIMPSEST_STORE_URL": "nonsense://kept", "PALIMPSEST_MODEL_DIR": "/"},
+            "PALIMPSEST_STORE_URL: Protocol not known: nonsense",
+        ),
+        (  # that a store cannot be called now is no fault of the settings
+            {
+                "PALIMPSEST_STORE_URL": "ftp://127.0.0.1:1/store",
+                "PALIMPSEST_MODEL_DIR": "/nowhere",
+            },
+            "no model can be loaded from /nowhere: it has no",
+        ),
     ],
 )
 def test_settings_that_cannot_be_served_end_with_status_2_and_a_line(

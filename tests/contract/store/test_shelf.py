@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,7 +12,8 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from rq.timeouts import JobTimeoutException
 
-from contract.store.errors import StoreFullError, StoreUnavailableError
+from contract.store.errors import StoreFullError, StoreUnavailableError, UnknownStoreError
+from contract.store.opening import Opening
 from contract.store.shelf import Entry, LocalShelf, Shelf
 from contract.store.store import CheckpointStore
 from contract.wire.checkpoints import CheckpointView
@@ -208,3 +210,99 @@ def test_an_error_in_the_midst_of_a_file_is_told_as_well(tmp_path: Path) -> None
 
     with Shelf.at(tmp_path).open("name") as file, pytest.raises(StoreUnavailableError):
         file.read(1)
+
+
+class Called(MemoryFileSystem):  # type: ignore[misc]
+    """A service that has to be called, and that hangs up when it goes away."""
+
+    protocol = "called"
+    is_there = False
+
+    def __init__(self, host: str, **told: object) -> None:
+        super().__init__(**told)
+        self._line_is_open = self._answers()
+
+    @classmethod
+    def _answers(cls) -> bool:
+        if not cls.is_there:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+        return True
+
+    def pipe_file(self, *asked: object, **told: object) -> None:
+        self._line_is_open = self._line_is_open and self.is_there
+        if not self._line_is_open:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+        super().pipe_file(*asked, **told)
+
+    @staticmethod
+    def _get_kwargs_from_urls(path: str) -> dict[str, str]:
+        return {"host": path.partition("://")[2].partition("/")[0]}
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> type[Called]:
+    monkeypatch.setitem(import_module("fsspec.registry")._registry, "called", Called)
+    monkeypatch.setattr(Called, "is_there", False)
+    return Called
+
+
+def test_a_service_that_is_away_is_called_again_until_it_is_there(service: type[Called]) -> None:
+    shelf = Shelf.at("called://host/folder")
+    for ask in ASKED:
+        with pytest.raises(StoreUnavailableError, match=r"^Connection refused$"):
+            ask(shelf)
+
+    service.is_there = True
+
+    shelf.replace("name", b"abc")
+    assert shelf.read("name") == b"abc"
+
+
+def test_a_service_that_hung_up_is_called_anew(service: type[Called]) -> None:
+    service.is_there = True
+    shelf = Shelf.at("called://host/folder")
+    shelf.replace("name", b"abc")
+    service.is_there = False
+    with pytest.raises(StoreUnavailableError, match=r"^Broken pipe$"):
+        shelf.replace("name", b"abc")
+
+    service.is_there = True
+
+    shelf.replace("name", b"abc")
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense://host", "simplecache::nonsense://host", "ftp:///folder", "ftp://h:secret/"]
+)
+def test_a_url_that_names_no_place_is_refused_before_anybody_is_called(url: str) -> None:
+    with pytest.raises(UnknownStoreError, match="PALIMPSEST_STORE_URL: ") as told:
+        Shelf.at(url)
+
+    assert "secret" not in str(told.value)
+
+
+class Bucket(MemoryFileSystem):  # type: ignore[misc]
+    """What `s3fs` is, as far as it is told how long to wait."""
+
+    protocol = ("s3", "s3a")
+    retries = 5
+
+    def __init__(self, config_kwargs: dict[str, object], **told: object) -> None:
+        super().__init__(**told)
+        self.config_kwargs = config_kwargs
+
+
+def test_an_object_store_is_given_up_on_within_a_minute_unless_fsspec_is_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(import_module("fsspec.registry")._registry, "s3", Bucket)
+    monkeypatch.setitem(fsspec.config.conf, "s3", {"config_kwargs": {"connect_timeout": 1}})
+
+    fs, _ = Opening.of("s3://bucket/folder")()
+
+    assert fs.retries == 2
+    assert fs.config_kwargs == {
+        "connect_timeout": 1,
+        "read_timeout": 10,
+        "retries": {"total_max_attempts": 2, "mode": "standard"},
+    }
