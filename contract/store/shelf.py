@@ -141,9 +141,9 @@ class DistantShelf(Shelf):
         return self._opening()
 
     @contextmanager
-    def _told(self, *expected: type[Exception]) -> Iterator[None]:
+    def _translated_errors(self, *expected: type[Exception]) -> Iterator[None]:
         try:
-            with super()._told(*expected):
+            with super()._translated_errors(*expected):
                 yield
         except StoreUnavailableError:
             self.__dict__.pop("_place", None)  # with its connection, which may be broken

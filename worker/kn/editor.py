@@ -25,6 +25,7 @@ from worker.kn.stopwatch import Stopwatch, Watch
 from worker.kn.write.adapter import Adapter
 from worker.kn.write.keeping import KeptEdits
 from worker.kn.write.stacking import joined, part
+from worker.kn.write.weights import check_fits
 
 
 class Editor:
@@ -182,9 +183,13 @@ class Editor:
     ) -> Composition:
         """One adapter of several; each request is asked again of the model that has them all.
 
-        Raises `RankTooLargeError`, `NoChangeError`, `NonFiniteError`, and `BadRequestError` for an
-        adapter of a model of another shape.
+        Raises `RankTooLargeError`, `NoChangeError`, `NonFiniteError`, and `BadRequestError` for no
+        adapter at all or one of a model of another shape.
         """
+        if not adapters:
+            raise BadRequestError("there is nothing to compose")
+        for adapter in adapters:
+            check_fits(self.resident, adapter)
         with self._at_work(between):
             return compose(
                 self.resident,

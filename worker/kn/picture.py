@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 from worker.kn.collect.neuron import Scored
 
 WIDTH, MARGIN = 760.0, 28.0
-TOP, FOOT = 92.0, 50.0  # above and below the plot
+TOP, FOOT = 112.0, 50.0  # above and below the plot
 STRIP_LEFT, STRIP_RIGHT = 62.0, 560.0
 BAR_LEFT, BAR_RIGHT = 584.0, 694.0
 LEAST_BAND, MOST_BAND = 7.0, 32.0  # the height of a layer
@@ -99,10 +99,7 @@ class Picture:
             f'<text class="answers" x="{MARGIN:g}" y="63">{_cut(self.before, ANSWER_COLUMNS)} → '
             f'<tspan class="new">{_cut(self.after, ANSWER_COLUMNS)}</tspan></text>'
         )
-        yield (
-            f'<text x="{WIDTH - MARGIN:g}" y="63" text-anchor="end">'
-            f"{_text(self.verdict)} · {counted}</text>"
-        )
+        yield f'<text x="{MARGIN:g}" y="85">{_text(self.verdict)} · {counted}</text>'
 
     def _bands(self) -> Iterator[str]:
         stride = next(n for n in (1, 2, 4) if n * self._band >= 18)
@@ -164,10 +161,10 @@ class Scale:
 
     @classmethod
     def over(cls, low: float, high: float) -> "Scale":
-        """From `low` ≤ 0 to `high` ≥ 0, with five to ten round ticks."""
-        span = high - low or 1.0
+        """From `low` ≤ 0 to `high` ≥ 0, with four to ten round ticks."""
+        span = max(high - low, 1e-300) if high > low else 1.0
         power: float = 10.0 ** math.floor(math.log10(span / 4))
-        step = power * max(n for n in (1, 2, 5) if n * power <= span / 4)
+        step = power * max((n for n in (1, 2, 5) if n * power <= span / 4), default=1)
         return cls(low, high if high > low else low + span, step)
 
     def x(self, score: float) -> float:

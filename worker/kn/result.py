@@ -22,7 +22,7 @@ class Warned:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EditResult:
     """An edit that was made, measured, and taken back: `adapter` is what remains of it."""
 

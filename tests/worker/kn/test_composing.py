@@ -11,6 +11,7 @@ from tiny_models import FAMILIES, Letters
 
 from worker.kn.composing import Composition
 from worker.kn.editor import Editor
+from worker.kn.errors import BadRequestError
 from worker.kn.model.resident import Resident
 from worker.kn.request import EditRequest, HParams, Method, Operation
 from worker.kn.write.adapter import Adapter
@@ -92,6 +93,16 @@ def test_one_edit_alone_is_that_edit(editor: Editor, adapters: list[Adapter]) ->
 
     with edited(editor.resident, stacked(adapters[:1])):
         assert same(weights_of(editor), alone)
+
+
+def test_nothing_and_what_is_of_another_model_are_refused(
+    editor: Editor, adapters: list[Adapter]
+) -> None:
+    wider = Adapter(adapters[0].writes, d_ff=adapters[0].d_ff + 16)
+
+    for composed_of in ([], [adapters[0], wider]):
+        with pytest.raises(BadRequestError):
+            editor.compose(composed_of, REQUESTS[: len(composed_of)])
 
 
 def test_each_request_is_asked_of_the_model_that_has_all(

@@ -216,7 +216,7 @@ def test_the_observed_peak_stays_below_the_predicted_one(method: Method, target:
     assert 0 < result.observed_peak_bytes <= result.predicted_peak_bytes
 
 
-def test_each_stage_tells_its_own_peak_beside_the_foretold_one() -> None:
+def test_each_stage_tells_its_own_peak_beside_the_predicted_one() -> None:
     result = _editor("llama-mha-untied").edit(REQUEST)
 
     stages = result.as_json()["memory"]["stages"]

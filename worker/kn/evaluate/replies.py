@@ -7,7 +7,7 @@ import torch
 
 from contract.memory import STATEMENTS_PER_BATCH
 from worker.kn.evaluate.questions import Question
-from worker.kn.model.generation import continuations, text_of
+from worker.kn.model.generation import Continuation, continued, text_of
 from worker.kn.model.resident import Resident
 from worker.kn.model.statement import Batch, alike
 from worker.kn.model.wording import begins_with, goes_on
@@ -23,6 +23,8 @@ class Reply:
     wanted: tuple[int, ...]
     spelled: bool = False
     """Whether the generated ids begin with the wanted ones, and a word ends there."""
+    end: int | None = None
+    """The token with which the model ended its text; None where it was cut."""
 
     @property
     def accuracy(self) -> float | None:
@@ -48,10 +50,10 @@ def ask_first(
     resident: Resident, questions: Sequence[Question], *, new_tokens: int
 ) -> tuple[list[Question], list[Reply]]:
     """The unedited model's replies, and the questions with its own answers where none was given."""
-    generated = continuations(resident, [q.prompt for q in questions], new_tokens=new_tokens)
+    generated = continued(resident, [q.prompt for q in questions], new_tokens=new_tokens)
     settled = [
-        question if question.expected else _own(resident, question, ids)
-        for question, ids in zip(questions, generated, strict=True)
+        question if question.expected else _own(resident, question, said.ids)
+        for question, said in zip(questions, generated, strict=True)
     ]
     return settled, _replies(resident, settled, generated)
 
@@ -67,20 +69,29 @@ def _own(resident: Resident, question: Question, ids: list[int]) -> Question:
 
 def ask(resident: Resident, questions: Sequence[Question], *, new_tokens: int) -> list[Reply]:
     """The model's replies as it is now."""
-    generated = continuations(resident, [q.prompt for q in questions], new_tokens=new_tokens)
+    generated = continued(resident, [q.prompt for q in questions], new_tokens=new_tokens)
     return _replies(resident, questions, generated)
 
 
 def _replies(
-    resident: Resident, questions: Sequence[Question], generated: Sequence[list[int]]
+    resident: Resident, questions: Sequence[Question], generated: Sequence[Continuation]
 ) -> list[Reply]:
     return [
-        Reply(text_of(resident, ids), tuple(ids), guessed, wanted, _spelled(resident, ids, wanted))
-        for ids, (guessed, wanted) in zip(generated, _guesses(resident, questions), strict=True)
+        Reply(
+            text_of(resident, said.ids),
+            tuple(said.ids),
+            guessed,
+            wanted,
+            spelled=_spelled(resident, said, wanted),
+            end=said.end,
+        )
+        for said, (guessed, wanted) in zip(generated, _guesses(resident, questions), strict=True)
     ]
 
 
-def _spelled(resident: Resident, ids: list[int], wanted: tuple[int, ...]) -> bool:
+def _spelled(resident: Resident, found: Continuation, wanted: tuple[int, ...]) -> bool:
+    """An answer may write out the token that ends the text."""
+    ids = found.ids if found.end is None else [*found.ids, found.end]
     if not wanted or tuple(ids[: len(wanted)]) != wanted:
         return False
     said, answer = resident.tokenizer.decode(ids), resident.tokenizer.decode(list(wanted))

@@ -6,7 +6,7 @@ from worker.kn.collect.completeness import MUCH
 from worker.kn.collect.quadrature import Rule
 from worker.kn.evaluate.replies import Reply
 from worker.kn.methods.recipe import Selection
-from worker.kn.model.wording import begins_with
+from worker.kn.model.wording import begins_with, first_line
 from worker.kn.request import EditRequest, Method, Operation
 from worker.kn.result import Warned
 
@@ -21,7 +21,7 @@ def holds(request: EditRequest, own_ids: tuple[int, ...], after: Reply) -> bool:
     if request.operation is Operation.EDIT:
         return after.says(request.target_new)
     if request.ground_truth is not None:
-        return not begins_with(after.text, request.ground_truth)
+        return not begins_with(after.text, first_line(request.ground_truth))
     return not own_ids or after.ids[: len(own_ids)] != own_ids
 
 
@@ -32,7 +32,7 @@ def warnings_of(request: EditRequest, before: Reply, selection: Selection) -> li
 
 def _of_the_request(request: EditRequest, before: Reply) -> Iterator[Warned]:
     truth, target = request.ground_truth, request.target_new
-    if truth and not begins_with(before.text, truth):
+    if truth and not begins_with(before.text, first_line(truth)):
         text = f"the model answers {before.text!r}, not ground_truth {truth!r}"
         yield Warned("ground_truth_differs", text)
     if request.operation is Operation.EDIT and before.says(target):

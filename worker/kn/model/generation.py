@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from transformers import GenerationConfig
@@ -11,18 +11,40 @@ from contract.memory import PROMPTS_PER_BATCH
 from worker.kn.errors import PromptTooLongError
 from worker.kn.model.resident import Resident
 from worker.kn.model.statement import alike
+from worker.kn.model.wording import first_line
 
 
-@torch.no_grad()
+class Continuation(NamedTuple):
+    """What greedy decoding adds to a prompt, up to the end of text."""
+
+    ids: list[int]
+    end: int | None = None
+    """The token that ends the text; None where generation was cut."""
+
+    @classmethod
+    def of(cls, ids: list[int], ends: frozenset[int]) -> "Continuation":
+        """From generated ids, which may go on after an end with padding."""
+        for i, token in enumerate(ids):
+            if token in ends:
+                return cls(ids[:i], token)
+        return cls(ids)
+
+
 def continuations(
     resident: Resident, prompts: Sequence[str], *, new_tokens: int
 ) -> list[list[int]]:
-    """The ids that greedy decoding adds to each prompt, up to the end of text.
+    """The ids alone of what `continued` generates."""
+    return [found.ids for found in continued(resident, prompts, new_tokens=new_tokens)]
+
+
+@torch.no_grad()
+def continued(resident: Resident, prompts: Sequence[str], *, new_tokens: int) -> list[Continuation]:
+    """What greedy decoding adds to each prompt, at most `new_tokens` tokens.
 
     Prompts of equal length are run together, so that none is padded.
     """
     ids = [resident.encoder.prompt_ids(prompt) for prompt in prompts]
-    found: list[list[int]] = [[] for _ in prompts]
+    found = [Continuation([])] * len(prompts)
     for indexes in alike(ids, len, most=PROMPTS_PER_BATCH):
         if (length := len(ids[indexes[0]]) + new_tokens) > resident.encoder.most_tokens:
             raise PromptTooLongError(length, most=resident.encoder.most_tokens)
@@ -33,7 +55,7 @@ def continuations(
                 start, attention_mask=torch.ones_like(start), generation_config=config
             )
         for i, row in zip(indexes, whole[:, start.shape[1] :].tolist(), strict=True):
-            found[i] = _until(row, ends_of(resident))
+            found[i] = Continuation.of(row, ends_of(resident))
     return found
 
 
@@ -51,16 +73,7 @@ def _unpenalised(resident: Resident) -> Iterator[None]:
 
 def text_of(resident: Resident, ids: Sequence[int]) -> str:
     """The first line of a continuation, trimmed."""
-    return _first_line(resident.tokenizer.decode(ids, skip_special_tokens=True))
-
-
-def _first_line(text: str) -> str:
-    return text.strip().split("\n", 1)[0].strip()
-
-
-def _until(ids: list[int], ends: frozenset[int]) -> list[int]:
-    stops = [i for i, token in enumerate(ids) if token in ends]
-    return ids[: stops[0]] if stops else ids
+    return first_line(resident.tokenizer.decode(ids, skip_special_tokens=True))
 
 
 def ends_of(resident: Resident) -> frozenset[int]:

@@ -1,11 +1,19 @@
 """Whether a text says an answer: as whole words, where its script parts words by spaces."""
 
+import re
 import unicodedata
 
 from contract.memory import UNSPACED_SCRIPTS, is_of
 
 SPACELESS = UNSPACED_SCRIPTS | {"HANGUL"}
 """Scripts that write words without a space between them, or (Hangul) particles onto a word."""
+IN_NUMBER = re.compile(r"[.,:/]\d")
+"""What goes on with a number: 3 is not all of 3.14, 1,000, 12:30 or 1/2."""
+
+
+def first_line(text: str) -> str:
+    """The first line of a text, trimmed."""
+    return text.strip().split("\n", 1)[0].strip()
 
 
 def begins_with(text: str, answer: str) -> bool:
@@ -29,7 +37,7 @@ def goes_on(text: str, rest: str) -> bool:
     if not text or not rest:
         return False
     last, first = text[-1], rest[0]
-    if _is_combining(first):
+    if _is_combining(first) or (last.isdigit() and IN_NUMBER.match(rest)):
         return True
     return in_word(last) and in_word(first) and not (_spaceless(last) or _spaceless(first))
 

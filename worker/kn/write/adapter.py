@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -18,7 +18,7 @@ WEIGHTS_FILE = "adapter_model.safetensors"
 _A_OF_LAYER = re.compile(r"base_model\.model\.model\.layers\.(\d+)\.mlp\.down_proj\.lora_A\.weight")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LayerWrite:
     """ΔW[:, units] = B · A for one block's down_proj."""
 
@@ -40,7 +40,7 @@ class LayerWrite:
         return whole
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Adapter:
     """The writes of an edit, on the CPU in the adapter's dtype, all of one rank.
 
@@ -108,7 +108,7 @@ class Adapter:
             units = spread.any(dim=0).nonzero().flatten().tolist()
             B = tensors[name.replace("lora_A", "lora_B")]
             writes.append(LayerWrite(layer, tuple(units), spread[:, units], B))
-        return cls(tuple(writes), d_ff=spread.shape[1])
+        return cls(tuple(writes), d_ff=spread.shape[1], n_padding=_n_padding(writes))
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {}
@@ -117,6 +117,13 @@ class Adapter:
             tensors[f"{name}.lora_A.weight"] = write.spread(self.d_ff)
             tensors[f"{name}.lora_B.weight"] = write.B.contiguous()
         return tensors
+
+
+def _n_padding(writes: Sequence[LayerWrite]) -> int:
+    """How many of the last ranks are zeros in all layers; one rank at least is no padding."""
+    used = torch.stack([w.A.any(dim=1) | w.B.any(dim=0) for w in writes]).any(dim=0)  # (r,)
+    last = used.nonzero().flatten()
+    return len(used) - max(int(last[-1]) + 1 if len(last) else 0, 1)
 
 
 def _settled(write: LayerWrite, dtype: torch.dtype) -> LayerWrite:

@@ -12,4 +12,4 @@ def padded(adapter: Adapter, *, least: int) -> Adapter:
     if rank is None:
         raise RankTooLargeError(adapter.rank, most=VLLM_RANKS[-1])
     writes = tuple(write.filled(rank) for write in adapter.writes)
-    return Adapter(writes, adapter.d_ff, n_padding=rank - adapter.rank)
+    return Adapter(writes, adapter.d_ff, n_padding=rank - adapter.own_rank)

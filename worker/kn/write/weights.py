@@ -40,7 +40,7 @@ class Columns:
     @classmethod
     def of(cls, resident: Resident, write: LayerWrite) -> "Columns":
         weight = resident.blocks[write.layer].down_weight.detach()
-        units = torch.tensor(write.units, device=weight.device)
+        units = torch.tensor(write.units, dtype=torch.long, device=weight.device)
         return cls(weight, units, columns_of(resident, write))
 
     def put_back(self) -> None:
@@ -50,7 +50,7 @@ class Columns:
 
 def edited_columns(resident: Resident, adapter: Adapter) -> dict[int, Tensor]:
     """What the adapter makes of the columns that it writes, by layer; raises as `edited` does."""
-    _check_fits(resident, adapter)
+    check_fits(resident, adapter)
     before = {write.layer: columns_of(resident, write) for write in adapter.writes}
     wide = wide_of(resident.dtype)
     after = {w.layer: merged(before[w.layer], adapter.delta(w, wide)) for w in adapter.writes}
@@ -61,7 +61,8 @@ def edited_columns(resident: Resident, adapter: Adapter) -> dict[int, Tensor]:
     return after
 
 
-def _check_fits(resident: Resident, adapter: Adapter) -> None:
+def check_fits(resident: Resident, adapter: Adapter) -> None:
+    """Raises `BadRequestError` for an adapter of a model of another shape."""
     shape, writes = resident.shape, adapter.writes
     in_layers = all(w.layer < shape.n_layer and len(w.B) == shape.d_model for w in writes)
     if adapter.d_ff != shape.d_ff or not in_layers:

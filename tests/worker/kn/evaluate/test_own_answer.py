@@ -52,10 +52,29 @@ def test_a_model_that_says_nothing_has_no_answer(llama: Resident) -> None:
     assert own == OwnAnswer(ids=(), text="", ending=None)
 
 
-def _own(resident: Resident, said: str, *, target: str, truth: str | None = None) -> OwnAnswer:
+def test_an_answer_that_ends_the_text_ends_with_its_token(llama: Resident) -> None:
+    end = llama.tokenizer.eos_token_id
+
+    assert _own(llama, "gold", target="lime", end=end).ending == end
+    assert _own(llama, "gold", target="lime").ending is None  # generation was cut there
+
+
+def test_an_answer_is_at_least_as_long_as_it_takes_to_say_something(llama: Resident) -> None:
+    own = _own(llama, "1984.", target="x")  # the first token is the space alone
+
+    assert own.text == "1"
+
+
+def test_a_new_answer_that_ends_by_itself_gets_no_other_ending(llama: Resident) -> None:
+    assert _own(llama, "gold. It", target="lime.").ending is None
+
+
+def _own(
+    resident: Resident, said: str, *, target: str, truth: str | None = None, end: int | None = None
+) -> OwnAnswer:
     ids = tuple(_ids(resident, f" {said}"))
     request = EditRequest(prompt="It is", target_new=target, ground_truth=truth)
-    return OwnAnswer.of(resident, request, Reply(said, ids, (), ()))
+    return OwnAnswer.of(resident, request, Reply(said, ids, (), (), end=end))
 
 
 def _ids(resident: Resident, text: str) -> list[int]:

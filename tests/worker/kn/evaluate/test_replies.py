@@ -32,6 +32,17 @@ def test_an_answer_of_several_lines_is_said_by_its_tokens() -> None:
     assert reply.says("a\nb")
 
 
+def test_an_answer_may_write_out_the_token_that_ends_the_text() -> None:
+    resident = _reciting(" Mars|", Ended())
+    questions = questions_of(EditRequest(prompt="I", target_new="Mars|"))
+
+    (reply,) = ask(resident, questions, new_tokens=8)
+
+    assert reply.end == Ended.eos_token_id
+    assert reply.text == "Mars"
+    assert reply.says("Mars|")
+
+
 def test_the_models_own_answer_is_scored_by_the_tokens_that_it_said() -> None:
     resident = _reciting("way\nnot")
     request = EditRequest(prompt="I", target_new="b", locality=(Probe("I"),))
@@ -55,11 +66,19 @@ class Known(Letters):
         return "".join(self.KNOWN[i - 3] for i in ids if i > 2)
 
 
+class Ended(Known):
+    """With `|` at the end of a text, its end token is written out."""
+
+    def encode(self, text: str, /, **options: Any) -> list[int]:
+        ids = super().encode(text.removesuffix("|"), **options)
+        return [*ids, self.eos_token_id] if text.endswith("|") else ids
+
+
 @torch.no_grad()
-def _reciting(text: str) -> Resident:
+def _reciting(text: str, tokenizer: Letters | None = None) -> Resident:
     """A model that goes on from "I" with the text: blocks add nothing, and the head reads off a
     token's own axis which token follows it."""
-    resident = Resident.of(FAMILIES["llama-mha-untied"](), Known())
+    resident = Resident.of(FAMILIES["llama-mha-untied"](), tokenizer or Known())
     for name, weight in resident.model.named_parameters():
         if name.endswith(("o_proj.weight", "down_proj.weight", "lm_head.weight")):
             weight.zero_()

@@ -12,6 +12,7 @@ from tiny_models import FAMILIES, Letters
 from worker.kn.errors import BadRequestError, NoChangeError, NonFiniteError
 from worker.kn.model.resident import Resident
 from worker.kn.write.adapter import Adapter, LayerWrite
+from worker.kn.write.ranks import padded
 from worker.kn.write.weights import Columns, edited, edited_columns
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
@@ -158,3 +159,21 @@ def _adapter(dtype: torch.dtype, rank: int) -> Adapter:
         for layer in (0, 2)
     ]
     return Adapter.of(writes, d_ff=48, dtype=dtype)
+
+
+def test_ranks_of_zeros_are_padding_for_who_reads_them_too() -> None:
+    adapter = padded(_adapter(torch.float32, 3), least=8)
+
+    found = Adapter.read(adapter.files("base"))
+
+    assert (found.rank, found.own_rank, found.n_padding) == (8, 3, 5)
+
+
+def test_a_layer_that_is_written_nowhere_can_be_read_and_applied() -> None:
+    resident = _resident(torch.float32)
+    written = _adapter(torch.float32, 1).writes[0]
+    silent = LayerWrite(2, (1, 2), torch.zeros(1, 2), torch.ones(resident.shape.d_model, 1))
+    adapter = Adapter.of([written, silent], d_ff=resident.shape.d_ff, dtype=torch.float32)
+
+    with edited(resident, Adapter.read(adapter.files("base"))):
+        pass  # put back without an error
