@@ -6,12 +6,12 @@ import os
 import sys
 from threading import Event
 
-from app.binding import OpenToAllError, check_binding
 from app.guards.tracing import traced
 from app.main import create_app
 from app.maintenance import Maintenance, repeated
 from app.server import server_of
 from contract import logs
+from contract.binding import OpenToAllError, check_binding
 from contract.keys import KeyRing, Keys, KeysError
 from contract.ledger.attempts import Attempts
 from contract.ledger.connection import RedisUrlError, connect

@@ -111,7 +111,8 @@ class Edits:
     def create(
         self, request: EditRequest | Mapping[str, Any], *, idempotency_key: str | None = None
     ) -> EditView:
-        """Ask for an edit; a mapping is checked here as the service would check it.
+        """Ask for an edit; a mapping is checked here as the service would check it, and raises
+        the same `InvalidRequestError`.
 
         A key that was used before gives back the edit made then.
         """

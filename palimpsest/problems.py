@@ -35,10 +35,12 @@ ServiceError
 └── InternalError
 """
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from contract.wire.failures import ErrorCode
 from palimpsest.errors import (
@@ -214,6 +216,23 @@ class _Problem(BaseModel):
     title: str = ""
     request_id: str | None = None
     errors: tuple[_Field, ...] | None = None
+
+
+def invalid_request(error: ValidationError) -> InvalidRequestError:
+    """What the service would answer to a request that is found wrong before it is sent."""
+    fields = tuple(FieldProblem(_pointer(each["loc"]), _what(each)) for each in error.errors())
+    told = "; ".join(f"{field.pointer}: {field.detail}" for field in fields[:3])
+    status = HTTPStatus.UNPROCESSABLE_ENTITY.value
+    return InvalidRequestError(status, code=ErrorCode.INVALID_REQUEST, detail=told, fields=fields)
+
+
+def _pointer(place: Sequence[str | int]) -> str:
+    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in place)
+    return "#" + "".join(f"/{step}" for step in steps)
+
+
+def _what(found: ErrorDetails) -> str:
+    return found["msg"].removeprefix("Value error, ")
 
 
 def error_of(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from contract.wire.checkpoints import CheckpointView, CompositionView
+from contract.wire.composition import ComposeRequest
 from contract.wire.ids import is_edit_id
 from contract.wire.lifecycle import EditStatus
 from palimpsest.client import Client
@@ -49,6 +50,7 @@ def check_ids(edits: Sequence[str]) -> None:
 
 def _composed(client: Client, arguments: argparse.Namespace) -> CheckpointView | CompositionView:
     try:
-        return client.checkpoints.compose(arguments.edits, require_held=arguments.require_held)
+        ComposeRequest(edits=tuple(arguments.edits))
     except ValidationError as error:
         raise UsageError(reasons(error)) from error
+    return client.checkpoints.compose(arguments.edits, require_held=arguments.require_held)

@@ -21,6 +21,7 @@ from palimpsest.demonstration import PROMPTS, REQUEST, Demonstration
 from palimpsest.local.addresses import PortTakenError, free_port
 from palimpsest.local.data_dir import DataDir, DataDirUnusableError
 from palimpsest.local.preconditions import (
+    check_binding,
     check_installed,
     check_peft,
     check_redis,
@@ -72,8 +73,9 @@ def check(root: Path, port: int, session: Session) -> None:
     settings = checked_settings({**session.environ, variable_of("port"): str(port)})
     check_redis(session.environ)
     try:
-        DataDir(root).check()
         free_port(settings.host, port)
+        check_binding(settings)
+        DataDir(root).check()
     except (DataDirUnusableError, PortTakenError) as error:
         raise UsageError(str(error)) from error
 

@@ -97,7 +97,10 @@ def _service(url: str, session: Session) -> Iterator[Finding]:
             checks = client.readiness()
             workers = client.workers() if all(c.ok for c in checks if c.required) else None
     except UnauthorizedError as error:
-        advice = "put a key of the service into PALIMPSEST_API_KEY: `palimpsest key NAME` makes one"
+        advice = (
+            "put a key of the service into PALIMPSEST_API_KEY: `palimpsest key NAME --file FILE` "
+            "makes one, on the service's machine, FILE being its keys file"
+        )
         yield Finding("service", Verdict.WRONG, str(error), advice)
     except (PalimpsestError, UsageError) as error:
         # That nothing runs where nobody said it would is no fault.

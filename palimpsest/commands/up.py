@@ -13,10 +13,16 @@ from palimpsest.command import ExitCode, Session, UsageError, add_json, positive
 from palimpsest.local.addresses import PortTakenError, free_port
 from palimpsest.local.data_dir import DataDir, DataDirInUseError, DataDirUnusableError
 from palimpsest.local.interrupts import Interrupts
-from palimpsest.local.preconditions import check_installed, check_redis, checked_settings
+from palimpsest.local.preconditions import (
+    check_binding,
+    check_installed,
+    check_redis,
+    checked_settings,
+)
 from palimpsest.local.redis_server import NoRedisError
 from palimpsest.local.stack import Site, Stack
 from palimpsest.local.supervisor import GivenUpError
+from palimpsest.models.config import check_family
 from palimpsest.terminal.console import Console, UnwritableError
 
 PATHS = ("model_dir", "data_dir", "reference_file")
@@ -76,6 +82,7 @@ def site_of(arguments: argparse.Namespace, session: Session) -> Site:
     """What the flags say, else the environment, else the defaults; raises `UsageError`."""
     told = _told(arguments)
     settings = checked_settings({**session.environ, **told})
+    check_binding(settings)
     _check_files(settings)
     check_redis(session.environ)
     port = free_port(settings.host, settings.port)
@@ -107,6 +114,7 @@ def _check_files(settings: Settings) -> None:
         raise UsageError("--model has to name the directory of the model to serve")
     if not (model_dir / "config.json").is_file():
         raise UsageError(f"{model_dir} is not a model directory: it has no config.json")
+    check_family(model_dir)
     if reference is not None and not reference.is_file():
         raise UsageError(f"{reference} is not a file")
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 
-from contract.settings import Settings
+from contract import binding
+from contract.keys import KeyRing, Keys
+from contract.settings import Settings, variable_of
 from palimpsest.command import UsageError
 from palimpsest.doctor.redis_look import RedisUnusableError, look_at_redis
 from palimpsest.doctor.survey import settings_in
@@ -28,6 +30,16 @@ def checked_settings(environ: Mapping[str, str]) -> Settings:
     if settings is None:
         raise UsageError(refusal)
     return settings
+
+
+def check_binding(settings: Settings) -> None:
+    """Refuse to listen beyond this machine without keys, as the API does when it starts."""
+    listed = Keys.parse(settings.api_keys, source=variable_of("api_keys"))
+    keys = KeyRing(listed, settings.api_keys_file)
+    try:
+        binding.check_binding(settings, has_keys=not keys.is_empty)
+    except binding.OpenToAllError as error:
+        raise UsageError(str(error)) from error
 
 
 def check_redis(environ: Mapping[str, str]) -> None:

@@ -29,6 +29,11 @@ def shape_of(model: str, *, dtype: str | None) -> ModelShape:
     return ModelShape.from_config(config, dtype_bytes=_dtype_bytes(dtype or stored))
 
 
+def check_family(model_dir: Path) -> None:
+    """Raises `UsageError` where no worker would load the model, by its `config.json`."""
+    _check_family(_read(str(model_dir)))
+
+
 def _read(model: str) -> dict[str, Any]:
     path = Path(model)
     path = path / "config.json" if path.is_dir() else path

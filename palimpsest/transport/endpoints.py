@@ -21,6 +21,7 @@ from contract.wire.limits import Limits
 from contract.wire.serving import ModelList, WorkerList
 from contract.wire.views import EditPage, EditView, EventList
 from palimpsest.errors import ConflictError, ServiceError, UnexpectedAnswerError
+from palimpsest.problems import invalid_request
 from palimpsest.transport.calls import Call
 
 View = TypeVar("View", bound=BaseModel)
@@ -81,15 +82,20 @@ LIMITS = Endpoint(Call("GET", "/limits"), Limits)
 
 
 def create_edit(request: EditRequest | Mapping[str, Any], key: str | None) -> Endpoint[EditView]:
-    """A mapping is checked here as the service would check it; raises pydantic's
-    `ValidationError`."""
-    request = EditRequest.model_validate(request)
-    return Endpoint(_post("/edits", request, key), EditView)
+    return Endpoint(_post("/edits", _checked(EditRequest, request), key), EditView)
 
 
 def estimate_edit(request: EditRequest | Mapping[str, Any]) -> Endpoint[EditEstimate]:
-    request = EditRequest.model_validate(request)
-    return Endpoint(_post("/edits:estimate", request, None), EditEstimate)
+    return Endpoint(_post("/edits:estimate", _checked(EditRequest, request), None), EditEstimate)
+
+
+def _checked(kind: type[View], request: View | Mapping[str, Any]) -> View:
+    """The request as the service would check it; raises the `InvalidRequestError` that it would
+    answer with."""
+    try:
+        return kind.model_validate(request)
+    except ValidationError as error:
+        raise invalid_request(error) from error
 
 
 def edit_path(edit_id: str) -> str:
@@ -149,7 +155,7 @@ class Composing(TypedDict, total=False):
 
 
 def compose(edits: Sequence[str], key: str | None, others: Composing) -> Endpoint[SeenCheckpoint]:
-    request = ComposeRequest.model_validate({"edits": tuple(edits), **others})
+    request = _checked(ComposeRequest, {"edits": tuple(edits), **others})
     return Endpoint(_post("/checkpoints", request, key), SeenCheckpoint)
 
 

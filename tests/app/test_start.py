@@ -14,7 +14,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from app.binding import is_loopback
+from contract.binding import is_loopback
 from contract.keys import entry_of
 from contract.ledger.ledger import Ledger
 from contract.wire.edits import EditRequest

@@ -419,7 +419,15 @@ def test_without_a_service_the_doctor_looks_at_the_rest(
 
 @pytest.mark.parametrize(
     ("status", "code", "advice"),
-    [(401, "unauthorized", "put a key of the service into"), (500, "internal", "start it: ")],
+    [
+        (
+            401,
+            "unauthorized",
+            "put a key of the service into PALIMPSEST_API_KEY: `palimpsest key NAME --file FILE` "
+            "makes one, on the service's machine",
+        ),
+        (500, "internal", "start it: "),
+    ],
 )
 def test_a_service_that_was_named_and_does_not_serve_us_is_wrong(
     tmp_path: Path, status: int, code: str, advice: str

@@ -14,6 +14,7 @@ from palimpsest.__main__ import run
         ({"PALIMPSEST_LEASE_S": "soon"}, "PALIMPSEST_LEASE_S: Input should be a valid number"),
         ({"PALIMPSEST_DTYPE": "int8"}, "PALIMPSEST_DTYPE: is not one of float64"),
         ({"REDIS_URL": "redis://127.0.0.1:1"}, "REDIS_URL: Connection refused; start Redis"),
+        ({"PALIMPSEST_HOST": "0.0.0.0"}, "'0.0.0.0' is not a loopback address, and there are no"),
         ({"PALIMPSEST_HOST": "nonsense.invalid"}, "cannot listen on nonsense.invalid port 0: "),
     ],
 )

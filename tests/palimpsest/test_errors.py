@@ -4,8 +4,12 @@ from collections.abc import Callable
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from app.errors import STATUS
+from app.pointers import field_errors
+from contract.wire.edits import EditRequest
+from palimpsest.client import Client
 from palimpsest.errors import (
     BusyError,
     ConflictError,
@@ -17,7 +21,14 @@ from palimpsest.errors import (
     UnavailableError,
     UnexpectedAnswerError,
 )
-from palimpsest.problems import BY_CODE, EditGoneError, MemoryInfeasibleError, error_of
+from palimpsest.problems import (
+    BY_CODE,
+    EditGoneError,
+    InvalidRequestError,
+    MemoryInfeasibleError,
+    error_of,
+    invalid_request,
+)
 
 ProblemMaker = Callable[..., httpx.Response]
 
@@ -86,6 +97,49 @@ def test_what_is_no_problem_document_is_not_our_service(body: bytes) -> None:
     error = error_of(_asked(httpx.Response(404, content=body)))
 
     assert isinstance(error, UnexpectedAnswerError)
+
+
+@pytest.mark.parametrize(
+    ("request_", "fields"),
+    [
+        ({"prompt": "x"}, {FieldProblem("#/target_new", "Field required")}),
+        (
+            {"prompt": " ", "target_new": "a", "b/c": 1},
+            {
+                FieldProblem("#/prompt", "is blank"),
+                FieldProblem("#/b~1c", "Extra inputs are not permitted"),
+            },
+        ),
+    ],
+)
+def test_a_request_that_is_wrong_is_refused_as_the_service_would(
+    request_: dict[str, object], fields: set[FieldProblem]
+) -> None:
+    def unasked(request: httpx.Request) -> httpx.Response:
+        raise AssertionError("nothing is sent")
+
+    client = Client("http://there", transport=httpx.MockTransport(unasked))
+
+    for ask in (client.edits.create, client.edits.estimate):
+        with pytest.raises(InvalidRequestError) as refused:
+            ask(request_)
+
+        assert set(refused.value.fields) == fields
+        assert (refused.value.status, refused.value.code) == (422, "invalid_request")
+
+
+def test_the_pointers_are_those_of_the_service() -> None:
+    with pytest.raises(ValidationError) as found:
+        EditRequest.model_validate({"prompt": " ", "locality": [{"prompt": ""}], "a~/b": 1})
+
+    ours = invalid_request(found.value).fields
+
+    theirs = field_errors(
+        [{**each, "loc": ("body", *each["loc"])} for each in found.value.errors()]
+    )
+    assert [(each.pointer, each.detail) for each in ours] == [
+        (each.pointer, each.detail) for each in theirs
+    ]
 
 
 def _asked(response: httpx.Response) -> httpx.Response:

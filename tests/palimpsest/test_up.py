@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from contract.keys import entry_of
+from palimpsest.__main__ import run
 from palimpsest.command import Session, UsageError
 from palimpsest.commands import up
 from palimpsest.local.stack import Site
@@ -94,6 +96,7 @@ def test_a_relative_path_stays_right_where_the_children_run(
             {"REDIS_URL": "redis://127.0.0.1:1"},
             "REDIS_URL: Connection refused; start Redis there, or correct REDIS_URL",
         ),
+        (("--host", "0.0.0.0"), {}, "'0.0.0.0' is not a loopback address, and there are no keys"),
         (("--model", "/no/model"), {}, "/no/model is not a model directory: it has no config.json"),
     ],
 )
@@ -104,6 +107,41 @@ def test_what_cannot_be_served_is_told_before_anything_is_started(
         _site("--model", str(model_dir), *flags, environ=environ)
 
     assert str(refused.value).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ('{"model_type": "gpt2"}', "model type 'gpt2' is not one of llama, "),
+        ('{"quantization_config": {}}', "the model is quantised"),
+        ("{", "{model_dir}/config.json is not JSON"),
+    ],
+)
+def test_a_model_that_no_worker_loads_is_told_before_the_data_directory_is_made(
+    model_dir: Path, config: str, told: str
+) -> None:
+    (model_dir / "config.json").write_text(config)
+    out = StringIO()
+    data_dir = model_dir.parent / "data"
+
+    code = run(
+        ["up", "--model", str(model_dir), "--data-dir", str(data_dir)],
+        environ={},
+        out=out,
+        err=out,
+    )
+
+    assert code == 2
+    assert out.getvalue().startswith("palimpsest: " + told.replace("{model_dir}", str(model_dir)))
+    assert not data_dir.exists()
+
+
+def test_with_keys_it_may_listen_anywhere(model_dir: Path) -> None:
+    keys = {"PALIMPSEST_API_KEYS": entry_of("team", "pal_x")}
+
+    site = _site("--model", str(model_dir), "--port", "0", "--host", "0.0.0.0", environ=keys)
+
+    assert site.host == "0.0.0.0"
 
 
 def test_a_redis_that_is_named_and_answers_is_taken(model_dir: Path, redis_url: str) -> None:
