@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 
 from app.guards.authentication import Owners
+from app.store_probe import StoreProbe
 from contract.keys import KeysError
 from contract.ledger import names
 from contract.ledger.errors import SchemaMismatchError
 from contract.ledger.ledger import Ledger
-from contract.store.errors import StoreUnavailableError
-from contract.store.store import CheckpointStore
 from contract.wire.frozen import Frozen
 from contract.wire.serving import WorkerView
 
@@ -41,7 +40,7 @@ class Readiness:
     """Tries the ledger, the store, and the list of keys where keys are asked for."""
 
     ledger: Ledger
-    store: CheckpointStore
+    store: StoreProbe
     keys: Owners | None = None
 
     def checks(self) -> tuple[Check, ...]:
@@ -74,10 +73,9 @@ class Readiness:
         return Check(name="schema", ok=True, detail="matches")
 
     def _store(self) -> Check:
-        try:
-            self.store.check_writable()
-        except StoreUnavailableError as error:
-            return Check(name="store", ok=False, detail=str(error))
+        fault = self.store.fault()
+        if fault is not None:
+            return Check(name="store", ok=False, detail=str(fault))
         return Check(name="store", ok=True, detail="can be read and written")
 
     def _keys(self) -> tuple[Check, ...]:
