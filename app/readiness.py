@@ -11,6 +11,7 @@ from contract.keys import KeysError
 from contract.ledger import names
 from contract.ledger.errors import SchemaMismatchError
 from contract.ledger.ledger import Ledger
+from contract.store.errors import StoreFullError
 from contract.wire.frozen import Frozen
 from contract.wire.serving import WorkerView
 
@@ -74,6 +75,8 @@ class Readiness:
 
     def _store(self) -> Check:
         fault = self.store.fault()
+        if isinstance(fault, StoreFullError):
+            return Check(name="store", ok=False, detail=f"is full ({fault})")
         if fault is not None:
             return Check(name="store", ok=False, detail=str(fault))
         return Check(name="store", ok=True, detail="can be read and written")

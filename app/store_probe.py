@@ -51,11 +51,10 @@ class StoreProbe:
                 return self._found
             return StoreSilentError(self.clock() - self._began_s)
 
-    def check_room(self) -> None:
-        """Raises `StoreFullError` if the store is known to be full."""
-        fault = self.fault()
-        if isinstance(fault, StoreFullError):
-            raise fault
+    @property
+    def is_full(self) -> bool:
+        """Whether the store is known to have no room; one that is away may have."""
+        return isinstance(self.fault(), StoreFullError)
 
     def _patience_left_s(self) -> float:
         began_s = self.clock() if self._began_s is None else self._began_s

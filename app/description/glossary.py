@@ -201,7 +201,7 @@ CODES: dict[ErrorCode, str] = {
     ErrorCode.DEADLINE_EXCEEDED: "It had not ended at its `deadline_s`.",
     ErrorCode.GPU_OOM: "The device's memory ran out, with fewer layers a pass, too.",
     ErrorCode.DEVICE_FAULT: "The device failed; the worker is replaced.",
-    ErrorCode.STORE_FULL: "The store has no room.",
+    ErrorCode.STORE_FULL: "The store has no room; come back.",
     ErrorCode.STORE_UNAVAILABLE: "The store cannot be read or written; come back.",
     ErrorCode.STORE_CORRUPT: "The store no longer holds what was put there.",
     ErrorCode.ATTEMPTS_EXHAUSTED: "Its workers died as often as it may be begun.",

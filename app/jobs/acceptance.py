@@ -2,7 +2,7 @@
 
 from fastapi import Response
 
-from app.errors import MemoryInfeasibleError, NoWorkerError
+from app.errors import MemoryInfeasibleError, NoRoomError, NoWorkerError
 from app.guards.authentication import caller
 from app.guards.tracing import request_id
 from app.jobs.ancestry import base_edits, edits_of
@@ -25,6 +25,7 @@ REFUSALS = (
     ErrorCode.EDIT_GONE,
     ErrorCode.STORE_CORRUPT,
     ErrorCode.STORE_UNAVAILABLE,
+    ErrorCode.STORE_FULL,
     ErrorCode.MODEL_UNKNOWN,
     ErrorCode.MEMORY_INFEASIBLE,
     ErrorCode.PROMPT_TOO_LONG,
@@ -104,6 +105,7 @@ def _submit(service: Service, request: EditRequest, origin: Origin) -> Submissio
     if admission.decision is Decision.REJECT:
         raise MemoryInfeasibleError(_beside_easyedit(service, request, model, admission))
     _at_work(model)
+    _check_room(service)
     return service.ledger.submit(
         request.model_copy(update={"model": model.name}),
         model=model.name,
@@ -121,8 +123,15 @@ def _submit_composition(service: Service, request: ComposeRequest, origin: Origi
     )
     if admission.decision is Decision.REJECT:
         raise MemoryInfeasibleError(admission)
+    _check_room(service)
     asked = request.model_copy(update={"model": model.name})
     return service.ledger.submit(asked, model=model.name, admission=admission, origin=origin)
+
+
+def _check_room(service: Service) -> None:
+    """Raises `NoRoomError` where the store is full; one that is away is waited for by workers."""
+    if service.readiness.store.is_full:
+        raise NoRoomError
 
 
 def _at_work(model: ModelView) -> ModelView:

@@ -47,6 +47,7 @@ router = APIRouter(tags=["checkpoints"], route_class=JsonRoute)
         ErrorCode.MEMORY_INFEASIBLE,
         ErrorCode.STORE_CORRUPT,
         ErrorCode.STORE_UNAVAILABLE,
+        ErrorCode.STORE_FULL,
         ErrorCode.IDEMPOTENCY_MISMATCH,
         ErrorCode.QUEUE_FULL,
         ErrorCode.MODEL_UNKNOWN,
