@@ -36,6 +36,7 @@ STATUS: dict[ErrorCode, HTTPStatus] = {
     ErrorCode.FULL_MODEL_UNAVAILABLE: HTTPStatus.CONFLICT,
     ErrorCode.BASE_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     ErrorCode.STORE_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    ErrorCode.STORE_FULL: HTTPStatus.SERVICE_UNAVAILABLE,
     ErrorCode.STORE_CORRUPT: HTTPStatus.INTERNAL_SERVER_ERROR,
     ErrorCode.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
@@ -61,6 +62,7 @@ class ApiError(Exception):
     ├── MemoryInfeasibleError
     ├── PromptTooLongError
     ├── NoWorkerError
+    ├── NoRoomError
     ├── EditNotFoundError
     ├── EditGoneError
     ├── EditFinalError
@@ -152,6 +154,15 @@ class NoWorkerError(ApiError):
     def __init__(self, model: str | None) -> None:
         whose = "no model is served yet" if model is None else f"no worker serves {model!r} now"
         super().__init__(f"{whose}; try again later", headers={"Retry-After": "5"})
+
+
+class NoRoomError(ApiError):
+    """The store is full: what was made could not be kept."""
+
+    code = ErrorCode.STORE_FULL
+
+    def __init__(self) -> None:
+        super().__init__("the store has no room for what would be made; try again")
 
 
 class MemoryInfeasibleError(ApiError):

@@ -26,6 +26,7 @@ from app.routes import (
     workers,
 )
 from app.service import Pace, Service
+from app.store_probe import StoreProbe
 from contract.keys import KeyRing, Keys
 from contract.ledger.attempts import Attempts
 from contract.ledger.ledger import Ledger
@@ -47,7 +48,7 @@ def create_app(
 
     Setting `stopping` makes those who wait for an edit go home, so that the server can stop.
     """
-    keys = keys or KeyRing(Keys(), None)
+    keys, pace = keys or KeyRing(Keys(), None), pace or Pace()
     # The default documentation pages load scripts from elsewhere; `/docs` is our own.
     app = Api(
         title="Palimpsest",
@@ -60,14 +61,15 @@ def create_app(
         asks_for_keys=not keys.is_empty,
     )
     traffic = Traffic()
+    probe = StoreProbe(check=store.check_writable, fresh_s=pace.store_fresh_s)
     app.state.service = Service(
         ledger=ledger,
         attempts=Attempts(ledger.redis, lease_s=settings.lease_s),
         store=store,
         tokens=TokenCounters(store),
-        readiness=Readiness(ledger, store, None if keys.is_empty else keys),
+        readiness=Readiness(ledger, probe, None if keys.is_empty else keys),
         limits=Limits.of(settings),
-        pace=pace or Pace(),
+        pace=pace,
         stopping=stopping or Event(),
         traffic=traffic,
     )

@@ -20,6 +20,8 @@ from contract.store.settling import end_due
 from contract.store.store import CheckpointStore
 
 EVERY_S = 1.0
+STOP_S = 2.0
+"""For so long the process waits with its end for what a store that hangs holds up."""
 SILENT_LEASES = 3
 """For so many leases an edit is seen without its worker before another may have it. A worker that
 was only cut off from Redis renews its lease within the first, and keeps its work."""
@@ -89,4 +91,4 @@ def repeated(maintain: Callable[[], None], *, every_s: float = EVERY_S) -> Itera
         yield
     finally:
         stopping.set()
-        thread.join()
+        thread.join(STOP_S)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 
 from app.guards.authentication import Owners
+from app.store_probe import StoreProbe
 from contract.keys import KeysError
 from contract.ledger import names
 from contract.ledger.errors import SchemaMismatchError
 from contract.ledger.ledger import Ledger
-from contract.store.errors import StoreUnavailableError
-from contract.store.store import CheckpointStore
+from contract.store.errors import StoreFullError
 from contract.wire.frozen import Frozen
 from contract.wire.serving import WorkerView
 
@@ -41,7 +41,7 @@ class Readiness:
     """Tries the ledger, the store, and the list of keys where keys are asked for."""
 
     ledger: Ledger
-    store: CheckpointStore
+    store: StoreProbe
     keys: Owners | None = None
 
     def checks(self) -> tuple[Check, ...]:
@@ -74,10 +74,11 @@ class Readiness:
         return Check(name="schema", ok=True, detail="matches")
 
     def _store(self) -> Check:
-        try:
-            self.store.check_writable()
-        except StoreUnavailableError as error:
-            return Check(name="store", ok=False, detail=str(error))
+        fault = self.store.fault()
+        if isinstance(fault, StoreFullError):
+            return Check(name="store", ok=False, detail=f"is full ({fault})")
+        if fault is not None:
+            return Check(name="store", ok=False, detail=str(fault))
         return Check(name="store", ok=True, detail="can be read and written")
 
     def _keys(self) -> tuple[Check, ...]:

@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from app.guards.traffic import Traffic
 from app.jobs.tokens import TokenCounters
 from app.readiness import Readiness
+from app.store_probe import FRESH_S
 from contract.ledger.attempts import Attempts
 from contract.ledger.ledger import Ledger
 from contract.store.store import CheckpointStore
@@ -19,10 +20,12 @@ from contract.wire.limits import Limits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How often those who wait for an edit look again; `clock` is monotonic."""
+    """How often those who wait for an edit look again, and how long what was found of the store is
+    fresh; `clock` is monotonic."""
 
     poll_s: float = 0.2
     heartbeat_s: float = 10.0
+    store_fresh_s: float = FRESH_S
     clock: Callable[[], float] = time.monotonic
 
 

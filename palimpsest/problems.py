@@ -30,6 +30,7 @@ ServiceError
 │   ├── LedgerUnavailableError
 │   ├── KeysUnavailableError
 │   ├── StoreUnavailableError
+│   ├── StoreFullError
 │   └── BaseUnavailableError
 ├── StoreCorruptError
 └── InternalError
@@ -148,6 +149,10 @@ class StoreUnavailableError(UnavailableError):
     """The service cannot read its store, or cannot write to it."""
 
 
+class StoreFullError(UnavailableError):
+    """The service's store has no room for what would be made."""
+
+
 class BaseUnavailableError(UnavailableError):
     """The base model's files are not at hand."""
 
@@ -187,6 +192,7 @@ BY_CODE: dict[str, type[ServiceError]] = {
     ErrorCode.KEYS_UNAVAILABLE: KeysUnavailableError,
     ErrorCode.BASE_UNAVAILABLE: BaseUnavailableError,
     ErrorCode.STORE_UNAVAILABLE: StoreUnavailableError,
+    ErrorCode.STORE_FULL: StoreFullError,
     ErrorCode.STORE_CORRUPT: StoreCorruptError,
     ErrorCode.INTERNAL: InternalError,
 }

@@ -18,12 +18,12 @@ from contract.store.errors import StoreUnavailableError
 from contract.store.identity import pin
 from contract.store.store import CheckpointStore
 
-FAST = Pace(poll_s=0.02, heartbeat_s=0.2)
+FAST = Pace(poll_s=0.02, heartbeat_s=0.2, store_fresh_s=0.0)
 
 
 @contextmanager
-def served_api(settings: Settings) -> Iterator[str]:
-    """Its base URL."""
+def served_api(settings: Settings, store: CheckpointStore | None = None) -> Iterator[str]:
+    """Its base URL; over a store of one's own, if one is given."""
     stopping = threading.Event()
     redis = connect(settings.redis_url, retries=0, timeout_s=2.0)
     ledger = Ledger(
@@ -31,7 +31,7 @@ def served_api(settings: Settings) -> Iterator[str]:
         max_queued=settings.max_queued,
         idempotency_ttl_s=settings.idempotency_ttl_s,
     )
-    store = CheckpointStore(settings.data_dir)
+    store = store or CheckpointStore(settings.data_dir)
     with suppress(RedisError, StoreUnavailableError):
         pin(store, redis)
     keys = KeyRing(Keys.parse(settings.api_keys, source="api_keys"), settings.api_keys_file)

@@ -215,7 +215,7 @@ CODES: dict[ErrorCode, str] = {
     ErrorCode.DEADLINE_EXCEEDED: "The job had not finished by its `deadline_s`.",
     ErrorCode.GPU_OOM: "The device's memory ran out, even with fewer layers per pass.",
     ErrorCode.DEVICE_FAULT: "The device failed; the worker is replaced.",
-    ErrorCode.STORE_FULL: "The checkpoint store is full.",
+    ErrorCode.STORE_FULL: "The checkpoint store is full; try again later.",
     ErrorCode.STORE_UNAVAILABLE: "The checkpoint store cannot be read or written; try again later.",
     ErrorCode.STORE_CORRUPT: "The checkpoint store no longer holds what was written to it.",
     ErrorCode.ATTEMPTS_EXHAUSTED: "Its workers died in every attempt that was allowed.",

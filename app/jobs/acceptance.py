@@ -2,7 +2,7 @@
 
 from fastapi import Response
 
-from app.errors import MemoryInfeasibleError, NoWorkerError
+from app.errors import MemoryInfeasibleError, NoRoomError, NoWorkerError
 from app.guards.authentication import caller
 from app.guards.tracing import request_id
 from app.jobs.ancestry import base_edits, being_removed, edits_of
@@ -27,6 +27,7 @@ JOB_REFUSALS = (
     ErrorCode.EDIT_GONE,
     ErrorCode.STORE_CORRUPT,
     ErrorCode.STORE_UNAVAILABLE,
+    ErrorCode.STORE_FULL,
     ErrorCode.MODEL_UNKNOWN,
     ErrorCode.MEMORY_INFEASIBLE,
     ErrorCode.IDEMPOTENCY_MISMATCH,
@@ -108,6 +109,7 @@ def _submit(service: Service, request: EditRequest, origin: Origin) -> Submissio
     if admission.decision is Decision.REJECT:
         raise MemoryInfeasibleError(_with_easyedit(service, request, model, admission))
     _at_work(model)
+    _check_room(service)
     return _made(service, request, model, admission, origin)
 
 
@@ -120,6 +122,7 @@ def _submit_composition(service: Service, request: ComposeRequest, origin: Origi
     )
     if admission.decision is Decision.REJECT:
         raise MemoryInfeasibleError(admission)
+    _check_room(service)
     return _made(service, request, model, admission, origin)
 
 
@@ -132,6 +135,12 @@ def _made(
         return service.ledger.submit(asked, model=model.name, admission=admission, origin=origin)
     except BeingRemovedError as error:
         raise being_removed(request, error.checkpoint_id) from error
+
+
+def _check_room(service: Service) -> None:
+    """Raises `NoRoomError` where the store is full; one that is away is waited for by workers."""
+    if service.readiness.store.is_full:
+        raise NoRoomError
 
 
 def _at_work(model: ModelView) -> ModelView:

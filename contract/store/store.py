@@ -35,6 +35,8 @@ COLUMNS_FILE = "edited_columns.safetensors"
 """The file of a checkpoint that is for the service alone: no adapter, but what became of it."""
 _WITHHELD = b""
 """The manifest of a checkpoint that there will never be, or never again."""
+PROBE_BYTES = 65_536
+"""What a try writes: about as much as an adapter, since a full disk still takes what is empty."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 Told = TypeVar("Told", CheckpointView, BaseView)
@@ -89,13 +91,13 @@ class CheckpointStore:
 
     def check_writable(self) -> None:
         """Write something where manifests and where files lie, read it, and take it away; raises
-        `StoreUnavailableError`."""
+        `StoreUnavailableError`, and `StoreFullError` where there is no room for an adapter."""
         self.check_present()
         for folder in (MANIFESTS, BLOBS):
             # Of its own, since others try it, too; what a killed process leaves is swept.
             probe = f"{folder}/.probe.{secrets.token_hex(4)}"
-            self.shelf.replace(probe, b"")
             try:
+                self.shelf.replace(probe, secrets.token_bytes(PROBE_BYTES))  # not compressible
                 self.shelf.read(probe)
             finally:
                 self.shelf.remove(probe)

@@ -1,15 +1,24 @@
 """What is answered when something the service needs is not there."""
 
+import errno
 import logging
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import httpx
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from redis import Redis
+from served_api import served_api
 
 from contract.ledger.ledger import Ledger, names
+from contract.settings import Settings
+from contract.store.shelf import Shelf
+from contract.store.store import CheckpointStore
 from contract.wire.serving import ModelView, WorkerState, WorkerView
 
 Serve = Callable[..., httpx.Client]
@@ -214,6 +223,87 @@ def test_a_store_that_cannot_be_written_is_unready(
     assert (response.status_code, response.json()["code"]) == (503, "store_unavailable")
     assert response.json()["detail"] == "not ready: store"
     assert response.headers["Retry-After"] == "2"
+
+
+class Hanging(MemoryFileSystem):  # type: ignore[misc]
+    """A service that hangs when it is tried, until it is told to answer."""
+
+    protocol = "hanging"
+    cachable = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = Event()
+
+    def pipe_file(self, path: str, *asked: object, **told: object) -> None:
+        if ".probe." in path:
+            self.answers.wait()
+        super().pipe_file(path, *asked, **told)
+
+
+def test_a_store_that_hangs_is_unready_and_holds_up_nothing_else(
+    redis_url: str, served: ModelView, fact: Fact, tmp_path: Path
+) -> None:
+    store, fs = CheckpointStore(tmp_path), Hanging()
+    store.shelf = Shelf(fs, f"/{tmp_path.name}")
+
+    with (
+        served_api(Settings(redis_url=redis_url, data_dir=tmp_path), store) as url,
+        httpx.Client(base_url=url, timeout=20) as client,
+        ThreadPoolExecutor(45) as pool,
+    ):
+        try:
+            asked = list(pool.map(lambda _: client.get("/readyz"), range(45)))
+            post, listed = client.post("/edits", json=fact), client.get("/edits")
+            told = client.get("/metrics").text
+        finally:
+            fs.answers.set()
+        after = client.get("/readyz")
+
+    assert {response.status_code for response in asked} == {503}
+    assert asked[0].json()["checks"][2]["detail"].startswith("no answer for ")
+    assert (post.status_code, len(listed.json()["items"])) == (202, 1)
+    assert 'palimpsest_ready{check="store"} 0.0' in told
+    assert after.status_code == 200
+
+
+class Filling(MemoryFileSystem):  # type: ignore[misc]
+    """A disk that may be full: what is of the size of an adapter then has no room."""
+
+    protocol = "filling"
+    cachable = False
+    is_full = True
+
+    def pipe_file(self, path: str, value: bytes, *asked: object, **told: object) -> None:
+        if self.is_full and len(value) > 4096:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        super().pipe_file(path, value, *asked, **told)
+
+
+def test_a_store_that_is_full_gives_no_false_202_until_there_is_room(
+    redis_url: str, served: ModelView, ledger: Ledger, fact: Fact, tmp_path: Path
+) -> None:
+    store, fs = CheckpointStore(tmp_path), Filling()
+    store.shelf = Shelf(fs, f"/{tmp_path.name}")
+
+    with (
+        served_api(Settings(redis_url=redis_url, data_dir=tmp_path), store) as url,
+        httpx.Client(base_url=url, timeout=20) as client,
+    ):
+        ready, refused = client.get("/readyz"), client.post("/edits", json=fact)
+        n_edits = len(ledger.page().items)
+        fs.is_full = False
+        taken = client.post("/edits", json=fact)
+        fs.is_full = True
+        again = client.post("/edits", json=fact)
+
+    store_check = ready.json()["checks"][2]
+    assert (ready.status_code, store_check["detail"]) == (503, "is full (No space left on device)")
+    assert (refused.status_code, refused.json()["code"]) == (503, "store_full")
+    assert refused.headers["Retry-After"] == "2"
+    assert n_edits == 0
+    assert taken.status_code == 202
+    assert (again.status_code, again.json()["code"]) == (503, "store_full")
 
 
 def test_an_unexpected_error_tells_its_id_and_nothing_of_the_inside(

@@ -12,6 +12,7 @@ from app.jobs.tokens import TokenCounters
 from app.jobs.watching import feed, until_final
 from app.readiness import Readiness
 from app.service import Pace, Service
+from app.store_probe import StoreProbe
 from contract.ledger.attempts import Attempts
 from contract.ledger.connection import connect
 from contract.ledger.ledger import Ledger
@@ -51,7 +52,7 @@ def service_over(ledger: Ledger, data_dir: Path) -> Service:
         attempts=Attempts(ledger.redis, lease_s=6.0),
         store=store,
         tokens=TokenCounters(store),
-        readiness=Readiness(ledger, store),
+        readiness=Readiness(ledger, StoreProbe(check=store.check_writable)),
         limits=Limits.of(Settings()),
         pace=Pace(poll_s=0.001, heartbeat_s=4.0, clock=SteppingClock()),
     )

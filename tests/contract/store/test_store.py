@@ -15,6 +15,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from contract.store.errors import (
     CorruptFileError,
     NewerManifestError,
+    StoreFullError,
     StoreUnavailableError,
     UnreadableManifestError,
 )
@@ -294,6 +295,29 @@ class Sealed(MemoryFileSystem):  # type: ignore[misc]
         if mode == "rb":
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return super().open(path, mode, **told)
+
+
+class Full(MemoryFileSystem):  # type: ignore[misc]
+    """A disk without a free block: what is empty takes none."""
+
+    protocol = "full"
+
+    def pipe_file(self, path: str, value: bytes, *asked: object, **told: object) -> None:
+        if value:
+            super().pipe_file(path, b"", *asked, **told)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        super().pipe_file(path, value, *asked, **told)
+
+
+def test_so_does_one_that_is_full_and_keeps_no_half_of_what_was_tried(
+    store: CheckpointStore,
+) -> None:
+    store.shelf = Shelf(Full(), f"/{uuid4().hex}")
+
+    with pytest.raises(StoreFullError, match=r"^No space left on device$"):
+        store.check_writable()
+
+    assert list(store.shelf.entries("")) == []
 
 
 def test_so_does_one_that_cannot_be_read(store: CheckpointStore) -> None:
