@@ -104,6 +104,7 @@ def serve(
     worker.listen_to_signals()
     with _heartbeat(settings, connections, identity, resources):
         log.info("worker_started", worker_id=identity.worker_id, model=model)
+        sweep()  # what Redis lost is listed again before the probes, which take a while
         if settings.probes:
             probing = _probing(resources, identity, Probings(connections.patient))
             resources.monitor.calibrate(probing)
