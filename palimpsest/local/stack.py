@@ -20,7 +20,7 @@ from palimpsest.terminal.console import Console
 
 REDIS, WORKER, API = "redis", "worker", "api"
 KEYS, KEYS_FILE = PREFIX + "API_KEYS", PREFIX + "API_KEYS_FILE"
-PACKAGES = Path(__file__).resolve().parent.parent
+PACKAGES = Path(__file__).resolve().parents[2]
 """Where `worker` and `app` lie; the caller's directory may hold other things of that name."""
 
 
