@@ -44,15 +44,15 @@ from contract.wire.views import EditView
 from palimpsest.facts.errors import UnusableFactError
 from palimpsest.facts.facts import to_request
 from palimpsest.local.redis_server import RedisServer, find_binary
-from worker import announcement
-from worker.activity import Activity
-from worker.announcement import Identity
-from worker.failures import SERVICE_CODES, engine_codes
-from worker.fitness import Weights
-from worker.handback import defer, hand_back
+from worker.attempt.failures import SERVICE_CODES, engine_codes
+from worker.attempt.handback import defer, hand_back
+from worker.attempt.resources import Resources
 from worker.kn.model.resident import Resident
-from worker.monitor import Monitor
-from worker.resources import Resources
+from worker.memory.monitor import Monitor
+from worker.presence import announcement
+from worker.presence.activity import Activity
+from worker.presence.announcement import Identity
+from worker.presence.fitness import Weights
 from worker.tasks import run_edit
 
 MODEL = "bytes"

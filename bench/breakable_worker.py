@@ -24,9 +24,9 @@ from contract.ledger.attempts import Attempts  # noqa: E402
 from contract.settings import Settings  # noqa: E402
 from contract.store.errors import StoreFullError  # noqa: E402
 from contract.store.store import CheckpointStore  # noqa: E402
-from worker.device_memory import memory_of  # noqa: E402
-from worker.failures import SERVICE_CODES, engine_codes  # noqa: E402
+from worker.attempt.failures import SERVICE_CODES, engine_codes  # noqa: E402
 from worker.kn import load_editor  # noqa: E402
+from worker.memory.device import memory_of  # noqa: E402
 from worker.service import serve  # noqa: E402
 from worker.spare import wait_until_needed  # noqa: E402
 

@@ -35,7 +35,7 @@ from contract.wire.ids import checkpoint_id_of, new_edit_id
 from contract.wire.lifecycle import Outcome
 from contract.wire.views import EditResult, MemoryView, Metrics
 from palimpsest.local.addresses import free_port
-from worker.announcement import base_view
+from worker.attempt.publishing import code_version, commit, keep
 from worker.kn import Adapter, Base, EditRequest, Resident
 from worker.kn.evaluate.measurement import Asked
 from worker.kn.evaluate.verification import files_of, verify
@@ -44,7 +44,7 @@ from worker.kn.model.layout import DTYPES
 from worker.kn.model.loading import load_resident
 from worker.kn.write.adapter import LayerWrite
 from worker.kn.write.weights import edited
-from worker.publishing import code_version, commit, keep
+from worker.presence.announcement import base_view
 
 D_MODEL, D_FF, N_VOCAB = 2048, 5632, 32_000
 FEWEST_BYTES = 10**9

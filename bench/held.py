@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 
-from worker.device_memory import MemoryReading
 from worker.kn.editor import Editor
 from worker.kn.memory.metering import StorageMeter
 from worker.kn.request import EditRequest
 from worker.kn.result import EditResult
+from worker.memory.device import MemoryReading
 
 PLENTY_BYTES = 2**50
 

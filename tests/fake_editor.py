@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contract.memory import ModelShape, SequenceShape, Workload
-from worker.device_memory import MemoryReading
+from worker.memory.device import MemoryReading
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from contract.wire.checkpoints import CheckpointFile, CheckpointView
 from contract.wire.failures import ErrorCode
 from contract.wire.lifecycle import EditStatus
 from contract.wire.views import EditView
-from worker.resources import Resources
+from worker.attempt.resources import Resources
 
 Submit = Callable[..., str]
 MakeResources = Callable[..., Resources]

@@ -13,10 +13,10 @@ from contract.ledger.connection import RedisUrlError
 from contract.ledger.errors import SchemaMismatchError
 from contract.settings import Settings, SettingsError
 from contract.store.errors import StoreUnavailableError, UnknownStoreError
-from worker.device_memory import memory_of
-from worker.failures import SERVICE_CODES, engine_codes
+from worker.attempt.failures import SERVICE_CODES, engine_codes
 from worker.kn import Editor, KnError, load_editor
 from worker.kn.methods.references import read
+from worker.memory.device import memory_of
 from worker.prerequisites import PrerequisiteError, checked
 from worker.service import serve
 from worker.spare import wait_until_needed

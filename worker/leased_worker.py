@@ -19,7 +19,7 @@ from rq.serializers import JSONSerializer
 
 from contract.ledger import names
 from contract.logs import EventLog
-from worker.activity import Activity
+from worker.presence.activity import Activity
 
 SWEEP_EVERY_S = 1.0
 DEQUEUE_S = 1

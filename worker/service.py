@@ -25,23 +25,23 @@ from contract.store.housekeeping import Housekeeping, Policy
 from contract.store.identity import pin
 from contract.store.restoration import Restoration
 from contract.store.store import CheckpointStore
-from worker import announcement
-from worker.activity import Activity
-from worker.announcement import Identity
-from worker.device_memory import DeviceMemory
-from worker.failures import Codes
-from worker.fitness import Weights, last_resort
-from worker.handback import defer, hand_back
-from worker.heartbeat import BEATS_PER_LEASE, Heartbeat
+from worker.attempt.failures import Codes
+from worker.attempt.handback import defer, hand_back
+from worker.attempt.patience import wait
+from worker.attempt.publishing import code_version
+from worker.attempt.resources import Editor, Resources
+from worker.attempt.time_limit import time_limit
 from worker.leased_worker import LeasedWorker
-from worker.monitor import Monitor
-from worker.patience import wait
-from worker.probing import probe
-from worker.publishing import code_version
-from worker.resources import Editor, Resources
+from worker.memory.device import DeviceMemory
+from worker.memory.monitor import Monitor
+from worker.memory.probing import probe
+from worker.presence import announcement
+from worker.presence.activity import Activity
+from worker.presence.announcement import Identity
+from worker.presence.fitness import Weights, last_resort
+from worker.presence.heartbeat import BEATS_PER_LEASE, Heartbeat
 from worker.sweeping import Sweep
 from worker.tasks import run_edit
-from worker.time_limit import time_limit
 
 PATIENT_RETRIES = 120
 PATIENT_TIMEOUT_S = 15.0

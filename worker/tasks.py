@@ -11,13 +11,13 @@ from contract.logs import EventLog, bound
 from contract.store.errors import MissingStoreError, WithheldError
 from contract.wire.failures import ErrorCode
 from contract.wire.ids import checkpoint_id_of
-from worker.admitting import CrowdedOutError
-from worker.endings import Canceled, Deferred, Ending, Failed, Postponed, Published, end
-from worker.failures import failure, failure_of
-from worker.fitness import DeviceFaultError, TaintedWeightsError, UnfitError
-from worker.making import make
-from worker.patience import await_store, wait_s
-from worker.resources import Resources
+from worker.attempt.admitting import CrowdedOutError
+from worker.attempt.endings import Canceled, Deferred, Ending, Failed, Postponed, Published, end
+from worker.attempt.failures import failure, failure_of
+from worker.attempt.making import make
+from worker.attempt.patience import await_store, wait_s
+from worker.attempt.resources import Resources
+from worker.presence.fitness import DeviceFaultError, TaintedWeightsError, UnfitError
 
 log = EventLog(__name__)
 

@@ -11,8 +11,8 @@ from faulty_editor import FaultyEditor
 
 from contract import logs
 from contract.settings import Settings
-from worker.device_memory import MemoryReading
-from worker.failures import SERVICE_CODES
+from worker.attempt.failures import SERVICE_CODES
+from worker.memory.device import MemoryReading
 from worker.service import serve
 
 

@@ -16,13 +16,13 @@ from contract.ledger.origin import Origin
 from contract.store.store import CheckpointStore
 from contract.wire.edits import EditRequest
 from contract.wire.estimates import Admission, Applied, Decision
-from worker.activity import Activity
-from worker.device_memory import DeviceMemory
-from worker.failures import SERVICE_CODES
-from worker.fitness import Weights
-from worker.handback import defer, hand_back
-from worker.monitor import Monitor
-from worker.resources import Resources
+from worker.attempt.failures import SERVICE_CODES
+from worker.attempt.handback import defer, hand_back
+from worker.attempt.resources import Resources
+from worker.memory.device import DeviceMemory
+from worker.memory.monitor import Monitor
+from worker.presence.activity import Activity
+from worker.presence.fitness import Weights
 
 REQUEST = EditRequest(prompt="The capital of France is", target_new="Rome")
 ADMISSION = Admission(

@@ -14,7 +14,7 @@ from contract.wire.composition import ComposeRequest, Composition
 from contract.wire.failures import ErrorCode
 from contract.wire.ids import checkpoint_id_of
 from contract.wire.lifecycle import EditStatus, Outcome, QueuedReason
-from worker.resources import Resources
+from worker.attempt.resources import Resources
 from worker.tasks import run_edit
 
 Submit = Callable[..., str]

@@ -12,8 +12,8 @@ from rq.serializers import JSONSerializer
 
 from contract.ledger import names
 from contract.ledger.queue import EditQueue
-from worker.activity import Activity
 from worker.leased_worker import LeasedWorker
+from worker.presence.activity import Activity
 
 INTERMEDIATE = "rq:queue:palimpsest:demo:intermediate"
 

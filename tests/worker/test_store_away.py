@@ -16,8 +16,8 @@ from contract.store.identity import pin
 from contract.store.store import CheckpointStore
 from contract.wire.ids import checkpoint_id_of
 from contract.wire.lifecycle import EditStatus
-from worker.activity import Activity
-from worker.patience import await_store
+from worker.attempt.patience import await_store
+from worker.presence.activity import Activity
 from worker.tasks import run_edit
 
 

@@ -23,8 +23,8 @@ from contract.store.errors import CorruptFileError, StoreFullError, StoreUnavail
 from contract.wire.failures import ErrorCode
 from contract.wire.lifecycle import EditStatus, QueuedReason
 from contract.wire.serving import WorkerState
-from worker.activity import Activity
-from worker.failures import SERVICE_CODES
+from worker.attempt.failures import SERVICE_CODES
+from worker.presence.activity import Activity
 from worker.tasks import run_edit
 
 

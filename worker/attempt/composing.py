@@ -6,8 +6,8 @@ from typing import Any
 from contract.wire.composition import Composition, Retest
 from contract.wire.lifecycle import Outcome
 from contract.wire.views import EditResult
-from worker.conflicts import Written, conflicts_of
-from worker.lineage import Member
+from worker.attempt.conflicts import Written, conflicts_of
+from worker.attempt.lineage import Member
 
 
 def composition_of(members: Sequence[Member], retests: Sequence[dict[str, Any]]) -> Composition:

@@ -13,11 +13,11 @@ from contract.ledger.connection import connect
 from contract.ledger.ledger import Ledger, names
 from contract.ledger.presence import Presence
 from contract.wire.serving import MemoryState, WorkerState
-from worker.activity import Activity
-from worker.announcement import Identity
-from worker.device_memory import MemoryReading
-from worker.heartbeat import Heartbeat
-from worker.monitor import Monitor
+from worker.memory.device import MemoryReading
+from worker.memory.monitor import Monitor
+from worker.presence.activity import Activity
+from worker.presence.announcement import Identity
+from worker.presence.heartbeat import Heartbeat
 
 IDENTITY = Identity(
     worker_id="here-1-aa",

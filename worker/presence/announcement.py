@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from contract.memory import ModelShape
 from contract.wire.checkpoints import BaseFile, BaseView, CheckpointFile
 from contract.wire.serving import ModelView, ShapeView, WorkerView
-from worker.activity import Activity
-from worker.monitor import Outlook
+from worker.memory.monitor import Outlook
+from worker.presence.activity import Activity
 
 
 class ServedModel(Protocol):

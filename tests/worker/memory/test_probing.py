@@ -13,11 +13,11 @@ from fake_editor import GIB, FakeEditor, FakeMemory, FakeResult
 from tiny_models import FAMILIES, Letters
 
 from contract.admission.calibration import Probing
-from worker.failures import SERVICE_CODES, engine_codes
+from worker.attempt.failures import SERVICE_CODES, engine_codes
+from worker.attempt.time_limit import time_limit
 from worker.kn import Editor, Resident
-from worker.monitor import Monitor
-from worker.probing import TRIALS, probe
-from worker.time_limit import time_limit
+from worker.memory.monitor import Monitor
+from worker.memory.probing import TRIALS, probe
 
 CODES = {**SERVICE_CODES, **engine_codes()}
 

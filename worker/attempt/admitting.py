@@ -17,9 +17,9 @@ from contract.wire.estimates import Admission, Applied, Decision
 from contract.wire.failures import ErrorCode
 from contract.wire.lifecycle import Phase
 from contract.wire.views import EditResult
-from worker.failures import Codes, code_of, message_of
-from worker.lineage import Ground, Member
-from worker.resources import Editor, EngineOutput, Resources
+from worker.attempt.failures import Codes, code_of, message_of
+from worker.attempt.lineage import Ground, Member
+from worker.attempt.resources import Editor, EngineOutput, Resources
 
 if TYPE_CHECKING:  # the engine brings torch
     from worker.kn.stopwatch import Watch

@@ -21,11 +21,11 @@ from contract.wire.failures import ErrorCode
 from contract.wire.ids import checkpoint_id_of
 from contract.wire.lifecycle import EditStatus, Outcome, Phase
 from contract.wire.serving import WorkerState
-from worker.activity import Activity
-from worker.admitting import LOWERED
-from worker.narration import CHECK_EVERY_S
+from worker.attempt.admitting import LOWERED
+from worker.attempt.narration import CHECK_EVERY_S
+from worker.attempt.time_limit import time_limit
+from worker.presence.activity import Activity
 from worker.tasks import run_edit
-from worker.time_limit import time_limit
 
 
 def test_an_edit_is_published_and_succeeds(

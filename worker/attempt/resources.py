@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from contract.ledger.attempts import Attempt, Attempts
 from contract.ledger.record import EditRecord
 from contract.memory import ModelShape, Workload
-from worker.activity import Activity
-from worker.failures import Codes
-from worker.fitness import Weights
-from worker.lineage import Reader
-from worker.monitor import Monitor
-from worker.publishing import Store
+from worker.attempt.failures import Codes
+from worker.attempt.lineage import Reader
+from worker.attempt.publishing import Store
+from worker.memory.monitor import Monitor
+from worker.presence.activity import Activity
+from worker.presence.fitness import Weights
 
 if TYPE_CHECKING:  # the engine brings torch, which other parts of a worker load without
     from worker.kn.stopwatch import Watch

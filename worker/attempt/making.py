@@ -15,7 +15,7 @@ from contract.wire.failures import ErrorCode
 from contract.wire.ids import checkpoint_id_of
 from contract.wire.lifecycle import Outcome, Phase
 from contract.wire.views import EditResult
-from worker.admitting import (
+from worker.attempt.admitting import (
     FittingEdit,
     admit,
     admit_composition,
@@ -23,13 +23,13 @@ from worker.admitting import (
     exhausted,
     settled,
 )
-from worker.composing import composition_of
-from worker.endings import Deferred, Ending, Failed, Published, check_lease
-from worker.failures import failure
-from worker.lineage import ground_of, members_of, parts_of
-from worker.narration import Narration
-from worker.publishing import code_version, commit, keep
-from worker.resources import EngineOutput, Resources
+from worker.attempt.composing import composition_of
+from worker.attempt.endings import Deferred, Ending, Failed, Published, check_lease
+from worker.attempt.failures import failure
+from worker.attempt.lineage import ground_of, members_of, parts_of
+from worker.attempt.narration import Narration
+from worker.attempt.publishing import code_version, commit, keep
+from worker.attempt.resources import EngineOutput, Resources
 
 
 @dataclass(frozen=True, slots=True)

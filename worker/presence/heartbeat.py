@@ -15,9 +15,9 @@ from contract.ledger.attempts import AttemptLostError, Attempts
 from contract.ledger.presence import Presence
 from contract.logs import EventLog
 from contract.wire.serving import MemoryOutlook
-from worker.activity import Activity, Holding
-from worker.announcement import Identity, worker_view
-from worker.monitor import Monitor, Outlook
+from worker.memory.monitor import Monitor, Outlook
+from worker.presence.activity import Activity, Holding
+from worker.presence.announcement import Identity, worker_view
 
 BEATS_PER_LEASE = 4
 TAINTED_TTL_S = 600.0

@@ -13,8 +13,8 @@ from contract.sizes import size
 from contract.wire.edits import HParams, Method
 from contract.wire.estimates import Decision
 from contract.wire.lifecycle import EditStatus, QueuedReason
-from worker.patience import wait, wait_s
-from worker.resources import Resources
+from worker.attempt.patience import wait, wait_s
+from worker.attempt.resources import Resources
 from worker.tasks import run_edit
 
 MIB = 1024**2

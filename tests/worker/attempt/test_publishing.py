@@ -10,7 +10,7 @@ from contract.store.store import CheckpointStore
 from contract.wire.checkpoints import CheckpointFile, CheckpointView
 from contract.wire.edits import EditRequest
 from contract.wire.views import EditResult
-from worker.publishing import commit, keep
+from worker.attempt.publishing import commit, keep
 
 FILES = {"b.bin": b"two", "a.json": b"{}"}
 

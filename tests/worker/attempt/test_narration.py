@@ -7,8 +7,8 @@ from contract.ledger.attempts import Attempt, AttemptLostError, Attempts, Cancel
 from contract.ledger.ledger import Ledger
 from contract.wire.lifecycle import Phase
 from contract.wire.views import Progress
-from worker.activity import Activity
-from worker.narration import Narration
+from worker.attempt.narration import Narration
+from worker.presence.activity import Activity
 
 
 class Ticks:

@@ -4,10 +4,10 @@ from fake_editor import FakeEditor
 
 from contract.admission.calibration import Probing
 from contract.wire.serving import MemoryState
-from worker.activity import Activity
-from worker.announcement import Identity, model_view, worker_view
-from worker.device_memory import MemoryReading
-from worker.monitor import Outlook
+from worker.memory.device import MemoryReading
+from worker.memory.monitor import Outlook
+from worker.presence.activity import Activity
+from worker.presence.announcement import Identity, model_view, worker_view
 
 
 def test_no_two_workers_have_the_same_name() -> None:

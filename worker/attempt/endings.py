@@ -9,7 +9,7 @@ from contract.store.errors import MissingStoreError, StoreError
 from contract.wire.checkpoints import CheckpointView
 from contract.wire.ids import checkpoint_id_of
 from contract.wire.views import EditFailure
-from worker.resources import Resources
+from worker.attempt.resources import Resources
 
 log = EventLog(__name__)
 

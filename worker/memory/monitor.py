@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from contract.admission.calibration import Calibration, Probing
 from contract.wire.serving import MemoryState
-from worker.device_memory import DeviceMemory, MemoryReading, budget_bytes, capacity_bytes
+from worker.memory.device import DeviceMemory, MemoryReading, budget_bytes, capacity_bytes
 
 TIGHT_BELOW = 0.5
 EASY_ABOVE = 0.6

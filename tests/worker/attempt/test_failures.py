@@ -11,7 +11,7 @@ from contract.store.errors import (
     UnreadableManifestError,
 )
 from contract.wire.failures import ErrorCode
-from worker.failures import SERVICE_CODES, code_of, engine_codes, failure_of
+from worker.attempt.failures import SERVICE_CODES, code_of, engine_codes, failure_of
 from worker.kn import errors as kn
 
 CODES = {**SERVICE_CODES, **engine_codes()}

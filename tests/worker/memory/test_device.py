@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.device_memory import (
+from worker.memory.device import (
     CudaMemory,
     HostMemory,
     MemoryReading,

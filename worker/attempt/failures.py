@@ -17,8 +17,8 @@ from contract.store.errors import (
 )
 from contract.wire.failures import RETRYABLE, ErrorCode
 from contract.wire.views import EditFailure
-from worker.lineage import CheckpointGoneError, OtherBaseError
-from worker.time_limit import DeadlineExceededError
+from worker.attempt.lineage import CheckpointGoneError, OtherBaseError
+from worker.attempt.time_limit import DeadlineExceededError
 
 Codes = Mapping[type[Exception], ErrorCode]
 

@@ -2,7 +2,7 @@
 
 from contract.wire.composition import ConflictKind
 from contract.wire.views import NeuronView
-from worker.conflicts import Written, conflicts_of
+from worker.attempt.conflicts import Written, conflicts_of
 
 
 def written(edit_id: str, subject: str, *places: tuple[int, int]) -> Written:

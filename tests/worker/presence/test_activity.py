@@ -2,7 +2,7 @@ import pytest
 
 from contract.ledger.attempts import Attempt
 from contract.wire.serving import WorkerState
-from worker.activity import Activity, moving_average
+from worker.presence.activity import Activity, moving_average
 
 ATTEMPT = Attempt("edit-1", 1, "here")
 

@@ -4,7 +4,7 @@ import pytest
 from fake_editor import GIB, FakeMemory
 
 from contract.wire.serving import MemoryState
-from worker.monitor import Monitor, state_after
+from worker.memory.monitor import Monitor, state_after
 
 AT_EASE, TIGHT = MemoryState.AT_EASE, MemoryState.TIGHT
 

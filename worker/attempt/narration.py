@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contract.ledger.attempts import Attempt, AttemptLostError, Attempts
 from contract.wire.lifecycle import Phase
 from contract.wire.views import Progress
-from worker.activity import Activity
+from worker.presence.activity import Activity
 
 PROGRESS_EVERY_S = 0.2
 CHECK_EVERY_S = 0.2

@@ -10,7 +10,7 @@ from redis import Redis
 
 from contract.ledger.presence import Presence
 from contract.wire.serving import WorkerState, WorkerView
-from worker.health.__main__ import worker_on
+from worker.health import worker_on
 
 
 def a_worker(worker_id: str, *, host: str) -> WorkerView:

@@ -20,8 +20,8 @@ from contract.wire.checkpoints import CheckpointView
 from contract.wire.failures import ErrorCode
 from contract.wire.ids import checkpoint_id_of
 from contract.wire.lifecycle import EditStatus, Outcome
+from worker.attempt.time_limit import DeadlineExceededError, time_limit
 from worker.tasks import run_edit
-from worker.time_limit import DeadlineExceededError, time_limit
 
 
 def test_a_checkpoint_that_stands_completes_the_edit_without_work(
