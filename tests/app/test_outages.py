@@ -309,10 +309,10 @@ def test_a_store_that_is_full_gives_no_false_202_until_there_is_room(
 def test_an_unexpected_error_tells_its_id_and_nothing_of_the_inside(
     api: httpx.Client, redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
-    redis.hset(names.MODELS, "broken", "this is no model")
+    redis.hset(names.TALLY, "broken", "this is no tally")
 
     with caplog.at_level(logging.ERROR):
-        response = api.get("/models", headers={"X-Request-ID": "my-request"})
+        response = api.get("/metrics", headers={"X-Request-ID": "my-request"})
 
     assert (response.status_code, response.json()["code"]) == (500, "internal")
     assert response.json()["request_id"] == response.headers["X-Request-ID"] == "my-request"
