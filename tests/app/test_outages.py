@@ -69,6 +69,15 @@ def test_without_redis_the_process_is_alive_but_not_ready(serve: Serve, tmp_path
     ]
 
 
+def test_a_load_balancer_may_ask_for_the_head_alone(serve: Serve, tmp_path: Path) -> None:
+    client = serve(redis_url=f"unix://{tmp_path}/nothing.sock")
+
+    alive, ready = client.head("/livez"), client.head("/readyz")
+
+    assert (alive.status_code, alive.content) == (200, b"")
+    assert (ready.status_code, ready.content) == (503, b"")
+
+
 def test_without_redis_the_figures_say_so_and_the_alert_can_fire(
     serve: Serve, tmp_path: Path
 ) -> None:
