@@ -51,6 +51,10 @@ class Presence:
     def publish_model(self, model: ModelView) -> None:
         self._redis.hset(names.MODELS, model.name, model.model_dump_json())
 
+    def has_model(self, name: str) -> bool:
+        """Whether such a model was published."""
+        return bool(self._redis.hexists(names.MODELS, name))
+
     def publish_worker(self, worker: WorkerView, *, ttl_s: float) -> None:
         """Tell of a live worker; it is forgotten after `ttl_s` seconds of silence."""
         with self._redis.pipeline(transaction=True) as pipe:
