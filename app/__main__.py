@@ -12,12 +12,12 @@ from app.maintenance import Maintenance, repeated
 from app.server import server_of
 from contract import logs
 from contract.binding import OpenToAllError, check_binding
-from contract.keys import KeyRing, Keys, KeysError
+from contract.keys import KeyRing, KeysError
 from contract.ledger.attempts import Attempts
 from contract.ledger.connection import RedisUrlError, connect
 from contract.ledger.ledger import Ledger
 from contract.ledger.retention import Retention
-from contract.settings import Settings, SettingsError, variable_of
+from contract.settings import Settings, SettingsError
 from contract.store.errors import UnknownStoreError
 from contract.store.store import CheckpointStore
 
@@ -32,8 +32,7 @@ def main() -> int:
     """Run until told to stop; returns the exit status: 2 when the settings cannot be served."""
     try:
         settings = Settings.from_environment(os.environ)
-        listed = Keys.parse(settings.api_keys, source=variable_of("api_keys"))
-        keys = KeyRing(listed, settings.api_keys_file)
+        keys = KeyRing.of(settings)
         check_binding(settings, has_keys=not keys.is_empty)
         logs.configure(settings.log_level, lines=logs.JsonLines(traced))
         redis = connect(

@@ -16,6 +16,7 @@ from contract.ledger.errors import (
     RemovalOverdueError,
     SchemaMismatchError,
     UnknownRequestError,
+    UnreadableRecordError,
 )
 from contract.logs import EventLog
 from contract.store.errors import (
@@ -48,6 +49,7 @@ def register(app: FastAPI) -> None:
         UnreadableManifestError: store_corrupt,
         NewerManifestError: newer_manifest,
         UnknownRequestError: unknown_request,
+        UnreadableRecordError: unreadable_record,
         StoreUnavailableError: store_unavailable,
         Exception: unexpected,
     }
@@ -118,6 +120,11 @@ async def newer_manifest(request: Request, error: NewerManifestError) -> Respons
 
 async def unknown_request(request: Request, error: UnknownRequestError) -> Response:
     return problem_response(request, ErrorCode.INVALID_REQUEST, str(error))
+
+
+async def unreadable_record(request: Request, error: UnreadableRecordError) -> Response:
+    log.warning("record_not_read", message=str(error), reason=error.reason)
+    return problem_response(request, ErrorCode.LEDGER_UNAVAILABLE, str(error))
 
 
 async def store_unavailable(request: Request, error: StoreUnavailableError) -> Response:

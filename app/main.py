@@ -6,6 +6,7 @@ from app import handlers
 from app.description.openapi import TAGS, Api
 from app.guards.authentication import Authentication, Owners
 from app.guards.body_limit import BodyLimit
+from app.guards.own_names import OwnNames
 from app.guards.plain_paths import PlainPaths
 from app.guards.tracing import Tracing
 from app.guards.traffic import Traffic
@@ -95,5 +96,7 @@ def create_app(
         BodyLimit, limit_bytes=settings.max_body_bytes, refuse=handlers.raised_by_framework
     )
     app.add_middleware(Authentication, owners=keys, refuse=handlers.refused)
+    if keys.is_empty and not settings.allow_anonymous:
+        app.add_middleware(OwnNames, refuse=handlers.refused)
     app.add_middleware(Tracing, traffic=traffic)
     return app

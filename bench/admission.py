@@ -170,7 +170,9 @@ class House:
         view = announcement.model_view(MODEL, editor, tokenizer_sha256=sha256)
         self.ledger.presence.publish_model(view)
         settings = Settings(data_dir=directory / "store")
-        self.api = TestClient(create_app(settings, ledger=self.ledger, store=store))
+        self.api = TestClient(
+            create_app(settings, ledger=self.ledger, store=store), base_url="http://localhost"
+        )
         attempts = Attempts(redis, lease_s=3600)
         queue = self.ledger.queue(MODEL)
         self.resources = Resources(

@@ -25,7 +25,7 @@ def deadline_passed(injection: Injection) -> Struck:
     with _asleep(site):
         views = [site.ended(edit_id) for edit_id in edit_ids]
     again = [site.ended(edit_id) for edit_id in edit_ids]
-    late = [v.error.code.value for v in views if v is not None and v.error is not None]
+    late = [str(v.error.code) for v in views if v is not None and v.error is not None]
     return Struck(
         edit_ids=[site.submit()],
         since_s=time.monotonic(),

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from contract.settings import Settings, variable_of
+
 KEY_PREFIX = "pal_"
 _ENTRY = re.compile(r"([A-Za-z0-9._-]{1,64}):([0-9a-f]{64})")
 
@@ -74,6 +76,12 @@ class KeyRing:
         self._read = Keys()
         if file is not None and not self._of_file().owners:
             raise KeysError(str(file), "contains no key: nobody could use the service")
+
+    @classmethod
+    def of(cls, settings: Settings) -> "KeyRing":
+        """The keys that the settings tell; raises as the constructor does."""
+        told = Keys.parse(settings.api_keys, source=variable_of("api_keys"))
+        return cls(told, settings.api_keys_file)
 
     @property
     def is_empty(self) -> bool:

@@ -64,7 +64,8 @@ class Settings(BaseModel):
     host: str = Field(default="127.0.0.1", description="Address the API listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port the API listens on.")
     allow_anonymous: bool = Field(
-        default=False, description="Lets the API listen beyond loopback without keys."
+        default=False,
+        description="Lets the API listen beyond loopback, and to any `Host`, without keys.",
     )
     api_keys: str = Field(default="", description="API keys as `name:sha256`, separated by commas.")
     api_keys_file: Path | None = Field(

@@ -46,7 +46,6 @@ from palimpsest.errors import (
 from palimpsest.local.interrupts import HANGUP, obeyed
 from palimpsest.terminal import streams
 from palimpsest.terminal.console import Console, UnwritableError
-from palimpsest.transport.connection import check_url
 from palimpsest.transport.patience import PAUSE_S
 
 TIMEOUT_S = 10.0
@@ -188,10 +187,9 @@ def _client(
     sleep: Callable[[float], None],
 ) -> Client:
     try:
-        check_url(url)
+        client = Client(url, api_key=api_key, timeout_s=TIMEOUT_S, transport=transport, sleep=sleep)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    client = Client(url, api_key=api_key, timeout_s=TIMEOUT_S, transport=transport, sleep=sleep)
     client.check_alive()
     return client
 

@@ -21,7 +21,12 @@ from palimpsest.errors import ConflictError, ServiceError
 from palimpsest.transport import endpoints
 from palimpsest.transport.async_calls import AsyncCaller
 from palimpsest.transport.async_download import download
-from palimpsest.transport.connection import check_url, headers_of, is_loopback
+from palimpsest.transport.connection import (
+    check_url,
+    headers_of,
+    is_loopback,
+    usable_environment,
+)
 from palimpsest.transport.endpoints import Check, Endpoint, Readiness
 from palimpsest.transport.feed import Feed
 from palimpsest.transport.patience import PAUSE_S, Patience
@@ -44,10 +49,12 @@ class AsyncClient:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         check_url(base_url)
-        direct = httpx.AsyncHTTPTransport() if is_loopback(base_url) else None
-        self._http = httpx.AsyncClient(
-            base_url=base_url, headers=headers_of(api_key), transport=transport or direct
-        )
+        headers = headers_of(api_key)
+        with usable_environment():
+            direct = httpx.AsyncHTTPTransport() if is_loopback(base_url) else None
+            self._http = httpx.AsyncClient(
+                base_url=base_url, headers=headers, transport=transport or direct
+            )
         policy = Retries() if retries is None else retries
         self._caller = AsyncCaller(self._http, timeout_s=timeout_s, retries=policy, sleep=sleep)
         self.edits = AsyncEdits(self._caller, sleep=sleep)

@@ -19,7 +19,12 @@ from contract.wire.views import EditEvent, EditPage, EditView
 from palimpsest.errors import ConflictError, ServiceError
 from palimpsest.transport import endpoints
 from palimpsest.transport.calls import Caller
-from palimpsest.transport.connection import check_url, headers_of, is_loopback
+from palimpsest.transport.connection import (
+    check_url,
+    headers_of,
+    is_loopback,
+    usable_environment,
+)
 from palimpsest.transport.download import download
 from palimpsest.transport.endpoints import Check, Endpoint, Readiness
 from palimpsest.transport.feed import Feed
@@ -32,7 +37,8 @@ View = TypeVar("View", bound=BaseModel)
 class Client:
     """One service. Calls are tried again after 429, 503 and broken connections, which is safe:
     each edit is sent with an idempotency key. After about ten seconds without an answer, or
-    `timeout_s` where that is longer, they are given up. What is no URL raises `ValueError`."""
+    `timeout_s` where that is longer, they are given up. A URL, a key, or an environment's proxies
+    that cannot be used raise `ValueError`."""
 
     def __init__(
         self,
@@ -45,10 +51,12 @@ class Client:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         check_url(base_url)
-        direct = httpx.HTTPTransport() if is_loopback(base_url) else None
-        self._http = httpx.Client(
-            base_url=base_url, headers=headers_of(api_key), transport=transport or direct
-        )
+        headers = headers_of(api_key)
+        with usable_environment():
+            direct = httpx.HTTPTransport() if is_loopback(base_url) else None
+            self._http = httpx.Client(
+                base_url=base_url, headers=headers, transport=transport or direct
+            )
         policy = Retries() if retries is None else retries
         self._caller = Caller(self._http, timeout_s=timeout_s, retries=policy, sleep=sleep)
         self.edits = Edits(self._caller, sleep=sleep)

@@ -55,6 +55,7 @@ from palimpsest.errors import (
     UnavailableError,
     UnexpectedAnswerError,
 )
+from palimpsest.terminal.tables import one_line
 
 
 class InvalidRequestError(RefusedError):
@@ -241,6 +242,12 @@ def _what(found: ErrorDetails) -> str:
     return found["msg"].removeprefix("Value error, ")
 
 
+def unexpected(response: httpx.Response) -> UnexpectedAnswerError:
+    """What an answer that is none of the service's stands for; it may be in any encoding."""
+    body = one_line(response.content[:200].decode(errors="replace"))
+    return UnexpectedAnswerError(str(response.url), status=response.status_code, body=body)
+
+
 def error_of(
     response: httpx.Response, *, retry_after_s: float | None = None
 ) -> ServiceError | UnexpectedAnswerError:
@@ -248,8 +255,7 @@ def error_of(
     try:
         problem = _Problem.model_validate_json(response.content)
     except ValidationError:
-        body = response.text[:200]
-        return UnexpectedAnswerError(str(response.url), status=response.status_code, body=body)
+        return unexpected(response)
     family = RefusedError if response.is_client_error else ServiceError
     by_status = _BY_STATUS.get(response.status_code, family)
     return BY_CODE.get(problem.code, by_status)(

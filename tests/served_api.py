@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from app.main import create_app
 from app.server import server_of
 from app.service import Pace
-from contract.keys import KeyRing, Keys
+from contract.keys import KeyRing
 from contract.ledger.connection import connect
 from contract.ledger.ledger import Ledger
 from contract.settings import Settings
@@ -34,8 +34,14 @@ def served_api(settings: Settings, store: CheckpointStore | None = None) -> Iter
     store = store or CheckpointStore(settings.data_dir)
     with suppress(RedisError, StoreUnavailableError):
         pin(store, redis)
-    keys = KeyRing(Keys.parse(settings.api_keys, source="api_keys"), settings.api_keys_file)
-    app = create_app(settings, ledger=ledger, store=store, keys=keys, pace=FAST, stopping=stopping)
+    app = create_app(
+        settings,
+        ledger=ledger,
+        store=store,
+        keys=KeyRing.of(settings),
+        pace=FAST,
+        stopping=stopping,
+    )
     server = server_of(app, host="127.0.0.1", port=0, stopping=stopping)
     thread = threading.Thread(target=server.run)
     thread.start()

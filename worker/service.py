@@ -95,16 +95,17 @@ def serve(
     ledger = _open_ledger(settings, connections)
     store = _open_store(settings, connections)
     announce = partial(_announce_model, model, editor, presence=ledger.presence, store=store)
-    announce()
     identity = Identity.of_this_process(model=model, device=editor.device, now_s=time.time())
     resources = _resources(settings, editor, connections, ledger, store, identity, memory, codes)
     sweep = _sweep(settings, connections, ledger, store, resources, announce)
     worker = _leased_worker(resources, connections, sweep)
     _forget_the_dead(connections.patient, ledger.presence, identity)
     worker.listen_to_signals()
+    sweep.recall()
+    announce()  # its weights or its place may be others than before
     with _heartbeat(settings, connections, identity, resources):
         log.info("worker_started", worker_id=identity.worker_id, model=model)
-        sweep()  # what Redis lost is listed again before the probes, which take a while
+        sweep()
         if settings.probes:
             probing = _probing(resources, identity, Probings(connections.patient))
             resources.monitor.calibrate(probing)
@@ -172,6 +173,7 @@ def _sweep(
         restoration=Restoration(
             redis=connections.patient, store=store, keep_s=settings.retention_s
         ),
+        is_announced=partial(ledger.presence.has_model, resources.model),
         announce=announce,
         housekeeping=_housekeeping(settings, store, ledger),
     )

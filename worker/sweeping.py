@@ -39,6 +39,7 @@ class Sweep:
     store: Withholding
     retention: Retention
     restoration: Restoration
+    is_announced: Callable[[], bool]
     announce: Callable[[], None]
     housekeeping: Callable[[], Kept]
     round: Round = field(default_factory=Round)
@@ -46,8 +47,7 @@ class Sweep:
     monotonic: Callable[[], float] = time.monotonic
 
     def __call__(self) -> None:
-        if self.restoration.takes_turn():
-            self._restore()
+        self.recall()
         for edit_id in self.attempts.requeue_stranded(self.model, self.queue):
             log.warning("edit_swept", edit_id=edit_id)
         for edit_id, error in end_due(
@@ -63,15 +63,17 @@ class Sweep:
         if self.monotonic() - self.round.began_s >= HOUSEKEEPING_EVERY_S:
             self._keep_house()
 
-    def _restore(self) -> None:
-        """Redis is empty: it was just set up, or it has lost what it knew."""
+    def recall(self) -> None:
+        """Tell Redis again what it has lost, or was never told: the edits, of which one worker
+        tells, and then the model, so that no request comes in before its idempotency key is known.
+        """
         try:
-            self.announce()
-            n_restored = self.restoration()
-        except StoreError as error:  # the next sweep in turn tries again
-            log.warning("not_restored", reason=str(error))
-            return
-        log.info("ledger_restored", n=n_restored)
+            if self.restoration.takes_turn():
+                log.info("ledger_restored", n=self.restoration())
+            if not self.is_announced() and not self.restoration.is_due():
+                self.announce()
+        except StoreError as error:  # the next sweep tries again
+            log.warning("not_recalled", reason=str(error))
 
     def _keep_house(self) -> None:
         self.round.began_s = self.monotonic()

@@ -48,7 +48,7 @@ def edits_of(
 
 def _published(edit_id: str, i: int, store: CheckpointStore) -> CheckpointView:
     checkpoint = store.find(checkpoint_id_of(edit_id))
-    if checkpoint is None:
+    if checkpoint is None or checkpoint.edit_id is None:  # a composition is no edit
         raise EditNotPublishedError(edit_id, pointer=f"#/edits/{i}")
     return checkpoint
 

@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from app.checkpoint_errors import CheckpointInUseError
 from app.description.openapi import problems
 from app.guards.json_body import JsonRoute
+from app.guards.single_parameters import check_single
 from app.jobs.acceptance import JOB_REFUSALS, accept_composition
 from app.jobs.canceling import cancel
 from app.jobs.checkpoints import (
@@ -29,7 +30,9 @@ from contract.wire.ids import is_checkpoint_id
 from contract.wire.limits import MAX_PAGE, MAX_WAIT_S
 
 log = EventLog("app.checkpoints")
-router = APIRouter(tags=["checkpoints"], route_class=JsonRoute)
+router = APIRouter(
+    tags=["checkpoints"], route_class=JsonRoute, dependencies=[Depends(check_single)]
+)
 
 
 @router.post(

@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from app.description.openapi import problems
 from app.errors import EditNotFoundError
 from app.files.etags import etag_of, is_known
 from app.guards.json_body import JsonRoute
+from app.guards.single_parameters import check_single
 from app.jobs.acceptance import REFUSALS, accept, estimate
 from app.jobs.cursors import cursor_after, edit_before
 from app.jobs.edit_response import edit_response, found_edit
@@ -22,7 +23,7 @@ from contract.wire.lifecycle import EditStatus
 from contract.wire.limits import MAX_PAGE, MAX_WAIT_S
 from contract.wire.views import EditPage, EditView
 
-router = APIRouter(tags=["edits"], route_class=JsonRoute)
+router = APIRouter(tags=["edits"], route_class=JsonRoute, dependencies=[Depends(check_single)])
 
 IdempotencyKey = Annotated[
     str | None,

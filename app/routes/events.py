@@ -1,9 +1,10 @@
 """`…/events`: what happened to an edit or a composition, as a list or as a feed."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from app.description.openapi import problems
+from app.guards.single_parameters import check_single
 from app.jobs.checkpoints import check_composition
 from app.jobs.edit_response import check_edit
 from app.jobs.event_response import DESCRIBED, After, LastEventId, event_response
@@ -11,7 +12,7 @@ from app.service import ServiceDependency
 from contract.wire.failures import ErrorCode
 from contract.wire.views import EventList
 
-router = APIRouter()
+router = APIRouter(dependencies=[Depends(check_single)])
 
 
 @router.get(

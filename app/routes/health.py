@@ -30,21 +30,11 @@ class Alive(Frozen):
     status: Literal["alive"] = "alive"
 
 
-@router.get("/livez", operation_id="livez", summary="Is the process alive?", responses=problems())
 async def livez() -> Alive:
     """Answers whenever the process runs, whether or not Redis and the store work."""
     return Alive()
 
 
-@router.get(
-    "/readyz",
-    operation_id="readyz",
-    summary="Can edits be taken?",
-    response_model=ReadinessView,
-    responses=problems(
-        ErrorCode.LEDGER_UNAVAILABLE, ErrorCode.STORE_UNAVAILABLE, ErrorCode.KEYS_UNAVAILABLE
-    ),
-)
 def readyz(http: Request, service: ServiceDependency) -> Response:
     """Checks Redis, the ledger's schema, the store and, if keys are required, their list; a missing
     worker is reported, but is no failure. Also fails while a worker whose weights changed has not
@@ -60,6 +50,28 @@ def readyz(http: Request, service: ServiceDependency) -> Response:
         f"not ready: {', '.join(failed)}",
         status=HTTPStatus.SERVICE_UNAVAILABLE,
         members={"checks": [check.model_dump() for check in checks]},
+    )
+
+
+for _method, _named in (("GET", ""), ("HEAD", "head_")):
+    router.add_api_route(
+        "/livez",
+        livez,
+        methods=[_method],
+        operation_id=f"{_named}livez",
+        summary="Is the process alive?",
+        responses=problems(),
+    )
+    router.add_api_route(
+        "/readyz",
+        readyz,
+        methods=[_method],
+        operation_id=f"{_named}readyz",
+        summary="Can edits be taken?",
+        response_model=ReadinessView,
+        responses=problems(
+            ErrorCode.LEDGER_UNAVAILABLE, ErrorCode.STORE_UNAVAILABLE, ErrorCode.KEYS_UNAVAILABLE
+        ),
     )
 
 

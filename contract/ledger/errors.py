@@ -13,6 +13,7 @@ class LedgerError(Exception):
     ├── IdempotencyMismatchError
     ├── QueueFullError
     ├── UnknownRequestError
+    ├── UnreadableRecordError
     ├── BeingRemovedError
     └── RemovalOverdueError
     """
@@ -50,6 +51,16 @@ class UnknownRequestError(LedgerError):
     def __init__(self, job_id: str, fields: Sequence[str]) -> None:
         told = ", ".join(fields)
         super().__init__(f"{job_id} asks for what this version does not know: {told}")
+
+
+class UnreadableRecordError(LedgerError):
+    """A record is there and says nothing that this version understands."""
+
+    def __init__(self, job_id: str, *, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"the record of {job_id} cannot be read: a later version wrote it, or it is damaged"
+        )
 
 
 class BeingRemovedError(LedgerError):

@@ -6,16 +6,15 @@ from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from datetime import datetime
 
-from pydantic import ValidationError
 from redis import Redis
 
 from contract.ledger import names, scripts
-from contract.ledger.errors import SchemaMismatchError
+from contract.ledger.errors import SchemaMismatchError, UnreadableRecordError
 from contract.ledger.origin import Origin
 from contract.ledger.places import Places
 from contract.ledger.presence import Presence
 from contract.ledger.queue import EditQueue
-from contract.ledger.record import EditRecord, Request, built_on_of, places_of
+from contract.ledger.record import EditRecord, Request, built_on_of
 from contract.ledger.removals import Removal, removing
 from contract.ledger.submission import Submission, Submissions
 from contract.logs import EventLog
@@ -113,10 +112,12 @@ class Ledger:
         record = self.record(edit_id)
         if record is None:
             return None
+        if record.status.is_final:
+            return record.status
         queue = self.queue(record.model)
         keys = [names.edit(edit_id), names.events(edit_id), queue.key, queue.job_key(edit_id)]
         found = self._cancel(keys, [names.EDITS, edit_id, rfc3339(self._clock())])
-        return EditStatus(found.decode())
+        return EditStatus(found.decode()) if found else None  # forgotten meanwhile
 
     def record(self, edit_id: str) -> EditRecord | None:
         raw = self.redis.hgetall(names.edit(edit_id))
@@ -212,7 +213,6 @@ def _view(record: EditRecord, *, neurons: bool) -> EditView | None:
     """The edit without its place; None if a later version, or an accident, wrote it."""
     try:
         return record.view(queue=None, queued_reason=record.queued_reason, neurons=neurons)
-    except (ValueError, KeyError) as error:
-        reason = places_of(error) if isinstance(error, ValidationError) else type(error).__name__
-        log.warning("record_not_read", edit_id=record.fields.get("id"), reason=reason)
+    except UnreadableRecordError as error:
+        log.warning("record_not_read", edit_id=record.fields.get("id"), reason=error.reason)
         return None

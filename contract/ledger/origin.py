@@ -20,8 +20,9 @@ class Origin:
     retry_of: str | None = None
 
     def body_digest(self, request: Frozen) -> str:
-        """What was asked; a model that was left out is the one that was found."""
-        told = request.model_dump(mode="json", exclude={"model"})
+        """What was asked; a model that was left out is the one that was found, and what is left as
+        it is by default is not told, so that a version which takes more finds the same."""
+        told = request.model_dump(mode="json", exclude={"model"}, exclude_defaults=True)
         return _digest(f"{self.retry_of}\n{json.dumps(told, sort_keys=True)}")
 
     @property

@@ -2,17 +2,20 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from redis import Redis
 
 from contract.ledger import names
+from contract.ledger.record import places_of
+from contract.logs import EventLog
 from contract.wire.serving import ModelView, WorkerView
 
 View = TypeVar("View", bound=BaseModel)
+log = EventLog("contract.ledger")
 OVERDUE = 5
 """So many times older than fresh, nothing that was read counts any more."""
 
@@ -47,6 +50,10 @@ class Presence:
 
     def publish_model(self, model: ModelView) -> None:
         self._redis.hset(names.MODELS, model.name, model.model_dump_json())
+
+    def has_model(self, name: str) -> bool:
+        """Whether such a model was published."""
+        return bool(self._redis.hexists(names.MODELS, name))
 
     def publish_worker(self, worker: WorkerView, *, ttl_s: float) -> None:
         """Tell of a live worker; it is forgotten after `ttl_s` seconds of silence."""
@@ -95,15 +102,14 @@ class Presence:
             pipe.smembers(names.WORKERS)
             pipe.hgetall(names.MODELS)
             ids, known = pipe.execute()
-        models = [_read_as(ModelView, raw) for _, raw in sorted(known.items())]
+        models = _readable(ModelView, [raw for _, raw in sorted(known.items())])
         with self._redis.pipeline(transaction=False) as pipe:
             for raw in sorted(ids):
                 pipe.get(names.worker(raw.decode()))
             for model in models:
                 pipe.zcard(names.index(model=model.name, status="queued"))
             found = pipe.execute()
-        told = [raw for raw in found[: len(ids)] if raw is not None]
-        workers = [_read_as(WorkerView, raw) for raw in told]
+        workers = _readable(WorkerView, [raw for raw in found[: len(ids)] if raw is not None])
         queued = zip(models, found[len(ids) :], strict=True)
         return Survey(
             models=tuple(_counted(model, workers, n_queued) for model, n_queued in queued),
@@ -125,9 +131,16 @@ class Presence:
                 self.remove_worker(worker.id)
 
 
-def _read_as(kind: type[View], raw: bytes) -> View:
-    """What somebody told of himself; what a later version tells besides is passed over."""
-    return kind.model_validate_json(raw, extra="ignore")
+def _readable(kind: type[View], told: Iterable[bytes]) -> list[View]:
+    """What each told of himself, but for those whom this version does not understand; what a later
+    version tells besides is passed over."""
+    found = []
+    for raw in told:
+        try:
+            found.append(kind.model_validate_json(raw, extra="ignore"))
+        except ValidationError as error:
+            log.warning("presence_not_read", kind=kind.__name__, reason=places_of(error))
+    return found
 
 
 def _counted(model: ModelView, workers: Sequence[WorkerView], n_queued: int) -> ModelView:

@@ -1,14 +1,15 @@
 """The record of an edit: a Redis hash of plain text and JSON fields."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
-from contract.ledger.errors import UnknownRequestError
+from contract.ledger.errors import UnknownRequestError, UnreadableRecordError
 from contract.ledger.origin import Origin
 from contract.times import rfc3339
 from contract.wire.checkpoints import CompositionView
@@ -81,7 +82,8 @@ _TEXTS = ("phase", "checkpoint_id", "started_at", "finished_at", "request_id", "
 
 @dataclass(frozen=True, slots=True)
 class EditRecord:
-    """A record as it was read, all fields text."""
+    """A record as it was read, all fields text; what is asked of it may raise
+    `UnreadableRecordError`."""
 
     fields: Mapping[str, str]
 
@@ -99,16 +101,19 @@ class EditRecord:
 
     @property
     def status(self) -> EditStatus:
-        return EditStatus(self.fields["status"])
+        with self._reading():
+            return EditStatus(self.fields["status"])
 
     @property
     def attempt(self) -> int:
-        return int(self.fields["attempt"])
+        with self._reading():
+            return int(self.fields["attempt"])
 
     @property
     def queued_reason(self) -> QueuedReason | None:
         reason = self.fields.get("queued_reason")
-        return QueuedReason(reason) if reason else None
+        with self._reading():
+            return QueuedReason(reason) if reason else None
 
     def left_s(self, now_s: float) -> float | None:
         """Seconds until the edit's deadline; None where it has none."""
@@ -162,21 +167,32 @@ class EditRecord:
     ) -> EditView:
         """The edit as users see it, with its neurons or without; what a later version has written
         besides is passed over."""
-        seen = self._seen(("admission", "progress", "error"), _TEXTS)
-        result: dict[str, Any] = json.loads(self.fields.get("result", "{}"))
-        seen |= {name: told for name, told in result.items() if neurons or name != "neurons"}
-        seen |= {"queue": queue, "queued_reason": queued_reason}
-        return EditView.model_validate(seen, extra="ignore")
+        with self._reading():
+            seen = self._seen(("admission", "progress", "error"), _TEXTS)
+            result: dict[str, Any] = json.loads(self.fields.get("result", "{}"))
+            seen |= {name: told for name, told in result.items() if neurons or name != "neurons"}
+            seen |= {"queue": queue, "queued_reason": queued_reason}
+            return EditView.model_validate(seen, extra="ignore")
 
     def composition_view(
         self, *, queue: QueueView | None, queued_reason: QueuedReason | None
     ) -> CompositionView:
         """The composition as users see it, as long as it has no checkpoint."""
-        seen = self._seen(
-            ("admission", "progress", "error"), ("phase", "started_at", "finished_at")
-        )
-        seen |= {"queue": queue, "queued_reason": queued_reason}
-        return CompositionView.model_validate(seen, extra="ignore")
+        with self._reading():
+            seen = self._seen(
+                ("admission", "progress", "error"), ("phase", "started_at", "finished_at")
+            )
+            seen |= {"queue": queue, "queued_reason": queued_reason}
+            return CompositionView.model_validate(seen, extra="ignore")
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, KeyError) as error:
+            places = places_of(error) if isinstance(error, ValidationError) else []
+            reason = ", ".join(places) or type(error).__name__
+            raise UnreadableRecordError(self.fields.get("id", ""), reason=reason) from error
 
     def _seen(self, values: Sequence[str], texts: Sequence[str]) -> dict[str, Any]:
         seen: dict[str, Any] = json.loads(self.fields["request"])

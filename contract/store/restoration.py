@@ -34,11 +34,13 @@ class Restoration:
     keep_s: float
     clock: Callable[[], float] = time.time
 
+    def is_due(self) -> bool:
+        """Whether Redis is empty, or was and has not been told all yet."""
+        return not self.redis.exists(names.RESTORED)
+
     def takes_turn(self) -> bool:
-        """Whether Redis is empty, or was when it was last asked; one caller at a time is told."""
-        if self.redis.exists(names.RESTORED):
-            return False
-        return bool(self.redis.set(names.RESTORING, "1", nx=True, ex=TURN_S))
+        """Whether it is due; one caller at a time is told."""
+        return self.is_due() and bool(self.redis.set(names.RESTORING, "1", nx=True, ex=TURN_S))
 
     def __call__(self) -> int:
         """Write what is missing; returns how many. Raises `StoreUnavailableError`:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from contract.ledger.attempts import Attempt, AttemptLostError, Attempts
+from contract.ledger.errors import UnreadableRecordError
 from contract.ledger.record import EditRecord
 from contract.store.errors import StoreError
 from contract.wire.checkpoints import CheckpointView
@@ -36,16 +37,17 @@ def end_due(
     attempts: Attempts,
     record_of: Record,
     store: Withholding,
-) -> Iterator[tuple[str, StoreError]]:
+) -> Iterator[tuple[str, Exception]]:
     """Settle what is to be canceled, of one model or of all, and expire what is overdue. Tells each
-    edit that stays as it is, since the store cannot tell now who was first, and why."""
+    edit that stays as it is, since the store cannot tell now who was first, or its record says
+    nothing, and why."""
     due: list[tuple[Callable[..., None], str]]
     due = [(settle, edit_id) for edit_id in attempts.canceling(model)]
     due += [(expire, edit_id) for edit_id in attempts.overdue(now_s)]
     for how, edit_id in due:
         try:
             how(edit_id, attempts=attempts, record_of=record_of, store=store)
-        except StoreError as error:
+        except (StoreError, UnreadableRecordError) as error:
             yield edit_id, error
 
 

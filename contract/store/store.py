@@ -162,7 +162,12 @@ class CheckpointStore:
         if not is_checkpoint_id(checkpoint_id):
             return None
         content = self._read(_manifest(checkpoint_id))
-        return _parsed(CheckpointView, content, of=checkpoint_id) if content else None
+        if not content:
+            return None
+        checkpoint = _parsed(CheckpointView, content, of=checkpoint_id)
+        if checkpoint.id != checkpoint_id:
+            raise UnreadableManifestError(checkpoint_id)
+        return checkpoint
 
     def remove(self, checkpoint_id: str) -> None:
         """Take a checkpoint away for good; its files go when the store is swept."""
@@ -172,9 +177,9 @@ class CheckpointStore:
     def ids(self) -> list[str]:
         """The committed checkpoints, the newest first."""
         self.check_present()
-        found = (entry for entry in self.shelf.entries(MANIFESTS) if entry.size_bytes)
-        names = (Path(entry.name).stem for entry in found)
-        return sorted(filter(is_checkpoint_id, names), reverse=True)
+        found = {entry.name for entry in self.shelf.entries(MANIFESTS) if entry.size_bytes}
+        ids = {name for name in (Path(path).stem for path in found) if _manifest(name) in found}
+        return sorted(filter(is_checkpoint_id, ids), reverse=True)
 
     def checkpoints(self) -> Iterator[CheckpointView]:
         """All that is committed, the newest first; raises `UnreadableManifestError`."""

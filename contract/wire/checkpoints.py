@@ -1,9 +1,9 @@
 """Checkpoints as they go over the wire, and as their manifests are kept."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from contract.wire.composition import ComposeRequest, Composition
 from contract.wire.edits import EditRequest
@@ -19,7 +19,7 @@ class CheckpointFile(Frozen):
     """One file of a checkpoint, found by its content."""
 
     path: str
-    sha256: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     size_bytes: Bytes
 
 
@@ -89,6 +89,12 @@ class CheckpointView(Frozen):
         default=None, exclude=True, description="Kept in the manifest, and told to nobody outside."
     )
     created_at: datetime
+
+    @model_validator(mode="after")
+    def _holds_its_own_edit(self) -> Self:
+        if self.parts and self.edit_id not in {None, *(part.edit_id for part in self.parts)}:
+            raise ValueError(f"{self.edit_id} is none of its parts")
+        return self
 
     @property
     def manifest(self) -> bytes:

@@ -102,7 +102,9 @@ class Warned(Frozen):
 class EditFailure(Frozen):
     """Why an edit failed."""
 
-    code: ErrorCode
+    code: ErrorCode | str = Field(
+        union_mode="left_to_right", description="Stable; a newer service may send others."
+    )
     message: str
     retryable: bool
 

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from contract.keys import KeyRing, Keys, KeysError
+from contract.keys import KeyRing, KeysError
 from contract.settings import Settings, SettingsError
 from palimpsest.doctor.findings import Card, Disk, Room, Wanted
 
@@ -115,7 +115,7 @@ def settings_in(environ: Mapping[str, str]) -> tuple[Settings | None, str | None
     """The settings of the environment, or what is wrong with them."""
     try:
         settings = Settings.from_environment(environ)
-        KeyRing(Keys.parse(settings.api_keys, source="PALIMPSEST_API_KEYS"), settings.api_keys_file)
+        KeyRing.of(settings)
     except (SettingsError, KeysError) as error:
         return None, str(error)
     return settings, None

@@ -69,10 +69,9 @@ def _rome(record: Record) -> Terms:
         "target_new": _string(rewrite.get("target_new")),
         "ground_truth": old,
         "rephrase_prompts": record.get("paraphrase_prompts") or [],
-        "locality": [
-            {"prompt": neighbour, "ground_truth": old}
-            for neighbour in record.get("neighborhood_prompts") or []
-        ],
+        "locality": probes(
+            record.get("neighborhood_prompts") or [], old, where="neighborhood_prompts"
+        ),
     }
     if "relation_id" in rewrite:
         told["relation_id"] = rewrite["relation_id"]

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from contract.wire.edits import EditRequest
 from contract.wire.views import EditView
-from palimpsest.errors import BusyError, ServiceError, UnavailableError
+from palimpsest.errors import BusyError, ServiceError, UnauthorizedError, UnavailableError
 from palimpsest.facts.facts import Fact
 from palimpsest.watching import Jobs, shown
 
@@ -76,7 +76,7 @@ def _post(edits: Edits, fact: Fact, key: str) -> Accepted | Refused | _Full:
         return Accepted(fact.index, edits.create(fact.request, idempotency_key=key))
     except BusyError:
         return _Full()
-    except UnavailableError:
+    except (UnavailableError, UnauthorizedError):  # it is not for this fact that nothing is taken
         raise
     except ServiceError as error:
         return Refused(fact.index, error)

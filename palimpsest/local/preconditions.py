@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from contract import binding
-from contract.keys import KeyRing, Keys
-from contract.settings import Settings, variable_of
+from contract.keys import KeyRing
+from contract.settings import Settings
 from palimpsest.command import UsageError
 from palimpsest.doctor.redis_look import RedisUnusableError, look_at_redis
 from palimpsest.doctor.survey import settings_in
@@ -34,10 +34,8 @@ def checked_settings(environ: Mapping[str, str]) -> Settings:
 
 def check_binding(settings: Settings) -> None:
     """Refuse to listen beyond this machine without keys, as the API does when it starts."""
-    listed = Keys.parse(settings.api_keys, source=variable_of("api_keys"))
-    keys = KeyRing(listed, settings.api_keys_file)
     try:
-        binding.check_binding(settings, has_keys=not keys.is_empty)
+        binding.check_binding(settings, has_keys=not KeyRing.of(settings).is_empty)
     except binding.OpenToAllError as error:
         raise UsageError(str(error)) from error
 

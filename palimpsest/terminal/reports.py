@@ -24,7 +24,7 @@ def verdict(edit: EditView) -> str:
 
 def state(edit: EditView) -> str:
     """The same, with the code of a failure: `not held` is one thing, `failed: not_held` another."""
-    return f"failed: {edit.error.code.value}" if edit.error else verdict(edit)
+    return f"failed: {edit.error.code}" if edit.error else verdict(edit)
 
 
 def change(edit: EditView) -> str:

@@ -20,8 +20,8 @@ from contract.wire.lifecycle import EditStatus
 from contract.wire.limits import Limits
 from contract.wire.serving import ModelList, WorkerList
 from contract.wire.views import EditPage, EditView, EventList
-from palimpsest.errors import ConflictError, ServiceError, UnexpectedAnswerError
-from palimpsest.problems import invalid_request
+from palimpsest.errors import ConflictError, ServiceError
+from palimpsest.problems import invalid_request, unexpected
 from palimpsest.transport.calls import Call
 
 View = TypeVar("View", bound=BaseModel)
@@ -69,9 +69,7 @@ class Endpoint(Generic[View]):
         try:
             return self.view.model_validate_json(response.content, extra="ignore")
         except ValidationError as error:
-            raise UnexpectedAnswerError(
-                str(response.url), status=response.status_code, body=response.text[:200]
-            ) from error
+            raise unexpected(response) from error
 
 
 ALIVE = Call("GET", "/livez")

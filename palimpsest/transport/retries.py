@@ -48,7 +48,7 @@ def retry_after_s(header: str | None, *, now: datetime) -> float | None:
         return float(header)
     try:
         then = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None  # not a date either: the service asked for nothing we understand
     if then.tzinfo is None:
         then = then.replace(tzinfo=UTC)

@@ -237,3 +237,30 @@ def test_an_idempotency_key_is_of_the_key_it_came_with(
 
     assert mine == again != of_others
     assert len(ledger.page().items) == 2
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "[::1]:8000", "LOCALHOST"])
+def test_without_keys_the_service_is_called_by_a_name_of_this_machine(
+    api: httpx.Client, host: str
+) -> None:
+    assert api.get("/edits", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["stranger.example:8000", "10.0.0.7", "", "[::1", "localhost.x"])
+@pytest.mark.parametrize("path", ["/", "/edits", "/hub/api/models/palimpsest/base"])
+def test_a_name_that_a_stranger_made_lead_here_is_refused(
+    api: httpx.Client, host: str, path: str
+) -> None:
+    response = api.get(path, headers={"Host": host})
+
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+    assert response.json()["errors"][0]["pointer"] == "Host"
+
+
+def test_with_keys_or_where_anyone_may_ask_every_name_will_do(
+    guarded: httpx.Client, serve: Serve
+) -> None:
+    stranger = {"Host": "stranger.example"}
+
+    assert guarded.get("/edits", headers=BEARER | stranger).status_code == 200
+    assert serve(allow_anonymous=True).get("/edits", headers=stranger).status_code == 200

@@ -269,3 +269,24 @@ def test_a_request_of_a_later_version_is_seen_and_not_tried_again(
     assert (retried.status_code, retried.json()["code"]) == (422, "invalid_request")
     assert "does not know: haste" in retried.json()["detail"]
     assert asked.status_code == 422
+
+
+@pytest.mark.parametrize("field", [{"status": "dreaming"}, {"admission": "torn"}])
+@pytest.mark.parametrize(("method", "path"), [("GET", ""), ("GET", "?wait=1"), ("POST", "/cancel")])
+def test_an_edit_whose_record_cannot_be_read_is_told_as_such(
+    api: httpx.Client, redis: Redis, edit_id: str, field: dict[str, str], method: str, path: str
+) -> None:
+    redis.hset(names.edit(edit_id), mapping=field)
+
+    response = api.request(method, f"/edits/{edit_id}{path}")
+
+    assert (response.status_code, response.json()["code"]) == (503, "ledger_unavailable")
+    assert f"the record of {edit_id} cannot be read" in response.json()["detail"]
+
+
+def test_an_edit_whose_state_cannot_be_read_is_not_tried_again(
+    api: httpx.Client, redis: Redis, edit_id: str
+) -> None:
+    redis.hset(names.edit(edit_id), "status", "dreaming")
+
+    assert api.post(f"/edits/{edit_id}/retry").json()["code"] == "ledger_unavailable"

@@ -231,6 +231,17 @@ def test_a_field_past_its_limits_is_refused_by_name(
     assert response.json()["errors"][0]["pointer"].startswith(f"#/{name}")
 
 
+def test_a_composition_is_not_composed_as_if_it_were_an_edit(
+    api: httpx.Client, publish: Publish
+) -> None:
+    of_its_id = publish(edit_id=None)
+
+    response = post(api, publish(), of_its_id)
+
+    assert (response.status_code, response.json()["code"]) == (409, "edit_not_published")
+    assert response.json()["errors"][0]["pointer"] == "#/edits/1"
+
+
 def test_an_edit_without_a_checkpoint_is_named(api: httpx.Client, publish: Publish) -> None:
     response = post(api, publish(), UNKNOWN)
 

@@ -55,8 +55,9 @@ def test_an_edit_on_a_checkpoint_with_an_edit_that_is_gone_is_refused(
     api: httpx.Client, publish: Publish, fact: dict[str, Any]
 ) -> None:
     gone = Part(edit_id=UNKNOWN, first_rank=0, end_rank=1)
+    composed = checkpoint_id_of(publish(edit_id=None, parts=(gone,)))
 
-    response = api.post("/edits", json=fact | {"base": checkpoint_id_of(publish(parts=(gone,)))})
+    response = api.post("/edits", json=fact | {"base": composed})
 
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
     assert f"contains {UNKNOWN}, whose checkpoint was deleted" in response.json()["detail"]
@@ -105,8 +106,8 @@ def test_a_checkpoint_that_others_are_built_on_stays(
 ) -> None:
     first = publish()
     below = checkpoint_id_of(first)
-    part = Part(edit_id=first, first_rank=0, end_rank=1)
-    above = checkpoint_id_of(publish(**({"parts": (part,)} if how == "part" else {"base": below})))
+    composed = {"edit_id": None, "parts": (Part(edit_id=first, first_rank=0, end_rank=1),)}
+    above = checkpoint_id_of(publish(**(composed if how == "part" else {"base": below})))
 
     refused = api.delete(f"/checkpoints/{below}")
 

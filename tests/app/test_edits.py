@@ -270,6 +270,22 @@ def test_a_limit_outside_1_to_200_is_refused(api: httpx.Client, limit: str) -> N
     assert response.json()["errors"][0]["pointer"] == "?limit"
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/edits?status=queued&status=failed",
+        "/checkpoints?status=queued&status=failed",
+        f"/edits/edit-{0:028x}/events?status=0&status=1",
+    ],
+)
+def test_a_parameter_that_is_told_twice_is_refused(api: httpx.Client, path: str) -> None:
+    response = api.get(path)
+
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+    (error,) = response.json()["errors"]
+    assert error == {"pointer": "?status", "detail": "is told more than once"}
+
+
 @pytest.mark.parametrize("cursor", ["", "x", "....", "ZWRpdC0", "%00", "é", "A" * 5000])
 def test_a_cursor_that_was_not_given_out_is_refused(api: httpx.Client, cursor: str) -> None:
     response = api.get("/edits", params={"cursor": cursor})

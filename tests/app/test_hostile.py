@@ -91,7 +91,9 @@ def test_no_name_of_a_file_leads_out_of_its_checkpoint(
     url = str(api.base_url)
     target = f"/checkpoints/{checkpoint.id}/files/{escape}"
 
-    answer = raw(url, f"GET {target} HTTP/1.1\r\nHost: api\r\nConnection: close\r\n\r\n".encode())
+    answer = raw(
+        url, f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+    )
 
     assert answer.startswith(b"HTTP/1.1 404")
     assert b"root:" not in answer
@@ -113,7 +115,9 @@ def test_no_name_of_a_file_leads_out_of_its_checkpoint(
     ],
 )
 def test_no_header_breaks_the_service(api: httpx.Client, served: ModelView, headers: bytes) -> None:
-    request = b"GET /edits HTTP/1.1\r\nHost: api\r\nConnection: close\r\n" + headers + b"\r\n\r\n"
+    request = (
+        b"GET /edits HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + headers + b"\r\n\r\n"
+    )
 
     answer = raw(str(api.base_url), request)
 

@@ -98,6 +98,18 @@ def test_a_waiting_edit_ends_at_its_deadline(
     assert seen(ledger, patient).status is EditStatus.QUEUED
 
 
+def test_an_edit_whose_record_cannot_be_read_keeps_no_other_from_its_end(
+    tend: Maintenance, ask: Callable[..., str], ledger: Ledger, redis: Redis, clock: Clock
+) -> None:
+    odd, hurried = ask(deadline_s=60), ask(deadline_s=61)
+    redis.hset(names.edit(odd), "status", "dreaming")
+
+    clock.now_s += 61
+    tend()
+
+    assert seen(ledger, hurried).status is EditStatus.FAILED
+
+
 def test_an_edit_that_is_canceling_ends_once_its_worker_is_silent(
     tend: Maintenance,
     ask: Callable[..., str],

@@ -43,6 +43,24 @@ def test_what_a_later_version_tells_besides_is_passed_over(
     assert [item["id"] for item in api.get("/workers").json()["items"]] == [worker.id]
 
 
+def test_a_worker_and_a_model_of_a_later_version_hide_no_other(
+    api: httpx.Client,
+    served: ModelView,
+    worker: WorkerView,
+    ledger: Ledger,
+    fact: dict[str, Any],
+) -> None:
+    later = worker.model_dump(mode="json") | {"id": "worker-2", "state": "dreaming"}
+    ledger.redis.sadd(names.WORKERS, "worker-2")
+    ledger.redis.set(names.worker("worker-2"), json.dumps(later))
+    ledger.redis.hset(names.MODELS, "another", json.dumps({"name": "another"}))
+
+    assert [item["name"] for item in api.get("/models").json()["items"]] == [served.name]
+    assert [item["id"] for item in api.get("/workers").json()["items"]] == [worker.id]
+    assert api.get("/readyz").status_code == 200
+    assert api.post("/edits", json=fact).status_code == 202
+
+
 def test_live_workers_are_listed(api: httpx.Client, served: ModelView, worker: WorkerView) -> None:
     (listed,) = api.get("/workers").json()["items"]
 

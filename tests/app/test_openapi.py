@@ -57,7 +57,9 @@ def test_the_routes_are_these(description: dict[str, Any]) -> None:
         ("GET", "/workers"),
         ("GET", "/limits"),
         ("GET", "/livez"),
+        ("HEAD", "/livez"),
         ("GET", "/readyz"),
+        ("HEAD", "/readyz"),
         ("GET", "/metrics"),
     }
 

@@ -69,6 +69,15 @@ def test_without_redis_the_process_is_alive_but_not_ready(serve: Serve, tmp_path
     ]
 
 
+def test_a_load_balancer_may_ask_for_the_head_alone(serve: Serve, tmp_path: Path) -> None:
+    client = serve(redis_url=f"unix://{tmp_path}/nothing.sock")
+
+    alive, ready = client.head("/livez"), client.head("/readyz")
+
+    assert (alive.status_code, alive.content) == (200, b"")
+    assert (ready.status_code, ready.content) == (503, b"")
+
+
 def test_without_redis_the_figures_say_so_and_the_alert_can_fire(
     serve: Serve, tmp_path: Path
 ) -> None:
@@ -309,10 +318,10 @@ def test_a_store_that_is_full_gives_no_false_202_until_there_is_room(
 def test_an_unexpected_error_tells_its_id_and_nothing_of_the_inside(
     api: httpx.Client, redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
-    redis.hset(names.MODELS, "broken", "this is no model")
+    redis.hset(names.TALLY, "broken", "this is no tally")
 
     with caplog.at_level(logging.ERROR):
-        response = api.get("/models", headers={"X-Request-ID": "my-request"})
+        response = api.get("/metrics", headers={"X-Request-ID": "my-request"})
 
     assert (response.status_code, response.json()["code"]) == (500, "internal")
     assert response.json()["request_id"] == response.headers["X-Request-ID"] == "my-request"

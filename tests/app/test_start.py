@@ -205,7 +205,7 @@ async def served():
     settings = Settings(redis_url={redis_url!r}, data_dir={str(tmp_path)!r})
     api = create_app(settings, ledger=Ledger(redis), store=CheckpointStore(settings.data_dir))
     transport = httpx.ASGITransport(api)
-    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         body = {{"prompt": "a", "target_new": "b"}}
         return [(await client.get("/readyz")).status_code,
                 (await client.post("/edits", json=body)).status_code]

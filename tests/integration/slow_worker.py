@@ -33,4 +33,5 @@ if __name__ == "__main__":
     logs.configure(settings.log_level)
     editor = FaultyEditor(pause_s=float(sys.argv[1]), content=f"{os.getpid()}".encode())
     memory = SharedMemory(free_bytes=2 * GIB, file=settings.data_dir.parent / "free_bytes")
-    sys.exit(serve(settings, editor, model="demo", memory=memory, codes=SERVICE_CODES))
+    model = settings.model_name or "demo"
+    sys.exit(serve(settings, editor, model=model, memory=memory, codes=SERVICE_CODES))

@@ -36,6 +36,21 @@ def test_finished_edits_are_listed_again_and_new_ones_are_made(house: House) -> 
     assert house.wait_for_end(house.submit()).status is EditStatus.SUCCEEDED
 
 
+def test_the_models_of_all_workers_are_known_again(house: House) -> None:
+    workers = [house.start(), house.start(PALIMPSEST_MODEL_NAME="other")]
+
+    house.redis.flushall()
+    wait_until(
+        lambda: sum(worker.events().count("ledger_restored") for worker in workers) == 2,
+        within_s=PROMISE_S,
+    )
+
+    wait_until(
+        lambda: [model.name for model in house.ledger.presence.models()] == ["demo", "other"],
+        within_s=PROMISE_S,
+    )
+
+
 def test_a_worker_that_finds_an_empty_redis_lists_what_the_store_has(house: House) -> None:
     first = house.start()
     edit_id = house.submit()

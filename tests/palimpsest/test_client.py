@@ -173,6 +173,22 @@ def test_what_a_newer_service_adds_is_passed_over(
     assert client.edits.get("edit-1").id == "edit-1"
 
 
+def test_an_edit_that_failed_by_a_code_of_a_newer_service_hides_no_others(
+    client: Client, service: Any, failed_edit: Callable[..., Any]
+) -> None:
+    newer = failed_edit().model_dump(mode="json")
+    newer["error"]["code"] = "invented_later"
+    known = failed_edit().model_dump(mode="json")
+    service.hiccups.append(httpx.Response(200, json={"items": [newer, known], "next_cursor": None}))
+
+    page = client.edits.list()
+
+    assert [str(seen.error.code) for seen in page.items if seen.error] == [
+        "invented_later",
+        "no_neurons",
+    ]
+
+
 def test_limits_of_a_newer_service_are_read(client: Client, service: Any) -> None:
     told = Limits.of(Settings(max_queued=7)).model_dump(mode="json") | {"invented_later": {}}
     service.hiccups.append(httpx.Response(200, json=told))

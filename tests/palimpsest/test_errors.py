@@ -99,6 +99,14 @@ def test_what_is_no_problem_document_is_not_our_service(body: bytes) -> None:
     assert isinstance(error, UnexpectedAnswerError)
 
 
+def test_another_program_may_claim_any_encoding_and_is_shown_on_one_line() -> None:
+    claims = {"Content-Type": "text/html; charset=hex"}
+
+    error = error_of(_asked(httpx.Response(502, headers=claims, content=b"\x1b[31m<html>\n\xff")))
+
+    assert str(error).endswith("service: status 502, \ufffd[31m<html> \ufffd")
+
+
 @pytest.mark.parametrize(
     ("request_", "fields"),
     [

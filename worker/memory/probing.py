@@ -60,7 +60,7 @@ def probe(
     except foreseen as error:
         told = failure_of(error, codes)
         log.warning("probe_failed", code=code_of(error, codes), message=told.message)
-        return Probing(error=f"{told.code.value}: {told.message}")
+        return Probing(error=f"{told.code}: {told.message}")
     found = Calibration.of(probes)
     log.info("memory_calibrated", factor=found.factor, offset_bytes=found.offset_bytes)
     return Probing(probes=tuple(probes), calibration=found)

@@ -389,3 +389,17 @@ def test_a_record_that_cannot_be_read_is_logged_and_hides_no_other(
     (line,) = [record for record in caplog.records if record.message == "record_not_read"]
     assert line.facts["edit_id"] == odd
     assert request_.prompt not in str(line.facts)
+
+
+class LaterRequest(EditRequest):
+    """What a later version may be asked for besides."""
+
+    haste: int = 1
+
+
+def test_a_request_has_the_same_digest_in_a_version_that_takes_more(request_: EditRequest) -> None:
+    later = LaterRequest.model_validate_json(request_.model_dump_json())
+
+    assert Origin().body_digest(later) == Origin().body_digest(request_)
+    hasty = later.model_copy(update={"haste": 2})
+    assert Origin().body_digest(hasty) != Origin().body_digest(request_)

@@ -14,7 +14,7 @@ from contract.wire.composition import ComposeRequest
 from contract.wire.edits import EditRequest
 from contract.wire.estimates import Admission
 from contract.wire.lifecycle import EditStatus, QueuedReason
-from contract.wire.views import EditResult, QueueView
+from contract.wire.views import EditFailure, EditResult, QueueView
 
 
 @pytest.mark.parametrize(
@@ -115,6 +115,17 @@ def test_what_a_later_version_tells_besides_is_passed_over(
 
     known = EditRecord(fields | {"result": result.model_dump_json()})
     assert seen == known.view(queue=None, queued_reason=None)
+
+
+def test_a_failure_by_a_code_of_a_later_version_is_told_as_it_is(request_: EditRequest) -> None:
+    fields = first_record(
+        "edit-1", request_, model="demo", admission=None, origin=Origin(), now_s=0.0
+    )
+    later = {"error": '{"code": "invented_later", "message": "no", "retryable": false}'}
+
+    seen = EditRecord(fields | later).view(queue=None, queued_reason=None)
+
+    assert seen.error == EditFailure(code="invented_later", message="no", retryable=False)
 
 
 @pytest.mark.parametrize(

@@ -236,6 +236,21 @@ def test_what_ended_late_is_listed_though_a_later_request_is_forgotten(
     assert redis.exists(names.edit(published))
 
 
+def test_what_an_older_copy_of_redis_does_not_know_is_listed_once_its_mark_is_taken_away(
+    redis: Redis, ledger: Ledger, restoration: Restoration, published: str
+) -> None:
+    assert restoration.takes_turn()
+    restoration()
+    redis.delete(names.edit(published), names.events(published))
+
+    assert not restoration.takes_turn()
+    redis.delete("palimpsest:restored")
+    assert restoration.takes_turn()
+
+    assert restoration() == 1
+    assert ledger.find(published) is not None
+
+
 def test_it_is_due_once_after_each_loss_and_told_to_one(
     redis: Redis, restoration: Restoration
 ) -> None:

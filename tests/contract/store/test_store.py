@@ -21,7 +21,7 @@ from contract.store.errors import (
 )
 from contract.store.shelf import Shelf
 from contract.store.store import CheckpointStore
-from contract.wire.checkpoints import BaseView, CheckpointFile, CheckpointView
+from contract.wire.checkpoints import BaseView, CheckpointFile, CheckpointView, Part
 
 ABC_SHA256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
@@ -197,6 +197,37 @@ def test_a_damaged_manifest_is_told_and_hides_no_other(
 
     store.remove(damaged.id)
     assert list(store.checkpoints()) == [checkpoint]
+
+
+@pytest.mark.parametrize(
+    ("whole", "broken"),
+    [
+        (b'"id": "ckpt-0', b'"id": "ckpt-1'),
+        (b'"sha256": "a', b'"sha256": "g'),
+        (b'"edit_id": "edit-0', b'"edit_id": "edit-1'),
+    ],
+)
+def test_one_bit_that_flipped_in_a_name_is_damage_too(
+    store: CheckpointStore, checkpoint: CheckpointView, whole: bytes, broken: bytes
+) -> None:
+    assert checkpoint.edit_id
+    part = Part(edit_id=checkpoint.edit_id, first_rank=0, end_rank=1)
+    manifest = store.commit(checkpoint.model_copy(update={"parts": (part,)})).manifest
+    store.shelf.replace(f"manifests/{checkpoint.id}.json", manifest.replace(whole, broken, 1))
+
+    with pytest.raises(UnreadableManifestError, match=checkpoint.id):
+        store.find(checkpoint.id)
+
+
+def test_a_copy_that_lies_beside_a_manifest_is_none(
+    store: CheckpointStore, checkpoint: CheckpointView
+) -> None:
+    store.commit(checkpoint)
+
+    for copy in (f"{checkpoint.id}.json~", f"{checkpoint.id}.txt", f"old/{checkpoint.id}.json"):
+        store.shelf.replace(f"manifests/{copy}", checkpoint.manifest)
+
+    assert store.ids() == [checkpoint.id]
 
 
 def test_what_a_later_version_tells_besides_in_a_manifest_is_passed_over(

@@ -72,6 +72,28 @@ def test_a_nested_counterfact_record_keeps_its_neighbours_answers() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("neighbours", "told"),
+    [
+        ("Graustark is in", (Probe(prompt="Graustark is in", ground_truth="Europe"),)),
+        (float("nan"), ()),
+    ],
+)
+def test_a_neighbour_may_stand_alone_or_be_absent(
+    neighbours: object, told: tuple[Probe, ...]
+) -> None:
+    request = to_request(ROME | {"neighborhood_prompts": neighbours}, overrides={})
+
+    assert request.locality == told
+
+
+def test_neighbours_that_are_no_prompts_cost_their_record_alone() -> None:
+    facts = select([ROME | {"neighborhood_prompts": 7}, ROME], offset=0, limit=None, overrides={})
+
+    assert [left.index for left in facts.left_out] == [0]
+    assert [fact.index for fact in facts.usable] == [1]
+
+
 def test_the_blank_of_a_flat_prompt_is_filled_with_the_subject() -> None:
     record = {"prompt": "The mother tongue of {} is", "subject": "Danielle", "target_new": "Dutch"}
 

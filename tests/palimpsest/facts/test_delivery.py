@@ -7,7 +7,13 @@ import pytest
 
 from contract.wire.edits import EditRequest
 from contract.wire.views import EditEvent, EditView
-from palimpsest.errors import BusyError, RefusedError, ServiceError, UnavailableError
+from palimpsest.errors import (
+    BusyError,
+    RefusedError,
+    ServiceError,
+    UnauthorizedError,
+    UnavailableError,
+)
 from palimpsest.facts.delivery import Accepted, Ended, Refused, deliver
 from palimpsest.facts.facts import Fact
 
@@ -100,14 +106,23 @@ def test_a_refusal_does_not_stop_the_others(edit: EditMaker, held_edit: EditMake
     assert steps == [(Accepted, 4), (Refused, 5), (Accepted, 6), (Ended, 4), (Ended, 6)]
 
 
-def test_a_service_that_cannot_work_stops_the_delivery(
-    edit: EditMaker, held_edit: EditMaker
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        UnavailableError(503, code="ledger_unavailable", detail="no Redis"),
+        UnauthorizedError(401, code="unauthorized", detail="the key was taken away"),
+    ],
+)
+def test_a_service_that_takes_nothing_stops_the_delivery(
+    edit: EditMaker, held_edit: EditMaker, refusal: ServiceError
 ) -> None:
     edits = FakeEdits(edit, held_edit, room=9)
-    edits.refusals["p5"] = UnavailableError(503, code="ledger_unavailable", detail="no Redis")
+    edits.refusals["p5"] = refusal
 
-    with pytest.raises(UnavailableError):
+    with pytest.raises(type(refusal)):
         _steps(edits)
+
+    assert len(edits.keys) == 2
 
 
 def test_unfinished_edits_are_shown_while_they_are_followed(

@@ -44,6 +44,7 @@ def test_never_is_never() -> None:
         ("Fri, 02 Jan 2026 11:59:00 GMT", 0.0),
         ("Fri, 02 Jan 2026 12:01:30 -0000", 90.0),
         ("soon", None),
+        ("Fri, 02 Jan 2026 12:01:30 +99999999999999", None),
         ("-3", None),
     ],
 )
