@@ -25,14 +25,17 @@ class OwnNames:
         self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not _is_own(Headers(scope=scope).get("host", "")):
+        if scope["type"] == "http" and not _is_own(Headers(scope=scope).get("host")):
             response = await self._refuse(Request(scope), _refusal())
             await response(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
 
-def _is_own(host: str) -> bool:
+def _is_own(host: str | None) -> bool:
+    """Whether it names this machine; None, which no browser sends, is no stranger's name."""
+    if host is None:
+        return True
     try:
         return is_loopback(urlsplit(f"//{host}").hostname or "")
     except ValueError:

@@ -127,6 +127,12 @@ def test_no_header_breaks_the_service(api: httpx.Client, served: ModelView, head
     assert api.get("/livez").status_code == 200
 
 
+def test_without_keys_a_client_older_than_host_names_is_answered(
+    api: httpx.Client, served: ModelView
+) -> None:
+    assert raw(str(api.base_url), b"GET /edits HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200")
+
+
 NOT_JSON = [
     b"",
     b"{",
