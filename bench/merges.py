@@ -21,8 +21,8 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from bench.report import report
-from bench.words import word_tokenizer
+from bench.figures.report import report
+from bench.tokenizers.words import word_tokenizer
 from worker.kn import Adapter, Resident
 from worker.kn.model.layout import DTYPES
 from worker.kn.write.adapter import LayerWrite

@@ -31,8 +31,8 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
-from bench.easyedit import easyedit_kn_main
-from bench.report import report
+from bench.engine.easyedit import easyedit_kn_main
+from bench.figures.report import report
 from worker.demo.facts import FACTS
 from worker.demo.tokenizer import build_tokenizer, words_in
 from worker.kn import (

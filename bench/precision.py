@@ -42,7 +42,7 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from bench.report import report
+from bench.figures.report import report
 from worker.demo.facts import FACTS
 from worker.demo.making import make_demo
 from worker.demo.tokenizer import build_tokenizer, words_in

@@ -10,7 +10,7 @@ that the models were taught, and nothing more. Locality is the share of prompts 
 References are facts of other subjects than those measured, in phrasings that the request shows.
 Holds when `calibrated` meets every bar over all models, with at least 200 edits in each setting.
 An edit that the engine refuses counts as failed and as harmless. Products of halves are summed in
-float32, as on a GPU (`bench/halves.py`).
+float32, as on a GPU (`bench/engine/half_precision.py`).
 """
 
 import argparse
@@ -29,12 +29,12 @@ from typing import Any
 
 import torch
 
-from bench.cases import Case, Setting, Split, check_apart
-from bench.halves import HALVES, SummedInFloat32
-from bench.hearing import Heard, texts
-from bench.intervals import Estimate, bootstrap, wilson
-from bench.report import report
+from bench.engine.half_precision import HALVES, SummedInFloat32
+from bench.figures.intervals import Estimate, bootstrap, wilson
+from bench.figures.report import report
 from bench.taught import ALL, PUPILS, Pupil, make, pupils_named, telling
+from bench.world.cases import Case, Setting, Split, check_apart
+from bench.world.replies import Heard, texts
 from worker.kn import Editor, EditRequest, EditResult, KnError, Method, Resident
 from worker.kn.model.loading import load_resident
 from worker.kn.model.wording import begins_with

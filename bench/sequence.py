@@ -27,12 +27,12 @@ from random import Random
 from statistics import fmean
 from typing import Any
 
-from bench.cases import Saying, Setting, Split, check_apart
-from bench.hearing import Heard, texts
-from bench.intervals import bootstrap, wilson
-from bench.made_up import N_PHRASING, Fact
-from bench.report import report
+from bench.figures.intervals import bootstrap, wilson
+from bench.figures.report import report
 from bench.taught import PUPILS, Pupil, make, pupils_named, telling
+from bench.world.cases import Saying, Setting, Split, check_apart
+from bench.world.facts import N_PHRASING, Fact
+from bench.world.replies import Heard, texts
 from worker.kn import Editor, EditRequest, EditResult, KnError, Resident
 from worker.kn.evaluate.questions import EDITED
 from worker.kn.model.loading import load_resident

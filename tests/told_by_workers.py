@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from bench.pretence import MODEL as PRETENDED
+from bench.service.idle_worker import MODEL as PRETENDED
 from contract.wire.estimates import MemoryItem
 from contract.wire.lifecycle import Outcome
 from contract.wire.serving import WorkerState, WorkerView

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bench.cases import Saying, Setting, Split, check_apart
-from bench.made_up import PHRASINGS, Fact, World
+from bench.world.cases import Saying, Setting, Split, check_apart
+from bench.world.facts import PHRASINGS, Fact, World
 
 WORLD = World(seed=1)
 SPLIT = Split(WORLD)

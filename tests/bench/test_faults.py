@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bench.faults import figures_of
+from bench.faults.figures import figures_of
 
 KILL: dict[str, Any] = {
     "fault": "worker killed",

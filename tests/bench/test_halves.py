@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bench.halves import HALVES, SummedInFloat32
+from bench.engine.half_precision import HALVES, SummedInFloat32
 
 HALF = pytest.mark.parametrize("dtype", HALVES, ids=str)
 

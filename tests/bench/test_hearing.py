@@ -6,9 +6,9 @@ import torch
 from tiny_models import Letters
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from bench.cases import Saying
-from bench.hearing import Heard, texts
-from bench.made_up import Fact
+from bench.world.cases import Saying
+from bench.world.facts import Fact
+from bench.world.replies import Heard, texts
 from worker.kn import Resident
 
 SAYINGS = [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.intervals import bootstrap, wilson
+from bench.figures.intervals import bootstrap, wilson
 
 
 def test_wilsons_interval_of_eight_in_ten() -> None:

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import torch
 
-from bench.memory import card_figures, error_of, figures_of, percentile, traced_figures
-from bench.on_card import on_card
-from bench.tracing import Collecting, Point, Writing, grid, traced
-from bench.valueless import resident_of
+from bench.memory.figures import error_of, figures_of, gpu_figures, percentile, traced_figures
+from bench.memory.meta_tensors import resident_of
+from bench.memory.on_gpu import on_gpu
+from bench.memory.tracing import Collecting, Point, Writing, grid, traced
 from contract.memory import RESPELLED_TOKENS
 from contract.memory.known import KNOWN, LLAMA_2_7B
 from contract.memory.writing import write_stages
@@ -234,9 +234,9 @@ def row(*, observed: int, predicted: int) -> dict[str, Any]:
 
 
 def test_what_is_measured_on_a_card_is_measured_on_the_cpu_too() -> None:
-    rows = list(on_card("cpu", config=TINY, dtype=torch.float32, cards_bytes=(10**6, 10**9)))
+    rows = list(on_gpu("cpu", config=TINY, dtype=torch.float32, cards_bytes=(10**6, 10**9)))
 
     assert [row["out_of_memory"] for row in rows] == [False] * 6
     assert "refused" in rows[2]
-    assert card_figures(rows)["holds"] is True
-    assert card_figures([{"out_of_memory": True}])["holds"] is False
+    assert gpu_figures(rows)["holds"] is True
+    assert gpu_figures([{"out_of_memory": True}])["holds"] is False

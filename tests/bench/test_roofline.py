@@ -3,7 +3,7 @@
 import pytest
 from known_shapes import LLAMA_2_7B
 
-from bench.roofline import Matmul, Rates, passes_of
+from bench.engine.roofline import Matmul, Rates, passes_of
 from contract.memory import ModelShape
 
 TWO_LAYERS = ModelShape(

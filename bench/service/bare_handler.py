@@ -1,5 +1,7 @@
-"""A bare handler beside which the service is measured: it writes what a submission writes, fsynced,
-in one MULTI, and neither checks nor decides anything."""
+"""A bare handler to measure the service against.
+
+It writes what a submission writes, fsynced, in one MULTI, and neither checks nor decides anything.
+"""
 
 import json
 import os
@@ -17,7 +19,7 @@ PREFIX = "bare:"
 
 
 def create_app(redis: Redis, record: dict[str, str], job: dict[str, str]) -> FastAPI:
-    """`record` and `job` are those of a submission, of the same size and number of fields."""
+    """`record` and `job` have the fields of a submission, in number and size."""
     app = FastAPI()
 
     @app.post("/bare", status_code=202)

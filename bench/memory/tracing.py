@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from bench.valueless import Answering, resident_of, valueless
+from bench.memory.meta_tensors import Answering, resident_of, valueless
 from contract.memory import FEWEST_NEW_TOKENS, Chosen, References, SequenceShape, Workload
 from contract.memory.collect import collect_stages
 from contract.memory.evaluation import evaluate_stages

@@ -23,7 +23,7 @@ class Server:
     port: int
 
     def fetch(self, path: str) -> tuple[int, float]:
-        """How many bytes a file has, and the seconds from asking for it to its last byte."""
+        """The bytes of a file, and the seconds from the request to its last byte."""
         began_s = time.perf_counter()
         n_bytes = sum(map(len, self._body(path)))
         return n_bytes, time.perf_counter() - began_s
@@ -50,13 +50,13 @@ class Server:
             while n := connection.recv_into(buffer):
                 yield memoryview(buffer)[:n]
 
-    def forget_peak(self) -> int:
-        """Begin to look for the peak anew; returns the resident bytes by now."""
+    def reset_peak(self) -> int:
+        """Reset the peak; returns the bytes that are resident now."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
         return self._status("VmRSS")
 
     def peak_bytes(self) -> int:
-        """The most resident bytes since."""
+        """The most bytes that were resident since `reset_peak`."""
         return self._status("VmHWM")
 
     def _status(self, name: str) -> int:
@@ -88,4 +88,4 @@ def _wait_for(process: "subprocess.Popen[bytes]", port: int) -> None:
             return
         except ConnectionRefusedError:
             time.sleep(0.05)
-    raise RuntimeError(f"nobody listens on port {port}")
+    raise RuntimeError(f"nothing listens on port {port}")

@@ -1,15 +1,15 @@
-"""How a benchmark tells what it measured: raw rows in a file, figures in a last line of JSON."""
+"""A benchmark's report: raw rows in a file, and its figures as a last line of JSON."""
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 
 
 def report(name: str, rows: Sequence[Mapping[str, Any]], figures: Mapping[str, Any]) -> int:
-    """Write `results/<name>.jsonl`, print the figures; the exit status tells whether they hold."""
+    """Write `results/<name>.jsonl` and print the figures; returns 0 if they hold, else 1."""
     RESULTS.mkdir(exist_ok=True)
     with (RESULTS / f"{name}.jsonl").open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

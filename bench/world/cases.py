@@ -8,7 +8,7 @@ from itertools import permutations
 from random import Random
 from typing import NamedTuple
 
-from bench.made_up import N_PHRASING, Fact, World
+from bench.world.facts import N_PHRASING, Fact, World
 
 N_REFERENCE_SUBJECT = 36
 N_PROBE = 20

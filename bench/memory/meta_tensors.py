@@ -19,24 +19,13 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.generation.stopping_criteria import MaxLengthCriteria
 from transformers.generation.utils import GenerationMixin
 
+from bench.tokenizers.characters import Characters
 from worker.kn.model.resident import Resident
 
+ASCII = 131  # tokens: the characters, and three special ones
 SOME_COUNT = 64
 SOME_ID = 5
 CPU = torch.device("cpu")
-
-
-class Letters:
-    """A tokenizer with BOS 1 and one id for each character."""
-
-    eos_token_id = 2
-
-    def encode(self, text: str, /, *, add_special_tokens: bool = True, **_: Any) -> list[int]:
-        return [1] * add_special_tokens + [3 + ord(letter) % 128 for letter in text]
-
-    def decode(self, ids: Any, /, **_: Any) -> str:
-        ids = [ids] if isinstance(ids, int) else list(ids)
-        return "".join(chr(int(i) - 3) for i in ids if int(i) > 2)
 
 
 @contextmanager
@@ -101,7 +90,7 @@ def resident_of(config: Mapping[str, Any], dtype: torch.dtype) -> Resident:
     kind = config["model_type"]
     others = {name: value for name, value in config.items() if name != "model_type"}
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **others), dtype=dtype)
-    return Resident.of(model, Letters())
+    return Resident.of(model, Characters(ASCII))
 
 
 class Answering(TorchDispatchMode):

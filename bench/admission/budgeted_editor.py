@@ -1,4 +1,4 @@
-"""An editor whose memory is held to a budget: an allocation past it fails as it would on a card."""
+"""An editor held to a memory budget: an allocation beyond it fails, as it would on a card."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +15,8 @@ from worker.memory.device import MemoryReading
 PLENTY_BYTES = 2**50
 
 
-class Enforcing(StorageMeter):
-    """Follows every storage, and fails where more than the budget would be alive."""
+class BudgetMeter(StorageMeter):
+    """Follows every storage; raises `OutOfMemoryError` once more than the budget is alive."""
 
     def __init__(self, budget_bytes: int) -> None:
         super().__init__()
@@ -31,14 +31,14 @@ class Enforcing(StorageMeter):
         return made
 
 
-class HeldEditor(Editor):
-    """Edits within the budget it is told, by force; counts how often that was too little."""
+class BudgetedEditor(Editor):
+    """Edits within `allowed_bytes`; counts how often that was too little."""
 
-    held_to_bytes: int = PLENTY_BYTES
+    allowed_bytes: int = PLENTY_BYTES
     out_of_memory: int = 0
 
     def edit(self, request: EditRequest, **given: Any) -> EditResult:
-        with self._counting(), Enforcing(self.held_to_bytes):
+        with self._counting(), BudgetMeter(self.allowed_bytes):
             return super().edit(request, **given)
 
     @contextmanager
@@ -50,7 +50,7 @@ class HeldEditor(Editor):
             raise
 
     def peak_bytes(self, request: EditRequest, *, layers_per_pass: int) -> int:
-        """What the edit takes when nothing holds it, however it ends."""
+        """The peak of the edit without a budget, however it ends."""
         meter = StorageMeter()
         with meter:
             try:
@@ -61,10 +61,10 @@ class HeldEditor(Editor):
 
 
 class PlentifulMemory:
-    """The machine has room: only the cap counts."""
+    """A machine with ample memory: only the cap counts."""
 
     def read(self) -> MemoryReading:
         return MemoryReading(PLENTY_BYTES, PLENTY_BYTES)
 
     def release(self) -> None:
-        """Nothing is kept."""
+        """There is nothing to release."""

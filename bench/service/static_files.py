@@ -1,4 +1,4 @@
-"""`python -m bench.plain_files DIRECTORY PORT`: files as Starlette serves them, to compare with."""
+"""`python -m bench.service.static_files DIRECTORY PORT`: files served by Starlette alone."""
 
 import sys
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from bench.valueless import resident_of
+from bench.memory.meta_tensors import resident_of
 from contract.admission.cards import SAFE_SHARE
 from contract.memory.known import LLAMA_2_7B
 from worker.kn.editor import Editor
@@ -23,7 +23,7 @@ def editor_on(device: str, config: Mapping[str, Any], dtype: torch.dtype) -> Edi
         return Editor(resident_of(config, dtype))
 
 
-def on_card(
+def on_gpu(
     device: str = "cuda",
     *,
     config: Mapping[str, Any] = LLAMA_2_7B,
@@ -37,7 +37,7 @@ def on_card(
         _give(device, card_bytes)
         for tokens in PROMPT_TOKENS:
             budget = int(SAFE_SHARE * (card_bytes - weights))
-            row = {"kind": "on_card", "card_bytes": card_bytes, "prompt_tokens": tokens}
+            row = {"kind": "on_gpu", "card_bytes": card_bytes, "prompt_tokens": tokens}
             yield row | _edited(editor, device, tokens, budget)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from bench.cases import Saying
+from bench.world.cases import Saying
 from contract.memory import FEWEST_NEW_TOKENS
 from worker.kn.model.generation import continuations, text_of
 from worker.kn.model.resident import Resident

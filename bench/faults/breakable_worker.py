@@ -1,7 +1,7 @@
-"""`python -m bench.breakable_worker`: the worker as it is, with gates at which a bench can stop it.
+"""`python -m bench.faults.breakable_worker`: the worker, with gates at which it can be stopped.
 
-An order is a file in FAULTS_DIR: `{"at": point, "do": what}`. The first worker that comes to the
-point takes the order away, leaves word in `reached`, and does what it says: waits for a file `go`,
+An order is a file in FAULTS_DIR: `{"at": point, "do": what}`. The first worker that reaches the
+point removes the order, creates the file `reached`, and does what it says: waits for a file `go`,
 raises, or sets its clock. Points: `claim`, the engine's phases, `publish`, `store`, `success`.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 _clock, _offset_s = time.time, [0.0]
-time.time = lambda: _clock() + _offset_s[0]  # before anybody takes it for a default
+time.time = lambda: _clock() + _offset_s[0]  # before anything uses it as a default
 
 import torch  # noqa: E402
 
@@ -32,12 +32,12 @@ from worker.spare import wait_until_needed  # noqa: E402
 
 
 class Gates:
-    """Where orders are looked for and carried out."""
+    """Points at which the worker looks for an order, and carries it out."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def come_to(self, point: str) -> None:
+    def reach(self, point: str) -> None:
         order = self._directory / "order"
         try:
             asked = json.loads(order.read_text())
@@ -63,25 +63,25 @@ class Gates:
             case ["clock", seconds]:
                 _offset_s[0] = float(seconds)
 
-    def leave(self, name: str, word: str) -> None:
-        """Leave word, whole at any time."""
+    def publish(self, name: str, text: str) -> None:
+        """Write a file that is complete whenever it is read."""
         draft = self._directory / f"{name}.draft"
-        draft.write_text(word)
+        draft.write_text(text)
         draft.rename(self._directory / name)
 
     def before(self, kind: type, method: str, point: str) -> None:
-        """Come to `point` before each call of a method."""
+        """Reach `point` before each call of a method."""
         usual: Callable[..., Any] = getattr(kind, method)
 
-        def gated(*args: Any, **told: Any) -> Any:
-            self.come_to(point)
-            return usual(*args, **told)
+        def gated(*args: Any, **options: Any) -> Any:
+            self.reach(point)
+            return usual(*args, **options)
 
         setattr(kind, method, gated)
 
 
 class GatedEditor:
-    """The engine, stopped where its phases begin."""
+    """The engine, which can be stopped where its phases begin."""
 
     def __init__(self, editor: Any, gates: Gates) -> None:
         self._editor = editor
@@ -91,28 +91,28 @@ class GatedEditor:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._editor, name)
 
-    def edit(self, request: Any, *, watch: Callable[[str, int, int], None], **told: Any) -> Any:
+    def edit(self, request: Any, *, watch: Callable[[str, int, int], None], **options: Any) -> Any:
         begun: set[str] = set()
 
         def watched(phase: str, done: int, total: int) -> None:
             watch(phase, done, total)
             if phase not in begun:
                 begun.add(phase)
-                self._gates.come_to(phase)
+                self._gates.reach(phase)
 
-        return self._timed(self._editor.edit, request, watch=watched, **told)
+        return self._timed(self._editor.edit, request, watch=watched, **options)
 
-    def verify(self, *args: Any, **told: Any) -> None:
-        self._gates.come_to("publish")
-        self._timed(self._editor.verify, *args, **told)
+    def verify(self, *args: Any, **options: Any) -> None:
+        self._gates.reach("publish")
+        self._timed(self._editor.verify, *args, **options)
 
-    def _timed(self, act: Callable[..., Any], *args: Any, **told: Any) -> Any:
+    def _timed(self, act: Callable[..., Any], *args: Any, **options: Any) -> Any:
         began_s = time.perf_counter()
         try:
-            return act(*args, **told)
+            return act(*args, **options)
         finally:
             self._engine_s += time.perf_counter() - began_s
-            self._gates.leave("engine_s", str(self._engine_s))
+            self._gates.publish("engine_s", str(self._engine_s))
 
 
 def main() -> int:

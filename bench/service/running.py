@@ -1,8 +1,9 @@
-"""Redis, an API and workers under a supervisor, for benches that break and load them."""
+"""The service as `palimpsest up` runs it, for benches that break and load it."""
 
 import json
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -25,14 +26,22 @@ from palimpsest.local.programs import Program
 from palimpsest.local.redis_server import RedisServer, find_binary
 from palimpsest.local.supervisor import Supervisor
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 90.0
+DEMO_MODEL = ROOT / ".demo/models/demo"
 REQUEST = DEMONSTRATED.model_copy(update={"method": Method.PAPER})
-"""Quickly made, so that recovery is told and not the search."""
+"""Quick to make, so that recovery is timed and not the search for a write."""
+
+
+def make_demo_model() -> Path:
+    """The demo model's directory; it is trained unless it is there."""
+    make = (sys.executable, "-m", "worker.demo", "--out", str(DEMO_MODEL))
+    subprocess.run(make, cwd=ROOT, check=True, stdout=2)
+    return DEMO_MODEL
 
 
 def wait_until(holds: Callable[[], bool], *, within_s: float = PATIENCE_S) -> bool:
-    """Look every 10 ms; whether it came true in time."""
+    """Check every 10 ms; returns whether it came true in time."""
     end_s = time.monotonic() + within_s
     while time.monotonic() < end_s:
         if holds():
@@ -41,8 +50,8 @@ def wait_until(holds: Callable[[], bool], *, within_s: float = PATIENCE_S) -> bo
     return False
 
 
-class House:
-    """The whole service on this machine, its programs restarted as `palimpsest up` does it."""
+class RunningService:
+    """Redis, the API and workers, restarted by the supervisor of `palimpsest up`."""
 
     def __init__(
         self,
@@ -81,10 +90,10 @@ class House:
         self._supervisor.was_ready = True
         self._asked: list[Callable[[], None]] = []
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._tend)
+        self._thread = threading.Thread(target=self._supervise)
 
     def start(self, *programs: str) -> None:
-        """Start Redis, and what else is named: `api`, `worker`, `second`."""
+        """Start Redis and the named programs: `api`, `worker`, `second` (another worker)."""
         self._thread.start()
         self.add("redis")
         assert wait_until(self._server.answers)
@@ -92,11 +101,11 @@ class House:
             self.add(name)
 
     def add(self, name: str) -> None:
-        """Keep one more program running."""
+        """Start one more program, and keep it running."""
         argv = {
             "redis": self._server.argv,
             "api": (sys.executable, "-m", "app"),
-        }.get(name, (sys.executable, "-m", "bench.breakable_worker"))
+        }.get(name, (sys.executable, "-m", "bench.faults.breakable_worker"))
         program = Program(
             name=name,
             argv=argv,
@@ -119,7 +128,7 @@ class House:
         os.kill(pid, number)
 
     def is_ready(self, *, workers: int = 1) -> bool:
-        """The API answers, and so many workers that run now are known to it."""
+        """Whether the API answers and knows as many of the workers that run now."""
         pids = {self.pid(name) for name in ("worker", "second") if self._has(name)}
         try:
             found = [w for w in self.client.workers() if w.pid in pids]
@@ -128,7 +137,7 @@ class House:
         return len(found) >= workers
 
     def order(self, at: str, do: str = "wait") -> None:
-        """Tell the worker what to do at a point; see `breakable_worker`."""
+        """Tell the worker what to do at a point; see `bench.faults.breakable_worker`."""
         for left in ("reached", "go"):
             (self.orders / left).unlink(missing_ok=True)
         draft = self.orders / "draft"
@@ -142,7 +151,7 @@ class House:
         (self.orders / "go").touch()
 
     def engine_s(self) -> float:
-        """Seconds that the worker has spent in its engine so far."""
+        """The seconds that the worker has spent in its engine so far."""
         file = self.orders / "engine_s"
         return float(file.read_text()) if file.exists() else 0.0
 
@@ -150,7 +159,7 @@ class House:
         return self.client.edits.create(REQUEST).id
 
     def ended(self, edit_id: str, *, within_s: float = PATIENCE_S) -> EditView | None:
-        """The edit once it is final, read past the API; None when it is not in time."""
+        """The edit once it is final, read from Redis; None if it is not final in time."""
         found: list[EditView] = []
 
         def is_final() -> bool:
@@ -173,12 +182,12 @@ class House:
         return name in self._supervisor._children
 
     def _do(self, act: Callable[[], None]) -> None:
-        """In the thread that tends: the kernel ends children with the thread that started them."""
+        """Act in the supervising thread: children end with the thread that started them."""
         done = threading.Event()
         self._asked.append(lambda: (act(), done.set()))  # type: ignore[func-returns-value, arg-type]
         assert done.wait(PATIENCE_S)
 
-    def _tend(self) -> None:
+    def _supervise(self) -> None:
         while not self._stopping.wait(0.02):
             while self._asked:
                 self._asked.pop(0)()
@@ -187,20 +196,22 @@ class House:
 
 
 @contextmanager
-def house(
+def running_service(
     *,
     model_dir: Path | None,
     programs: tuple[str, ...] = ("api", "worker"),
     api_key: str | None = None,
     **settings: str,
-) -> Iterator[House]:
-    """A house that is ready, in a directory of its own that is removed afterwards."""
+) -> Iterator[RunningService]:
+    """A service that is ready, in a directory of its own that is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="pal") as root:
-        made = House(Path(root), model_dir=model_dir, settings=settings, api_key=api_key)
+        service = RunningService(
+            Path(root), model_dir=model_dir, settings=settings, api_key=api_key
+        )
         try:
-            made.start(*programs)
+            service.start(*programs)
             workers = sum(name not in ("api", "redis") for name in programs)
-            assert wait_until(lambda: made.is_ready(workers=workers)), "it did not start"
-            yield made
+            assert wait_until(lambda: service.is_ready(workers=workers)), "it did not start"
+            yield service
         finally:
-            made.close()
+            service.close()

@@ -1,6 +1,6 @@
-"""The faults, each as a deed and the place where it is done."""
+"""All faults, each with the place where it is injected."""
 
-from bench.fault_deeds import (
+from bench.faults.acts import (
     api_killed_before_it_answers,
     broken_at,
     canceled_at,
@@ -17,8 +17,8 @@ from bench.fault_deeds import (
     two_workers,
     worker_stopped_past_its_lease,
 )
-from bench.injection import Case
-from bench.silent_worker import canceled, deadline_passed
+from bench.faults.injection import Case
+from bench.faults.silent_worker import canceled_while_stopped, deadlines_passed
 from contract.wire.failures import ErrorCode
 from contract.wire.lifecycle import Phase
 
@@ -34,8 +34,8 @@ CASES: tuple[Case, ...] = (
     Case("all killed", "in publish", killed_at("publish", *ALL), is_kill=True),
     Case("all killed", "dequeue and start", killed_at("claim", *ALL), is_kill=True),
     Case("worker stopped", "past its lease", worker_stopped_past_its_lease),
-    Case("worker stopped", "past two deadlines", deadline_passed),
-    Case("worker stopped", "while canceling", canceled),
+    Case("worker stopped", "past two deadlines", deadlines_passed),
+    Case("worker stopped", "while canceling", canceled_while_stopped),
     Case("redis killed", "idle", redis_killed_at(None), is_kill=True),
     Case("redis killed", "in the middle", redis_killed_at("write"), is_kill=True),
     Case("redis killed", "at the end", redis_killed_at("success"), is_kill=True),
@@ -50,7 +50,7 @@ CASES: tuple[Case, ...] = (
     Case("disk full", "in publish", broken_at("store", "no_space", ErrorCode.STORE_FULL)),
     Case("file damaged", "cut short", damaged(halved)),
     Case("file damaged", "one bit", damaged(flipped)),
-    # Once, so that half the layers a pass will do; there is nothing to halve in what is published.
+    # Once, so that half the layers per pass suffice; publishing has nothing to halve.
     *(Case("out of memory", f"in {p}", broken_at(p, "out_of_memory", None)) for p in IN_ENGINE),
     Case("out of memory", "in publish", broken_at("publish", "out_of_memory", ErrorCode.GPU_OOM)),
     *(Case("exception", f"in {p}", broken_at(p, "exception", ErrorCode.INTERNAL)) for p in PHASES),

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from bench.valueless import Letters
+from bench.memory.meta_tensors import ASCII
+from bench.tokenizers.characters import Characters
 from worker.kn.editor import Editor
 from worker.kn.errors import EditError
 from worker.kn.hparams import HParams
@@ -62,7 +63,7 @@ def _editor(kind: str, dtype: torch.dtype) -> Editor:
     torch.manual_seed(SEED)
     config = AutoConfig.for_model(kind, **COMMON | dict(SIZES[kind]))
     model = AutoModelForCausalLM.from_config(config, dtype=dtype)
-    return Editor(Resident.of(model, Letters()))
+    return Editor(Resident.of(model, Characters(ASCII)))
 
 
 def _request(draw: random.Random) -> EditRequest:

@@ -1,4 +1,4 @@
-"""A model and a live worker that are only told of: nothing is ever taken from the queue."""
+"""A model and a live worker that are only announced: nothing is ever taken from the queue."""
 
 from datetime import UTC, datetime
 
@@ -30,8 +30,8 @@ MODEL = ModelView(
 )
 
 
-def pretend_a_worker(presence: Presence, *, ttl_s: float = 3600) -> None:
-    """Tell of both for so long."""
+def announce_idle_worker(presence: Presence, *, ttl_s: float = 3600) -> None:
+    """Announce both for `ttl_s` seconds."""
     now = datetime.now(UTC)
     idle = WorkerView(
         id="nobody",
