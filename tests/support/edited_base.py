@@ -1,4 +1,4 @@
-"""A base of two shards, columns that were edited in it, and what has to come of both."""
+"""A base of two shards, edited columns, and the expected full model."""
 
 import hashlib
 import random

@@ -1,4 +1,4 @@
-"""Finished edits, as their manifests tell them."""
+"""Finished edits, as their manifests describe them."""
 
 from datetime import UTC, datetime
 

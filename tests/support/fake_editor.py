@@ -1,4 +1,4 @@
-"""An engine that edits nothing, at a pace of one's choice: for tests of the worker's service."""
+"""An engine that edits nothing, at a chosen pace: for tests of the worker's service."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence

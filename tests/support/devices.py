@@ -1,4 +1,4 @@
-"""Devices that are not there: real tensors in main memory, each said to be on a device of its own.
+"""Simulated devices: real tensors in main memory, each of which reports a device of its own.
 
 Within `with Devices():` a tensor's `device` is what it was made on or moved to (`cpu:0` and `cpu:1`
 are as good as two GPUs, plain `cpu` is the host), and an operator that is given tensors of two

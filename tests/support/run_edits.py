@@ -1,4 +1,4 @@
-"""What tests of a worker's edits say again and again."""
+"""What several tests of a worker's attempts need."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

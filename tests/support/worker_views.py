@@ -1,4 +1,4 @@
-"""What workers tell of themselves, of their model and of an edit, in round numbers."""
+"""A worker, its model and an edit as the API shows them, in round numbers."""
 
 from datetime import UTC, datetime
 

@@ -22,7 +22,7 @@ from contract.wire.views import EditView
 from palimpsest.local.programs import Program
 from palimpsest.local.supervisor import Supervisor
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ENTRY = ROOT / "tests/integration/slow_worker.py"
 PATIENCE_S = 30.0
 REQUEST = EditRequest(prompt="The capital of France is", target_new="Rome")
@@ -108,7 +108,7 @@ class House:
             "PALIMPSEST_DATA_DIR": str(self.data_dir / "store"),
             "PALIMPSEST_LEASE_S": str(lease_s),
             "PALIMPSEST_PROBES": "0",
-            "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}",
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'tests/support'}",
         }
 
     def submit(self, **metadata: str) -> str:

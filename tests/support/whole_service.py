@@ -1,4 +1,4 @@
-"""A whole service as `palimpsest up` runs it, and how a test speaks to it."""
+"""A whole service as `palimpsest up` runs it, and shorthands for its API."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,13 +6,13 @@ from typing import Any
 
 import httpx
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 KEY = "pal_of-the-tests"
 
 
 @dataclass(frozen=True)
-class Town:
-    """A running service, and where the model that it serves lies."""
+class WholeService:
+    """A running service, and the directory of its model."""
 
     api: httpx.Client
     model_dir: Path
@@ -23,7 +23,7 @@ class Town:
         return str(self.api.base_url.join("/hub"))
 
     def finished(self, path: str) -> dict[str, Any]:
-        """What is polled there, once it is final."""
+        """What is at `path`, once it is final."""
         while (seen := self.api.get(path, params={"wait": 30}).json())["status"] in (
             "queued",
             "running",
@@ -32,7 +32,7 @@ class Town:
         return seen
 
     def edit(self, prompt: str, target_new: str, **more: Any) -> dict[str, Any]:
-        """An edit that succeeded."""
+        """Make an edit, which must succeed."""
         body = {"prompt": prompt, "target_new": target_new, **more}
         made = self.api.post("/edits", json=body)
         assert made.status_code == 202, made.text
