@@ -1,9 +1,9 @@
-"""Collecting and editing at Llama-2-7B's shape, against what the device can do at most.
+"""Attribution and an edit at Llama-2-7B's shape, against what the device can do at most.
 
     python -m bench.gpu [--easyedit CHECKOUT]      (CHECKOUT needs einops and tqdm)
     python -m bench.gpu --device cpu --dtype float32 --shape tiny
 
-Random weights, so what is sampled and said is noise; times and bytes are not. The floor is the sum
+The weights are random, so texts are noise, but times and bytes are not. The floor is the sum
 over all needed matrix products of FLOPs / matmul rate or bytes / copy bandwidth, whichever is more,
 with both rates measured in the same run. Holds when `collect` takes at most 3 × the floor, at 20
 and at 200 prompt tokens; the goal is 2 ×. Of ours it needs `worker.kn` and `contract.memory` alone.
@@ -63,7 +63,7 @@ SHAPES: dict[str, dict[str, int]] = {
 
 
 def main() -> int:
-    """Measure the device, then what the engine makes of it."""
+    """Measure the device, then the engine on it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--dtype", choices=list(DTYPES), default="bfloat16")
@@ -237,7 +237,7 @@ def _default(dtype: torch.dtype) -> Iterator[None]:
 
 
 def _rates(device: torch.device, dtype: torch.dtype) -> Rates:
-    """The best of a large square product, and of a copy that no cache holds."""
+    """The best times of a large square product, and of a copy larger than any cache."""
     large = device.type == "cuda"
     n = 8192 if large else 1024
     square = torch.randn(n, n, device=device, dtype=dtype)
@@ -256,7 +256,7 @@ def _seconds(
     repeats: int = REPEATS,
     pick: Callable[[list[float]], float] = median,
 ) -> float:
-    """The time of a run, after one that counts for nothing."""
+    """The time of a run, after one to warm up."""
     run()
     taken = []
     for _ in range(repeats):

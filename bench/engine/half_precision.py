@@ -1,8 +1,8 @@
-"""Products of halves as a GPU makes them: summed in float32, and rounded once.
+"""Products in half precision as a GPU computes them: summed in float32, and rounded once.
 
-A CPU without instructions for halves multiplies them some six times slower than float32, and ten
-times on the way down. Here both factors are widened, which is exact, multiplied in float32, and the
-product is rounded. All else runs in half precision, as it is.
+A CPU without half-precision instructions takes six times as long for them as in float32, and ten
+times as long in the backward pass. Here both factors are widened, which is exact, multiplied in
+float32, and the product is rounded. Everything else runs in half precision.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ PRODUCTS = frozenset(
 
 
 class SummedInFloat32(TorchDispatchMode):
-    """Within it a product of halves is made in float32, on the way up and on the way down."""
+    """Within the block half-precision products are computed in float32, forward and backward."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

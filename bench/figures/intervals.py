@@ -1,4 +1,4 @@
-"""How sure a mean is: 95 % confidence intervals."""
+"""95 % confidence intervals of means."""
 
 from collections.abc import Sequence
 from math import sqrt
@@ -34,9 +34,9 @@ def wilson(outcomes: Sequence[bool]) -> Estimate:
 
 
 def bootstrap(shares: Sequence[float], *, seed: int = 0) -> Estimate:
-    """The percentile interval of a mean over edits, for probes of one edit hang together.
+    """The percentile interval of a mean over edits, since the probes of one edit are correlated.
 
-    Where nothing varies the interval is a point, which says less than it seems to.
+    Where nothing varies the interval is a point, which claims more than is known.
     """
     random = Random(seed)
     means = sorted(fmean(random.choices(shares, k=len(shares))) for _ in range(N_RESAMPLE))

@@ -1,13 +1,13 @@
-"""How near the memory formula is to what the engine allocates, in bytes above the weights.
+"""How close the memory formula is to what the engine allocates, in bytes above the weights.
 
 python -m bench.memory --trace      traces at true shapes, of tensors without values
-python -m bench.memory --observe    real edits of small models, each storage followed
-python -m bench.memory --gpu        Llama-2-7B's shape on a GPU held to 16, 24 and 40 GB
+python -m bench.memory --observe    real edits of small models, every storage followed
+python -m bench.memory --gpu        Llama-2-7B's shape on a GPU limited to 16, 24 and 40 GB
 
-An error is relative to the observed bytes, or to 32 MiB where that is more. Goal of `--trace`: at
-most 3 % at the 95th percentile and 6 % at worst, never more than 1 % too low, after selection as
-well; of `--observe`: at most 3 % at the 95th percentile; of `--gpu`: at most
-5 %, and none runs out of memory. `--points N` draws another number.
+An error is relative to the observed bytes, or to 32 MiB if that is more. Goals: `--trace` at most
+3 % at the 95th percentile, 6 % at worst, and never more than 1 % too low, for attribution and for
+the stages after selection; `--observe` at most 3 % at the 95th percentile; `--gpu` at most 5 %, and
+no edit runs out of memory. `--points N` sets the number of points.
 """
 
 import argparse
@@ -21,14 +21,15 @@ from bench.memory.figures import Row, error_of, gpu_figures, observed_figures, t
 COLLECTING, WRITING, EDITS = 220, 40, 60
 
 
-def told_of(rows: Iterable[Row]) -> Iterator[Row]:
+def printed(rows: Iterable[Row]) -> Iterator[Row]:
+    """Print each row on stderr as it comes."""
     for row in rows:
         print(row, file=sys.stderr)
         yield row
 
 
-def telling(rows: Iterable[Row]) -> Iterator[Row]:
-    """Each row with its error, told on stderr as it comes."""
+def with_errors(rows: Iterable[Row]) -> Iterator[Row]:
+    """Add its error to each row, and print it on stderr as it comes."""
     began = time.perf_counter()
     for n, row in enumerate(rows):
         row["error"] = round(error_of(row), 5)
@@ -46,16 +47,16 @@ def main() -> int:
             collecting=_or(arguments.points, COLLECTING),
             writing=_or(arguments.writing, WRITING),
         )
-        rows = list(telling(map(traced, points)))
+        rows = list(with_errors(map(traced, points)))
         return report("memory-trace", rows, traced_figures(rows))
     if arguments.gpu:
         from bench.memory.on_gpu import on_gpu
 
-        rows = list(told_of(on_gpu()))
+        rows = list(printed(on_gpu()))
         return report("memory-gpu", rows, gpu_figures(rows))
     from bench.memory.observing import observed
 
-    rows = list(telling(observed(_or(arguments.points, EDITS))))
+    rows = list(with_errors(observed(_or(arguments.points, EDITS))))
     return report("memory-observe", rows, observed_figures(rows))
 
 

@@ -9,20 +9,20 @@ Row = dict[str, Any]
 
 
 def error_of(row: Mapping[str, Any]) -> float:
-    """How much was foretold too much, or with a minus too little, relative to what was seen."""
+    """The error of the prediction, relative to the observed bytes; negative where it is too low."""
     missed: int = row["predicted_bytes"] - row["observed_bytes"]
     observed: int = row["observed_bytes"]
     return missed / max(observed, LEAST_BYTES)
 
 
 def percentile(values: Iterable[float], share: float) -> float:
-    """The smallest value that at least so many are not above."""
+    """The smallest value that at least this share of the values does not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, max(0, -int(-share * len(ordered) // 1) - 1))]
 
 
 def figures_of(rows: Sequence[Row]) -> dict[str, float]:
-    """How far off the rows are."""
+    """The errors of the rows, in summary."""
     errors = [error_of(row) for row in rows]
     return {
         "points": len(errors),
@@ -33,7 +33,7 @@ def figures_of(rows: Sequence[Row]) -> dict[str, float]:
 
 
 def traced_figures(rows: Sequence[Row]) -> dict[str, Any]:
-    """The figures of both kinds of points, and whether all of them meet the goal."""
+    """The figures of both kinds of points, and whether all meet the goal."""
     kinds = {row["kind"] for row in rows}
     found = {kind: figures_of([r for r in rows if r["kind"] == kind]) for kind in sorted(kinds)}
     holds = all(
@@ -49,7 +49,7 @@ def observed_figures(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def gpu_figures(rows: Sequence[Row]) -> dict[str, Any]:
-    """Edits that came to an end are judged by their error; none may run out of memory."""
+    """Finished edits are judged by their errors; none may run out of memory."""
     ended = [row for row in rows if "observed_bytes" in row]
     found = figures_of(ended) if ended else {"points": 0, "worst": 1.0}
     ran_out = sum(row["out_of_memory"] for row in rows)

@@ -1,8 +1,8 @@
-"""Models of any size without their numbers: shapes, dtypes and storages are true, and nothing is
-computed, so that the engine's own code tells on a small machine what it allocates at 7B.
+"""Models of any size without their values: shapes, dtypes and storages are true, and nothing is
+computed, so that a small machine shows what the engine's own code allocates at 7B.
 
-The tensors are those of torch's `meta` device; where the CPU would take another kernel than such
-tensors do, the CPU's is taken.
+The tensors are those of torch's `meta` device; where the CPU would use another kernel than these
+tensors do, the CPU's is used.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,10 +29,10 @@ CPU = torch.device("cpu")
 
 
 @contextmanager
-def valueless() -> Iterator[None]:
-    """Tensors have no values meanwhile; what is asked of them is made up, and text has no end but
-    its greatest length."""
-    transformers.logging.set_verbosity_error()  # it warns of token ids that are made up
+def without_values() -> Iterator[None]:
+    """Within the block tensors have no values: those that code asks for are made up, and generated
+    text ends at its greatest length."""
+    transformers.logging.set_verbosity_error()  # it warns about made-up token ids
     Tensor.tolist = _made_up_list  # type: ignore[method-assign, assignment]
     try:
         with torch.device("meta"), _AsOnCpu(), torch.random.fork_rng(), _endless():
@@ -42,7 +42,7 @@ def valueless() -> Iterator[None]:
 
 
 class _AsOnCpu(TorchFunctionMode):
-    """Attention takes the CPU's kernel, which keeps no matrix of scores."""
+    """Attention uses the CPU's kernel, which keeps no matrix of scores."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is torch.nn.functional.scaled_dot_product_attention:
@@ -60,14 +60,14 @@ def _attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Any:
-    """The CPU's kernel shares keys between heads by itself, so `enable_gqa` says nothing new."""
+    """The CPU's kernel shares keys between heads by itself, so `enable_gqa` is ignored."""
     kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     return kernel(query, key, value, dropout_p, is_causal, attn_mask=attn_mask, scale=scale)[0]
 
 
 @contextmanager
 def _endless() -> Iterator[None]:
-    """Generation goes on to the length that it may have."""
+    """Generation goes on up to its greatest length."""
     long_enough = False
 
     def whether_long_enough(self: Any, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:
@@ -86,7 +86,7 @@ def _endless() -> Iterator[None]:
 
 
 def resident_of(config: Mapping[str, Any], dtype: torch.dtype) -> Resident:
-    """A model by its `config.json`, without values within `valueless`, else of random ones."""
+    """A model by its `config.json`; within `without_values` it has none, else random ones."""
     kind = config["model_type"]
     others = {name: value for name, value in config.items() if name != "model_type"}
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **others), dtype=dtype)
@@ -94,7 +94,7 @@ def resident_of(config: Mapping[str, Any], dtype: torch.dtype) -> Resident:
 
 
 class Answering(TorchDispatchMode):
-    """Makes up the values that code asks for: every truth is true, every mask whole."""
+    """Makes up the values that code asks for: booleans are true, masks select everything."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         aten, kwargs = torch.ops.aten, kwargs or {}
@@ -112,7 +112,7 @@ class Answering(TorchDispatchMode):
 
 
 def _to_cpu(tensor: Tensor, options: Mapping[str, Any]) -> Any:
-    """On the CPU a tensor is there already, unless it is to have another dtype."""
+    """A copy to the CPU is no copy on the CPU, unless the dtype changes."""
     others = {name: value for name, value in options.items() if name != "device"}
     if others.get("dtype") in (None, tensor.dtype):
         return torch.ops.aten.alias.default(tensor)
@@ -130,7 +130,7 @@ def _made_up(dtype: torch.dtype) -> bool | int | float:
 
 
 def _made_up_list(tensor: Tensor) -> Any:
-    """A list of the tensor's shape; one of a single dimension counts."""
+    """A list of the tensor's shape; one of a single dimension counts up from 0."""
     if tensor.dim() == 1:
         return list(range(len(tensor)))
     return [_ids(tensor.shape[1:]) for _ in range(tensor.shape[0])]

@@ -1,4 +1,4 @@
-"""Real edits of small models, each storage followed, beside what was foretold of them."""
+"""Real edits of small models: observed peaks beside the predicted ones."""
 
 import random
 import string
@@ -33,8 +33,8 @@ COMMON = {
 
 
 def observed(edits: int) -> Iterator[dict[str, Any]]:
-    """A row for each edit that comes to an end, of every family in turn, with all layers in one
-    pass or with fewer."""
+    """A row for each edit that succeeds, of every family in turn, with all layers in one pass or
+    with fewer."""
     draw = random.Random(SEED)
     for n in range(edits):
         kind = list(SIZES)[n % len(SIZES)]

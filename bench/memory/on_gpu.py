@@ -1,4 +1,4 @@
-"""Edits at true shape on a GPU that is given so much of its memory, beside what was foretold."""
+"""Edits at true shape on a GPU limited to part of its memory, beside the predicted peaks."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ PROMPT_TOKENS = (8, 60, 300)
 
 
 def editor_on(device: str, config: Mapping[str, Any], dtype: torch.dtype) -> Editor:
-    """A model of random weights."""
+    """An editor of a model of random weights."""
     with torch.device(device):
         return Editor(resident_of(config, dtype))
 
@@ -30,18 +30,18 @@ def on_gpu(
     dtype: torch.dtype = torch.float16,
     cards_bytes: Sequence[int] = CARDS_BYTES,
 ) -> Iterator[dict[str, Any]]:
-    """A row for each size of card and each prompt."""
+    """A row for each limit and each prompt length."""
     editor = editor_on(device, config, dtype)
     weights = editor.shape.weights_bytes
     for card_bytes in cards_bytes:
-        _give(device, card_bytes)
+        _limit(device, card_bytes)
         for tokens in PROMPT_TOKENS:
             budget = int(SAFE_SHARE * (card_bytes - weights))
             row = {"kind": "on_gpu", "card_bytes": card_bytes, "prompt_tokens": tokens}
             yield row | _edited(editor, device, tokens, budget)
 
 
-def _give(device: str, card_bytes: int) -> None:
+def _limit(device: str, card_bytes: int) -> None:
     if device.startswith("cuda"):
         whole = torch.cuda.get_device_properties(device).total_memory
         torch.cuda.set_per_process_memory_fraction(min(1.0, card_bytes / whole), device)

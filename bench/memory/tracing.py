@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from bench.memory.meta_tensors import Answering, resident_of, valueless
+from bench.memory.meta_tensors import Answering, resident_of, without_values
 from contract.memory import FEWEST_NEW_TOKENS, Chosen, References, SequenceShape, Workload
 from contract.memory.collect import collect_stages
 from contract.memory.evaluation import evaluate_stages
@@ -219,11 +219,11 @@ def _prompts(draw: random.Random) -> tuple[int, ...]:
 
 
 def traced(point: Point, *, config: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """A row: the point, the peak that its trace had, and the one that was foretold; `config` is
-    the model's own unless told."""
+    """A row: the point, and the observed and predicted peaks; `config` defaults to the model's
+    own."""
     config = config or KNOWN[point.model]
     with ExitStack() as modes:
-        modes.enter_context(valueless())
+        modes.enter_context(without_values())
         resident = resident_of(config, getattr(torch, point.dtype))
         modes.enter_context(resident.frozen())
         modes.enter_context(Answering())  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""What is asked of an edit: the fact to change, how it is put, and the facts around it."""
+"""Cases for an edit: the fact to change, how it is phrased, and the facts around it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Setting(StrEnum):
 
     @property
     def n_shown(self) -> int:
-        """The phrasings that it sees."""
+        """The number of phrasings that it sees."""
         return 2 if self is Setting.REFINED else 1
 
 
@@ -53,14 +53,14 @@ class Case:
     target: str
     phrasings: tuple[int, ...]
     probes: dict[str, tuple[Saying, ...]]
-    """Facts that are to stay, by what they share with the edited one."""
+    """Facts that should not change, by what they share with the edited one."""
 
     def shown(self, setting: Setting) -> tuple[str, ...]:
         return tuple(self.fact.prompt(p) for p in self.phrasings[: setting.n_shown])
 
     @property
     def sayings(self) -> list[Saying]:
-        """All that is measured: the fact itself in every phrasing, and the probes."""
+        """Everything that is measured: the fact in every phrasing, and the probes."""
         own = [Saying(self.fact, phrasing) for phrasing in self.phrasings]
         return [*own, *(saying for probes in self.probes.values() for saying in probes)]
 
@@ -70,7 +70,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Split:
-    """A world's subjects in two: those the engine may be told of, and those it is measured on."""
+    """A world's subjects in two parts: those of the references, and those of the measured facts."""
 
     world: World
 
@@ -92,8 +92,8 @@ class Split:
         return [Saying(fact, p) for fact in self.measured for p in range(N_PHRASING)]
 
     def cases(self, n: int) -> list[Case]:
-        """Different measured facts; the roles of the phrasings go round. Fewer are the first of
-        more."""
+        """Cases of distinct facts, the roles of their phrasings in rotation; a larger n only adds
+        cases."""
         random = Random(_CASE_SEED)
         facts = random.sample(self.measured, len(self.measured))[:n]
         return [
@@ -118,7 +118,7 @@ class Split:
 
 
 def check_apart(references: Sequence[Saying], probes: Sequence[Saying]) -> None:
-    """References tell of no subject that is measured."""
+    """No reference is about a subject that is measured."""
     told = {saying.fact.subject for saying in references}
     assert told.isdisjoint(saying.fact.subject for saying in probes)
     prompts = {saying.prompt for saying in references}

@@ -76,12 +76,12 @@ class Fact(NamedTuple):
 
 @dataclass(frozen=True)
 class World:
-    """All that a model is taught: each subject has one object in every relation."""
+    """Everything that a model is taught: each subject has one object in every relation."""
 
     seed: int
     n_subject: int = 100
     n_object: int = 24
-    """In each relation; their lengths go round from one word to `longest`."""
+    """Objects in each relation; their lengths cycle from one word to `longest`."""
     longest: int = 4
 
     @cached_property
@@ -110,14 +110,14 @@ class World:
         return tuple(dict.fromkeys(fact.subject for fact in self.facts))
 
     def others(self, fact: Fact) -> list[str]:
-        """The other objects of the fact's relation, of which none begins as its own does."""
+        """The relation's other objects, without those that begin as the fact's own does."""
         objects = {f.object for f in self.facts if f.relation == fact.relation}
         first = fact.object.split()[0]
         return sorted(o for o in objects if o.split()[0] != first)
 
 
 def _words(random: Random) -> Iterator[str]:
-    """New words for ever, none twice."""
+    """An endless supply of distinct words."""
     seen: set[str] = set()
     while True:
         n = random.choice((2, 2, 3))
@@ -129,7 +129,7 @@ def _words(random: Random) -> Iterator[str]:
 
 
 def _names(random: Random, pool: Sequence[str], *, n: int) -> list[str]:
-    """Names of one to three words, which they may share, none twice."""
+    """Distinct names of one to three words; names may share words."""
     names: dict[str, None] = {}
     while len(names) < n:
         names.setdefault(" ".join(random.sample(pool, 1 + len(names) % 3)))

@@ -1,4 +1,4 @@
-"""What a model says, whole and freely, and whether it still says it."""
+"""What a model says in free generation, and whether it still says the same."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ def texts(resident: Resident, prompts: Sequence[str]) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Baseline:
     """What the unedited model says at each prompt: its ids, with the end of text."""
 
     resident: Resident
     by_prompt: Mapping[str, tuple[int, ...]]
 
     @classmethod
-    def of(cls, resident: Resident, sayings: Iterable[Saying]) -> "Heard":
+    def of(cls, resident: Resident, sayings: Iterable[Saying]) -> "Baseline":
         """Ask the model as it is now."""
         prompts = list(dict.fromkeys(saying.prompt for saying in sayings))
         end = resident.tokenizer.eos_token_id

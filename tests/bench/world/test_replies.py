@@ -8,7 +8,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from bench.world.cases import Saying
 from bench.world.facts import Fact
-from bench.world.replies import Heard, texts
+from bench.world.replies import Baseline, texts
 from worker.kn import Resident
 
 SAYINGS = [
@@ -38,21 +38,21 @@ def prompts(sayings: Sequence[Saying]) -> list[str]:
 
 
 def test_an_unedited_model_says_what_it_said() -> None:
-    heard = Heard.of(model(), SAYINGS)
+    baseline = Baseline.of(model(), SAYINGS)
 
-    assert heard.unchanged(SAYINGS) == [True] * 18
+    assert baseline.unchanged(SAYINGS) == [True] * 18
 
 
 def test_what_has_changed_is_what_free_generation_finds_changed() -> None:
     resident = model()
-    heard, before = Heard.of(resident, SAYINGS), texts(resident, prompts(SAYINGS))
+    baseline, before = Baseline.of(resident, SAYINGS), texts(resident, prompts(SAYINGS))
 
     with torch.no_grad():
         resident.blocks[1].down_weight[:, :6] *= 1.5
 
     after = texts(resident, prompts(SAYINGS))
     same = [a == b for a, b in zip(after, before, strict=True)]
-    assert heard.unchanged(SAYINGS) == same
+    assert baseline.unchanged(SAYINGS) == same
     assert True in same
     assert False in same
 
@@ -63,6 +63,6 @@ def test_a_saying_is_right_when_the_object_and_a_stop_are_all_that_is_said() -> 
     fact = Saying(Fact("Al", "rival", "x"), 0)
 
     for said, share in ((ends, 1.0), (more, 0.0)):
-        heard = Heard(model(), {fact.prompt: tuple(said["is"])})
+        baseline = Baseline(model(), {fact.prompt: tuple(said["is"])})
 
-        assert heard.right([fact]) == share
+        assert baseline.right([fact]) == share
