@@ -1,4 +1,4 @@
-"""Recognising errors that mean memory has run out."""
+"""Errors that mean an edit does not fit in memory: predicted ones, and real ones."""
 
 import errno
 import re
@@ -11,6 +11,18 @@ _MESSAGES = re.compile(
     r"|.*DefaultCPUAllocator: can't allocate memory"
     r"|could not create a (primitive|memory object)"
 )
+
+
+class ExcessError(Exception):
+    """The predicted peak of an edit exceeds its budget, both in bytes above the weights."""
+
+    def __init__(self, *, predicted: int, budget: int) -> None:
+        self.predicted = predicted
+        self.budget = budget
+        super().__init__(
+            f"the edit takes {predicted} bytes, the budget is {budget}: fewer neurons "
+            "(adaptive_threshold, max_neurons) or prompts may fit"
+        )
 
 
 def ran_out(error: Exception) -> bool:

@@ -1,4 +1,4 @@
-"""The engine's batch sizes, which the memory formula shares."""
+"""The engine's batch sizes and limits, which the memory formula shares."""
 
 import math
 from itertools import pairwise
@@ -15,6 +15,7 @@ PRESERVED_SAYINGS = 16  # texts that earlier edits say
 RESPELLED_TOKENS = 8  # by which a prompt may grow with its subject in the other spelling
 FEWEST_NEW_TOKENS = 12
 REFERENCE_PARTS = 4
+DEFAULT_MAX_NEURONS = 4096  # of `calibrated`; the other methods have no limit of their own
 FILLED_ROWS = 8
 
 
