@@ -3,13 +3,13 @@
     python -m bench.checkpoints [--layers 10] [--units 32] [--rounds 5] [--dtype bfloat16]
 
 A random Llama (hidden 2048, feed-forward 5632, 32,000 words; 10 layers are 1.3 GB in bfloat16) gets
-random changes of rank one in `--units` columns of every layer. They are published as an edit is:
-written, read back, applied, measured again, committed. Then three ways to the very same bytes, turn
-by turn, to a client that only counts: the API streams the edited weights from the base and the
-columns; the API serves them as a file that lies in the store; Starlette's `StaticFiles` serves that
+random changes of rank one in `--units` columns of every layer. They are published like an edit:
+written, read back, applied, measured again, committed. Then the same bytes are fetched in three
+ways, in turn, by a client that only counts them: the API streams the edited weights from the base
+and the columns; the API serves them as a file in the store; Starlette's `StaticFiles` serves that
 file from a process of its own. Holds when the model has at least 1 GB, the bytes are the same, the
-median throughput is at least 0.8 of the faster of the plain ways, the disk holds no more after
-streaming than before, and the API's peak above what it held before is at most three edited tensors.
+median throughput is at least 0.8 of the faster plain way, streaming takes no disk space, and the
+API's memory grows by at most three edited tensors.
 """
 
 import argparse
@@ -25,9 +25,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from bench.report import report
-from bench.served import Server, serving
-from bench.words import word_tokenizer
+from bench.figures.report import report
+from bench.service.servers import Server, serving
+from bench.tokenizers.words import word_tokenizer
 from contract.store.store import CheckpointStore
 from contract.wire.checkpoints import CheckpointView, Part
 from contract.wire.edits import EditRequest as WireRequest
@@ -104,7 +104,7 @@ def _random_adapter(resident: Resident, units: int) -> Adapter:
 
 
 def _publish(store: CheckpointStore, resident: Resident, base: Base, adapter: Adapter) -> Row:
-    """Publish as the worker does, and time it, its check apart."""
+    """Publish as the worker does; time that, and the verification separately."""
     asked = Asked.of(resident, EditRequest(prompt=PROMPT, target_new=TARGET))
     with edited(resident, adapter):
         measured = [asked.again(resident)]
@@ -158,8 +158,8 @@ def _manifest(base_digest: str, adapter: Adapter, files: Any) -> CheckpointView:
 
 
 def _write_edited(place: Path, store: CheckpointStore, resident: Resident, adapter: Adapter) -> str:
-    """The copy, made with torch, that the stream is to make do without: as a file, and in the
-    store, as the checkpoint whose id is returned."""
+    """Make with torch the copy that streaming avoids: as a file, and in the store, as a checkpoint;
+    returns its id."""
     (place / "plain").mkdir()
     weights = load_file(place / "base" / WEIGHTS_FILE)
     with edited(resident, adapter):
@@ -180,7 +180,7 @@ def _rounds(place: Path, checkpoint_id: str, plain_id: str, n: int) -> list[Row]
     plain_arguments = (str(place / "plain"), str(ports[1]))
     with (
         serving("app", port=ports[0], environ=environ) as api,
-        serving("bench.plain_files", *plain_arguments, port=ports[1], environ={}) as plain,
+        serving("bench.service.static_files", *plain_arguments, port=ports[1], environ={}) as plain,
     ):
         same = api.digest(path) == plain.digest(f"/{WEIGHTS_FILE}")
         rows = []
@@ -200,7 +200,7 @@ def _rounds(place: Path, checkpoint_id: str, plain_id: str, n: int) -> list[Row]
 
 
 def _measured(server: Server, path: str) -> tuple[Row, int]:
-    resident_bytes = server.forget_peak()
+    resident_bytes = server.reset_peak()
     n_bytes, took_s = server.fetch(path)
     told = {"bytes": n_bytes, "seconds": took_s, "gb_per_s": n_bytes / took_s / 1e9}
     return told | {"peak_bytes": server.peak_bytes() - resident_bytes}, resident_bytes
@@ -242,7 +242,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--units", type=int, default=32, help="edited columns of each layer")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--dtype", choices=list(DTYPES), default="bfloat16")
-    parser.add_argument("--scratch", type=Path, help="where the models lie meanwhile")
+    parser.add_argument("--scratch", type=Path, help="directory for the models")
     return parser.parse_args()
 
 

@@ -4,16 +4,15 @@
 
 A Llama with random weights: 12 layers, hidden 512, intermediate 1376 (Llama-2's ratio), 8 heads,
 32,000 words, float32; 20 steps, one answer token, two threads of an idle machine. EasyEdit's
-`get_scores` and `attribute` with its unit and its steps take turns, and what they find must agree
-to 1e-5 of the largest score. EasyEdit's best is its fastest batch size of 1, 5, 10 and 20 (at 80
-tokens of 10 and 20). The floor is the time of `bench.floor`'s products by `torch.matmul`, which
-take turns with `attribute` as well; their time by oneDNN is told beside it, and not judged. All
-ratios are of medians.
+`get_scores` and `attribute`, with its unit and its steps, take turns, and their scores must agree
+to 1e-5 of the largest. EasyEdit's best is its fastest batch size of 1, 5, 10 and 20 (at 80 tokens,
+of 10 and 20). The floor is the time of `bench.engine.floor`'s products by `torch.matmul`, which
+take turns with `attribute` as well; their time by oneDNN is reported, but not judged. All ratios
+are of medians.
 
-Gauss-Legendre is held against 20 Riemann points by the largest error of any score, relative to the
-largest score, where the truth is 300 Riemann points and, since those err by some themselves, where
-it is 40 Gauss-Legendre points. `--model` adds a model that was trained, with a prompt that it
-has an answer to.
+Gauss-Legendre is compared with 20 Riemann points by the largest error of any score, relative to the
+largest score. The truth is 300 Riemann points and, since those have an error of their own, also 40
+Gauss-Legendre points. `--model` adds a trained model, with a prompt that it has an answer to.
 """
 
 import argparse
@@ -33,10 +32,10 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from bench.easyedit import easyedit_kn
-from bench.floor import by_onednn, necessary, seconds_of
-from bench.report import report
-from bench.words import text_of, word_tokenizer
+from bench.engine.easyedit import easyedit_kn
+from bench.engine.floor import by_onednn, necessary, seconds_of
+from bench.figures.report import report
+from bench.tokenizers.words import text_of, word_tokenizer
 from worker.kn import Resident
 from worker.kn.collect.attribution import Path as IntegrationPath
 from worker.kn.collect.attribution import Unit, attribute
@@ -68,7 +67,7 @@ def main() -> int:
         action="append",
         default=[],
         metavar=("DIR", "PROMPT"),
-        help="a trained one",
+        help="a trained model, and a prompt that it answers",
     )
     parser.add_argument("--rounds", type=int, default=3, help="turns of EasyEdit")
     parser.add_argument("--vocabulary", type=int, default=32_000)
@@ -202,7 +201,7 @@ def _their_scores(theirs: Any, subject: Subject, batch_size: int) -> Tensor:
 
 
 def by_quadrature(model: str, subject: Subject) -> list[dict[str, Any]]:
-    """The error and the time of Gauss-Legendre by the number of points, after 20 of Riemann's."""
+    """The error and the time of 20 Riemann points, then of Gauss-Legendre by number of points."""
     fine = {
         "riemann-300": subject.scores(riemann(300)),
         "gl-40": subject.scores(gauss_legendre(40)),

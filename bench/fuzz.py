@@ -1,6 +1,6 @@
-"""Schemathesis over the whole description of the API, all checks, with keys and without.
+"""Schemathesis on the API's whole description, with all checks, with keys and without.
 
-    pip install "schemathesis>=4.32"          # in any environment; its program is told by --program
+    pip install "schemathesis>=4.32"          # in any environment; --program names its program
     python -m bench.fuzz [--seconds N] [--seed N] [--program PATH]
 
 Holds when at least 5,000 cases ended without a server error, an undocumented status, content or
@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.house import house
-from bench.pretence import pretend_a_worker
-from bench.report import report
+from bench.figures.report import report
+from bench.service.idle_worker import announce_idle_worker
+from bench.service.running import running_service
 from contract.keys import entry_of, new_key
 
 FEWEST_CASES = 5_000
@@ -50,15 +50,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace, *, with_keys: bool) -> dict[str, Any]:
     key = new_key()
     keys = {"PALIMPSEST_API_KEYS": entry_of("fuzz", key)} if with_keys else {}
-    with house(model_dir=None, programs=("api",), api_key=key, **keys) as site:
-        pretend_a_worker(site.ledger.presence)
+    with running_service(model_dir=None, programs=("api",), api_key=key, **keys) as service:
+        announce_idle_worker(service.ledger.presence)
         command = [
             *(arguments.program, "--config-file", str(CONFIG)),
-            *("run", f"{site.url}/openapi.json", "--checks", "all", "--continue-on-failure"),
+            *("run", f"{service.url}/openapi.json", "--checks", "all", "--continue-on-failure"),
             *("--seed", str(arguments.seed), "--max-time", str(arguments.seconds)),
             *(("--header", f"Authorization: Bearer {key}") if with_keys else ()),
         ]
-        process = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=site.root)
+        process = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=service.root)
     print(process.stdout, file=sys.stderr)
     found = _CASES.search(process.stdout)
     return {

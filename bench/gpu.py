@@ -1,9 +1,9 @@
-"""Collecting and editing at Llama-2-7B's shape, against what the device can do at most.
+"""Attribution and an edit at Llama-2-7B's shape, against what the device can do at most.
 
     python -m bench.gpu [--easyedit CHECKOUT]      (CHECKOUT needs einops and tqdm)
     python -m bench.gpu --device cpu --dtype float32 --shape tiny
 
-Random weights, so what is sampled and said is noise; times and bytes are not. The floor is the sum
+The weights are random, so texts are noise, but times and bytes are not. The floor is the sum
 over all needed matrix products of FLOPs / matmul rate or bytes / copy bandwidth, whichever is more,
 with both rates measured in the same run. Holds when `collect` takes at most 3 × the floor, at 20
 and at 200 prompt tokens; the goal is 2 ×. Of ours it needs `worker.kn` and `contract.memory` alone.
@@ -21,11 +21,12 @@ from statistics import median
 from typing import Any
 
 import torch
-from transformers import BatchEncoding, LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM
 
-from bench.easyedit import easyedit_kn
-from bench.report import report
-from bench.roofline import Rates, passes_of
+from bench.engine.easyedit import easyedit_kn
+from bench.engine.roofline import Rates, passes_of
+from bench.figures.report import report
+from bench.tokenizers.characters import Characters
 from contract.memory import SequenceShape, Workload, estimate
 from worker.kn import Editor, EditRequest, Resident
 from worker.kn.collect.attribution import Path as IntegrationPath
@@ -61,29 +62,8 @@ SHAPES: dict[str, dict[str, int]] = {
 }
 
 
-class Characters:
-    """A tokenizer with BOS 1 and one id for each character, as far as the vocabulary goes."""
-
-    eos_token_id = 2
-
-    def __init__(self, n_vocab: int) -> None:
-        self._n_vocab = n_vocab
-
-    def encode(self, text: str, /, *, add_special_tokens: bool = True, **_: Any) -> list[int]:
-        ids = [3 + ord(letter) % (self._n_vocab - 3) for letter in text]
-        return [1, *ids] if add_special_tokens else ids
-
-    def decode(self, ids: Any, /, **_: Any) -> str:
-        ids = [ids] if isinstance(ids, int) else list(ids)
-        return "".join(chr(int(i) - 3) for i in ids if int(i) > 2)
-
-    def __call__(self, text: str, **_: Any) -> BatchEncoding:
-        ids = torch.tensor([self.encode(text)])
-        return BatchEncoding({"input_ids": ids, "attention_mask": torch.ones_like(ids)})
-
-
 def main() -> int:
-    """Measure the device, then what the engine makes of it."""
+    """Measure the device, then the engine on it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--dtype", choices=list(DTYPES), default="bfloat16")
@@ -257,7 +237,7 @@ def _default(dtype: torch.dtype) -> Iterator[None]:
 
 
 def _rates(device: torch.device, dtype: torch.dtype) -> Rates:
-    """The best of a large square product, and of a copy that no cache holds."""
+    """The best times of a large square product, and of a copy larger than any cache."""
     large = device.type == "cuda"
     n = 8192 if large else 1024
     square = torch.randn(n, n, device=device, dtype=dtype)
@@ -276,7 +256,7 @@ def _seconds(
     repeats: int = REPEATS,
     pick: Callable[[list[float]], float] = median,
 ) -> float:
-    """The time of a run, after one that counts for nothing."""
+    """The time of a run, after one to warm up."""
     run()
     taken = []
     for _ in range(repeats):

@@ -1,14 +1,15 @@
-"""How much the service bears: posts at once, a long backlog, a worker at work for hours.
+"""How much load the service bears: posts at once, a long backlog, a worker at work for long.
 
     python -m bench.load [--seconds N] [--backlog N] [--edits N] [--only posts backlog worker]
 
-posts     64 clients post for N seconds, beside a bare handler that does one fsynced MULTI of the
-          same size, a quarter of the time each in turn. Holds: no error, half the throughput.
-backlog   N edits wait. Holds: the newest page and the oldest take as long, a full queue as long as
-          a short one, and the bytes in Redis and the API that an edit takes stay the same.
-worker    N edits of the demo model in a row, the first and last of them by the default method.
-          Holds: of the time of those 95 % is the engine's, memory is flat to 1 kB an edit over the
-          last three quarters, and the last adapter is the first, bit for bit.
+posts     64 clients post for N seconds, to the service and to a bare handler that does one fsynced
+          MULTI of the same size, in four turns. Holds: no error, and half the handler's throughput.
+backlog   N edits wait. Holds: the oldest page takes as long as the newest, a long queue as long as
+          a short one, an edit takes the same bytes in Redis as before, and less than 1 kB in the
+          API.
+worker    N edits of the demo model in a row, the first and last ten by the default method. Holds:
+          95 % of the time of the last ten is the engine's, memory grows by less than 1 kB per edit
+          over the last three quarters, and the last adapter equals the first, bit for bit.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from statistics import linear_regression, median
 from typing import Any
@@ -26,11 +27,17 @@ from typing import Any
 from rq.job import Job
 
 from app.jobs.cursors import cursor_after
-from bench.faults import MODEL
-from bench.house import REQUEST, ROOT, House, house, wait_until
-from bench.http_load import Load, post
-from bench.pretence import pretend_a_worker
-from bench.report import report
+from bench.figures.report import report
+from bench.service.http_load import Load, post
+from bench.service.idle_worker import announce_idle_worker
+from bench.service.running import (
+    REQUEST,
+    ROOT,
+    RunningService,
+    make_demo_model,
+    running_service,
+    wait_until,
+)
 from contract.ledger import names
 from contract.wire.ids import checkpoint_id_of
 from contract.wire.lifecycle import EditStatus
@@ -64,14 +71,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def posts(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """The service and the bare handler in turn, each twice."""
     rows: list[dict[str, Any]] = []
-    with house(model_dir=None, programs=("api",), PALIMPSEST_MAX_QUEUED="10000000") as site:
-        pretend_a_worker(site.ledger.presence)
-        with _bare(site) as bare_url:
-            for url in (f"{site.url}/edits", bare_url) * 2:
+    with _api_alone() as service:
+        announce_idle_worker(service.ledger.presence)
+        with _bare(service) as bare_url:
+            for url in (f"{service.url}/edits", bare_url) * 2:
                 load = post(url, BODY, clients=CLIENTS, for_s=arguments.seconds / 4)
-                rows.append({"part": "posts", "url": url.rsplit("/", 1)[1], **_told(load)})
-                site.redis.flushdb()
-                pretend_a_worker(site.ledger.presence)
+                rows.append({"part": "posts", "url": url.rsplit("/", 1)[1], **_row_of(load)})
+                service.redis.flushdb()
+                announce_idle_worker(service.ledger.presence)
     ours, bare = ([row for row in rows if row["url"] == name] for name in ("edits", "bare"))
     errors = sum(
         count for row in rows for status, count in row["statuses"].items() if status != 202
@@ -93,17 +100,17 @@ def posts(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def backlog(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """Fill the queue in four parts; look at pages, memory of Redis and of the API after each."""
+    """Fill the queue in four parts; measure pages and memory after each."""
     rows: list[dict[str, Any]] = []
-    with house(model_dir=None, programs=("api",), PALIMPSEST_MAX_QUEUED="10000000") as site:
-        pretend_a_worker(site.ledger.presence)
-        _warm_up(site)
+    with _api_alone() as service:
+        announce_idle_worker(service.ledger.presence)
+        _warm_up(service)
         for part in range(1, 5):
-            while len(site.ledger.queue("demo")) < arguments.backlog * part // 4:
-                post(f"{site.url}/edits", BODY, clients=8, for_s=0.2)
-                pretend_a_worker(site.ledger.presence)
-            rows.append(_backlog_now(site))
-        head, tail = _page_s(site, last=False), _page_s(site, last=True)
+            while len(service.ledger.queue("demo")) < arguments.backlog * part // 4:
+                post(f"{service.url}/edits", BODY, clients=8, for_s=0.2)
+                announce_idle_worker(service.ledger.presence)
+            rows.append(_backlog_now(service))
+        head, tail = _page_s(service, last=False), _page_s(service, last=True)
     waiting = [row["waiting"] for row in rows]
     redis = linear_regression(waiting, [row["redis_bytes"] for row in rows])
     api = linear_regression(waiting, [row["api_bytes"] for row in rows])
@@ -127,24 +134,22 @@ def backlog(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def worker(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """A backlog worked off by one worker: its time in the engine, its memory, its last adapter."""
-    make = (sys.executable, "-m", "worker.demo", "--out", str(MODEL))
-    subprocess.run(make, cwd=ROOT, check=True, stdout=2)
+    """One worker works off a backlog: its time in the engine, its memory, its last adapter."""
     rows: list[dict[str, Any]] = []
-    with house(model_dir=MODEL.resolve()) as site:
-        site.ended(site.submit())
-        pid = site.pid("worker")
-        edit_ids = [site.client.edits.create(CALIBRATED).id for _ in range(DEFAULT_EDITS)]
-        edit_ids += [site.submit() for _ in range(arguments.edits - 2 * DEFAULT_EDITS)]
-        edit_ids += [site.client.edits.create(CALIBRATED).id for _ in range(DEFAULT_EDITS)]
+    with running_service(model_dir=make_demo_model()) as service:
+        service.ended(service.submit())
+        pid = service.pid("worker")
+        edit_ids = [service.client.edits.create(CALIBRATED).id for _ in range(DEFAULT_EDITS)]
+        edit_ids += [service.submit() for _ in range(arguments.edits - 2 * DEFAULT_EDITS)]
+        edit_ids += [service.client.edits.create(CALIBRATED).id for _ in range(DEFAULT_EDITS)]
         quick = range(DEFAULT_EDITS, len(edit_ids) - DEFAULT_EDITS)
         for n in quick[:: max(len(quick) // 40, 1)]:
-            site.ended(edit_ids[n], within_s=600)
+            service.ended(edit_ids[n], within_s=600)
             rows.append({"part": "worker", "edits": n + 1, "worker_bytes": _resident_bytes(pid)})
-        share = _share_in_engine(site, edit_ids[-DEFAULT_EDITS], edit_ids[-1])
-        views = [site.ended(edit_id, within_s=600) for edit_id in edit_ids]
-        files = [site.store.find(checkpoint_id_of(i)) for i in (edit_ids[0], edit_ids[-1])]
-        same = site.pid("worker") == pid
+        share = _share_in_engine(service, edit_ids[-DEFAULT_EDITS], edit_ids[-1])
+        views = [service.ended(edit_id, within_s=600) for edit_id in edit_ids]
+        files = [service.store.find(checkpoint_id_of(i)) for i in (edit_ids[0], edit_ids[-1])]
+        same = service.pid("worker") == pid
     done = [view for view in views if view is not None and view.status is EditStatus.SUCCEEDED]
     quarter = len(rows) // 4  # the allocator's pools and the libraries' caches fill up first
     slope = _bytes_per_edit(rows[quarter:])
@@ -171,30 +176,30 @@ PARTS = {"posts": posts, "backlog": backlog, "worker": worker}
 
 
 def _bytes_per_edit(rows: Sequence[dict[str, Any]]) -> int:
-    """How fast the worker's memory grows over these rows."""
+    """By how much the worker's memory grows per edit over these rows."""
     edits, held = [row["edits"] for row in rows], [row["worker_bytes"] for row in rows]
     return round(linear_regression(edits, held).slope)
 
 
-def _share_in_engine(site: House, first: str, last: str) -> float:
-    """Of the seconds between the starts of two edits, those that the engine worked."""
-    began = _start_of(site, first), site.engine_s()
-    ended = _start_of(site, last), site.engine_s()
+def _share_in_engine(service: RunningService, first: str, last: str) -> float:
+    """The share of the time between the starts of two edits that the engine worked."""
+    began = _start_of(service, first), service.engine_s()
+    ended = _start_of(service, last), service.engine_s()
     return (ended[1] - began[1]) / (ended[0] - began[0])
 
 
-def _start_of(site: House, edit_id: str) -> float:
-    """When a worker begins the edit, waited for."""
+def _start_of(service: RunningService, edit_id: str) -> float:
+    """Wait until a worker begins the edit; returns the time."""
 
     def begun() -> bool:
-        view = site.ledger.find(edit_id)
+        view = service.ledger.find(edit_id)
         return view is not None and view.started_at is not None
 
     assert wait_until(begun, within_s=600)
     return time.monotonic()
 
 
-def _told(load: Load) -> dict[str, Any]:
+def _row_of(load: Load) -> dict[str, Any]:
     return {
         "statuses": load.statuses,
         "per_s": round(load.per_s, 1),
@@ -203,32 +208,32 @@ def _told(load: Load) -> dict[str, Any]:
     }
 
 
-def _backlog_now(site: House) -> dict[str, Any]:
+def _backlog_now(service: RunningService) -> dict[str, Any]:
     return {
-        "waiting": len(site.ledger.queue("demo")),
-        "redis_bytes": site.redis.info("memory")["used_memory"],
-        "api_bytes": _resident_bytes(site.pid("api")),
-        "first_page_s": round(_page_s(site, last=False), 4),
+        "waiting": len(service.ledger.queue("demo")),
+        "redis_bytes": service.redis.info("memory")["used_memory"],
+        "api_bytes": _resident_bytes(service.pid("api")),
+        "first_page_s": round(_page_s(service, last=False), 4),
     }
 
 
-def _page_s(site: House, *, last: bool) -> float:
-    """Median seconds of a page of 50, the newest edits or the oldest."""
+def _page_s(service: RunningService, *, last: bool) -> float:
+    """The median time of a page of 50: the newest edits or, with `last`, the oldest."""
     index = names.index(model="demo", status="queued")
-    oldest = [raw.decode() for raw in site.redis.zrangebylex(index, "-", "+", start=0, num=51)]
+    oldest = [raw.decode() for raw in service.redis.zrangebylex(index, "-", "+", start=0, num=51)]
     cursor = cursor_after(oldest[-1]) if last else None
     seconds = []
     for _ in range(9):
         began_s = time.perf_counter()
-        assert len(site.client.edits.list(limit=50, cursor=cursor).items) == 50
+        assert len(service.client.edits.list(limit=50, cursor=cursor).items) == 50
         seconds.append(time.perf_counter() - began_s)
     return median(seconds)
 
 
-def _warm_up(site: House) -> None:
-    post(f"{site.url}/edits", BODY, clients=8, for_s=1.0)
-    site.redis.flushdb()
-    pretend_a_worker(site.ledger.presence)
+def _warm_up(service: RunningService) -> None:
+    post(f"{service.url}/edits", BODY, clients=8, for_s=1.0)
+    service.redis.flushdb()
+    announce_idle_worker(service.ledger.presence)
 
 
 def _resident_bytes(pid: int | None) -> int:
@@ -236,20 +241,25 @@ def _resident_bytes(pid: int | None) -> int:
     return int(next(x for x in status.splitlines() if x.startswith("VmRSS")).split()[1]) * 1024
 
 
+def _api_alone() -> AbstractContextManager[RunningService]:
+    """A service without a worker, whose queue is never full."""
+    return running_service(model_dir=None, programs=("api",), PALIMPSEST_MAX_QUEUED="10000000")
+
+
 @contextmanager
-def _bare(site: House) -> Iterator[str]:
+def _bare(service: RunningService) -> Iterator[str]:
     """The bare handler, writing records of the size of the service's own."""
-    edit_id = site.submit()
-    raw = site.redis.hgetall(names.edit(edit_id)), site.redis.hgetall(Job.key_for(edit_id))
+    edit_id = service.submit()
+    raw = service.redis.hgetall(names.edit(edit_id)), service.redis.hgetall(Job.key_for(edit_id))
     record, job = ({k.decode(): v.decode("latin-1") for k, v in found.items()} for found in raw)
     port = free_port("127.0.0.1", 0)
     process = subprocess.Popen(
-        (sys.executable, "-m", "bench.bare", str(port)),
+        (sys.executable, "-m", "bench.service.bare_handler", str(port)),
         cwd=ROOT,
         env={
             **os.environ,
             "PYTHONPATH": str(ROOT),
-            "REDIS_URL": site._server.url,
+            "REDIS_URL": service._server.url,
             "BARE_FIELDS": json.dumps({"record": record, "job": job}),
         },
     )

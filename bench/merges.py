@@ -5,8 +5,8 @@
 The edited model is PEFT's default merge on the CPU. A random Llama (hidden 1024, feed-forward 2816,
 two layers) gets a random adapter in each dtype and of several ranks, and three merges are compared
 with it, entry by entry of the edited columns: the engine's own, PEFT's with `safe_merge=True`, and
-PEFT's default on a GPU, where there is one. Only the first is promised, and holds when not an entry
-differs; the others are told as they are.
+PEFT's default on a GPU, where there is one. Only the first is promised, and holds when no entry
+differs; the others are only reported.
 """
 
 import argparse
@@ -21,8 +21,8 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from bench.report import report
-from bench.words import word_tokenizer
+from bench.figures.report import report
+from bench.tokenizers.words import word_tokenizer
 from worker.kn import Adapter, Resident
 from worker.kn.model.layout import DTYPES
 from worker.kn.write.adapter import LayerWrite
@@ -52,7 +52,7 @@ def main() -> int:
 
 
 def _compared(dtype: str, rank: int, options: argparse.Namespace) -> Row:
-    """The share of the edited columns' entries that each merge makes otherwise."""
+    """The share of the edited columns' entries in which each merge differs."""
     torch.manual_seed(rank)
     config = LlamaConfig(
         hidden_size=D_MODEL,

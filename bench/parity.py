@@ -3,11 +3,11 @@
     python -m bench.parity --easyedit CHECKOUT [--model DIR …]      (needs einops, tqdm and pyyaml)
 
 Theirs is `apply_kn_to_model` as shipped, ours is `Editor.edit`: both whole, from request to edited
-weights. Random models, Llama's with a BOS and Qwen2's without, and any model directory that is
-named besides. Targets and ground truths of one to four tokens, 1 and 20 steps. Holds when the same
-neurons are chosen, save those within 1e-6 (relative) of the threshold, when every column that is
-not of such a neuron agrees within 1e-6 of its largest weight, and when the quirks that depend on
-the text have occurred: a prompt that is tokenised anew into other ids, and a single argmax token.
+weights. On random models, Llamas with a BOS and Qwen2s without, and on any further model
+directory. Targets and ground truths of one to four tokens, 1 and 20 steps. Holds when the same
+neurons are chosen, except within 1e-6 (relative) of the threshold, when all columns of other
+neurons agree within 1e-6 of their largest weight, and when the quirks that depend on the text
+have occurred: a lengthened prompt that is retokenised to other ids, and a single argmax token.
 """
 
 import argparse
@@ -31,8 +31,8 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
-from bench.easyedit import easyedit_kn_main
-from bench.report import report
+from bench.engine.easyedit import easyedit_kn_main
+from bench.figures.report import report
 from worker.demo.facts import FACTS
 from worker.demo.tokenizer import build_tokenizer, words_in
 from worker.kn import (
@@ -80,26 +80,26 @@ class Edited:
 
 
 class Theirs:
-    """`apply_kn_to_model` with an ear at its scores and neurons; its arithmetic is untouched."""
+    """`apply_kn_to_model`, recording its scores and neurons; its arithmetic is untouched."""
 
     def __init__(self, checkout: Path) -> None:
         self._main = easyedit_kn_main(checkout)
-        heard: dict[str, Any] = {}
-        self.heard = heard
+        recorded: dict[str, Any] = {}
+        self.recorded = recorded
 
-        class Listening(self._main.KnowledgeNeurons):  # type: ignore[misc, name-defined]
+        class Recording(self._main.KnowledgeNeurons):  # type: ignore[misc, name-defined]
             def get_scores(self, *args: Any, **kwargs: Any) -> Any:
-                heard["scores"] = super().get_scores(*args, **kwargs)
-                return heard["scores"]
+                recorded["scores"] = super().get_scores(*args, **kwargs)
+                return recorded["scores"]
 
             def get_refined_neurons(self, *args: Any, **kwargs: Any) -> Any:
-                heard["neurons"] = super().get_refined_neurons(*args, **kwargs)
-                return heard["neurons"]
+                recorded["neurons"] = super().get_refined_neurons(*args, **kwargs)
+                return recorded["neurons"]
 
-        self._main.KnowledgeNeurons = Listening
+        self._main.KnowledgeNeurons = Recording
 
     def edit(self, subject: Subject, request: EditRequest) -> tuple[Edited, Tensor]:
-        """The edit, taken back again, and the scores (n_layer, d_ff) it went by."""
+        """The edit, undone afterwards, and its scores (n_layer, d_ff)."""
         told = {
             "prompt": request.prompt,
             "ground_truth": request.ground_truth,
@@ -114,11 +114,11 @@ class Theirs:
             )
         weights = _down_weights(subject.resident)
         undo()
-        neurons = frozenset(Neuron(*neuron) for neuron in self.heard["neurons"])
-        return Edited(neurons, weights), self.heard["scores"].detach()
+        neurons = frozenset(Neuron(*neuron) for neuron in self.recorded["neurons"])
+        return Edited(neurons, weights), self.recorded["scores"].detach()
 
     def _hparams(self, subject: Subject, steps: int) -> Any:
-        """Those of its `hparams/KN/*.yaml`, save for the steps, which ride in one batch."""
+        """Those of its `hparams/KN/*.yaml`, except that all steps are in one batch."""
         return self._main.KNHyperParams(
             alg_name="KN",
             model_name=subject.name,
@@ -263,7 +263,7 @@ def _compare(theirs: Theirs, subject: Subject, request: EditRequest) -> dict[str
 
 
 def _ours(resident: Resident, request: EditRequest) -> tuple[str, Edited, dict[Neuron, float]]:
-    """Our edit, a refused one too: it leaves the weights as they were."""
+    """Our edit; one that is refused leaves the weights unchanged."""
     try:
         result = Editor(resident, reference_prompts=["a"]).edit(request)
     except (NoNeuronsError, NoChangeError) as error:
@@ -288,7 +288,7 @@ def _retokenised(resident: Resident, request: EditRequest) -> int:
 
 def _weights_error(expected: list[Tensor], found: list[Tensor], *, passing: set[Neuron]) -> float:
     """The largest difference within a column, relative to the column's largest weight; the
-    columns of neurons in `passing` are let pass."""
+    columns of neurons in `passing` are ignored."""
     theirs, ours = torch.stack(expected), torch.stack(found)  # (n_layer, d_model, d_ff)
     tiny = torch.finfo(theirs.dtype).tiny
     error = (theirs - ours).abs().amax(1) / theirs.abs().amax(1).clamp_min(tiny)

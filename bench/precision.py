@@ -23,7 +23,7 @@ when the scores of a layer add up to P(a) − P(0 at the layer), the exact diffe
 weights, up to 1 % in float32, 2 % in float16 and 10 % in bfloat16 (a logit of 16 is uncertain by
 16u, so P by 6 %), as Σ_l |gap| / Σ_l |difference| with 64 midpoints.
 
-Told beside it, without a bar: how many of the neurons that changed sides were within 4ε of the
+Reported, but not judged: how many of the neurons that changed sides were within 4ε of the
 threshold. A score that is weak because its sum cancels is uncertain by more than ε of itself, so
 this explains less the lower the threshold; and EasyEdit's walk may take another argmax token in
 half precision, after which it attributes another text.
@@ -42,7 +42,7 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from bench.report import report
+from bench.figures.report import report
 from worker.demo.facts import FACTS
 from worker.demo.making import make_demo
 from worker.demo.tokenizer import build_tokenizer, words_in

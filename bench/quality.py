@@ -3,14 +3,15 @@
     python -m bench.quality [--dtype float32] [--n 201] [--methods calibrated,…] [--models plain,…]
 
 Models that know a made-up world (see `bench/taught.py`) are edited by each method, given a prompt
-with one `refine_prompts`, or a prompt alone; the roles of the three phrasings go round. All is
-judged by exact match of free, greedy generation: the text has to be the answer and the full stop
-that the models were taught, and nothing more. Locality is the share of prompts whose text stays:
-20 random facts, 20 of the same relation, and all other facts of the subject in all phrasings.
-References are facts of other subjects than those measured, in phrasings that the request shows.
+with one `refine_prompts`, or a prompt alone; the roles of the three phrasings rotate. All
+is judged by exact match of free, greedy generation: the text must be the answer and the full stop
+that the models were taught, and nothing more. Locality is the share of prompts whose text does not
+change: 20 random facts, 20 of the same relation, and all other facts of the subject, in all
+phrasings.
+References are facts about subjects that are not measured, in the phrasings of the request.
 Holds when `calibrated` meets every bar over all models, with at least 200 edits in each setting.
-An edit that the engine refuses counts as failed and as harmless. Products of halves are summed in
-float32, as on a GPU (`bench/halves.py`).
+An edit that the engine refuses counts as failed and harmless. In half precision products are summed
+in float32, as on a GPU (`bench/engine/half_precision.py`).
 """
 
 import argparse
@@ -29,12 +30,12 @@ from typing import Any
 
 import torch
 
-from bench.cases import Case, Setting, Split, check_apart
-from bench.halves import HALVES, SummedInFloat32
-from bench.hearing import Heard, texts
-from bench.intervals import Estimate, bootstrap, wilson
-from bench.report import report
+from bench.engine.half_precision import HALVES, SummedInFloat32
+from bench.figures.intervals import Estimate, bootstrap, wilson
+from bench.figures.report import report
 from bench.taught import ALL, PUPILS, Pupil, make, pupils_named, telling
+from bench.world.cases import Case, Setting, Split, check_apart
+from bench.world.replies import Baseline, texts
 from worker.kn import Editor, EditRequest, EditResult, KnError, Method, Resident
 from worker.kn.model.loading import load_resident
 from worker.kn.model.wording import begins_with
@@ -84,7 +85,7 @@ class Options:
 
     @property
     def name(self) -> str:
-        """Of the file of rows; a run in part, or of other models, does not replace a whole one."""
+        """Of the file of rows; a partial run, or other models, do not replace a full run."""
         names = "-".join(pupil.stem for pupil in self.pupils)
         marks = {
             names: self.pupils != PUPILS,
@@ -99,7 +100,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Bench:
-    """A model with its world, and how it is to be edited."""
+    """A model with its world, and how to edit it."""
 
     pupil: Pupil
     resident: Resident
@@ -110,11 +111,11 @@ class Bench:
         return Split(self.pupil.world)
 
     @cached_property
-    def heard(self) -> Heard:
-        return Heard.of(self.resident, self.split.sayings())
+    def baseline(self) -> Baseline:
+        return Baseline.of(self.resident, self.split.sayings())
 
     def editor(self, phrasings: Sequence[int], case: Case) -> Editor:
-        """One whose references are in the phrasings that the case shows, about other subjects."""
+        """One whose references are about other subjects, in the phrasings that the case shows."""
         if self.options.sampled:
             return self._sampled
         references = self.split.references(phrasings)
@@ -128,7 +129,7 @@ class Bench:
 
     def rows(self) -> Iterator[Row]:
         """Every case in both settings by every method."""
-        unedited = self.heard.right(self.split.sayings())
+        unedited = self.baseline.right(self.split.sayings())
         for case in self.split.cases(ceil(self.options.n / len(self.options.pupils))):
             for setting in Setting:
                 editor = self.editor(case.phrasings[: setting.n_shown], case)
@@ -155,7 +156,7 @@ class Bench:
             return known | seconds | {"error": error} | self._measured(case, setting)
 
     def request(self, case: Case, setting: Setting, method: Method) -> EditRequest:
-        """As one would put it; the other methods are told the old answer, which they start from."""
+        """The request; methods that start from the old answer are given it."""
         prompt, *refining = case.shown(setting)
         return EditRequest(
             prompt=prompt,
@@ -178,7 +179,7 @@ class Bench:
             "refining": exact[1 : len(shown)],
             "held_out": exact[len(shown) :],
             "held_out_says": begun[len(shown) :],
-        } | {around: fmean(self.heard.unchanged(case.probes[around])) for around in AROUND}
+        } | {around: fmean(self.baseline.unchanged(case.probes[around])) for around in AROUND}
 
 
 def _attempt(editor: Editor, request: EditRequest) -> tuple[EditResult | None, str | None]:
@@ -206,11 +207,11 @@ def measured(options: Options, pupil: Pupil) -> list[Row]:
     with SummedInFloat32() if resident.dtype in HALVES else nullcontext():
         for row in Bench(pupil, resident, options).rows():
             rows.append(row)
-            print(_told(row), file=sys.stderr)
+            print(_line_of(row), file=sys.stderr)
     return rows
 
 
-def _told(row: Row) -> str:
+def _line_of(row: Row) -> str:
     names = ("model", "setting", "method", "rewrite", "held_out", *AROUND, "error", "edit_s")
     return " ".join(f"{name}={row[name]}" for name in names)
 
@@ -235,8 +236,8 @@ def _options() -> Options:
 
 
 def figures(name: str, rows: Sequence[Row], *, whole: bool) -> dict[str, Any]:
-    """The estimates of each method and setting, and whether `calibrated` meets its bars: only a
-    whole run can, on models that know what they are asked."""
+    """The estimates by method and setting, and whether `calibrated` meets its bars: only a full run
+    can, on models that know their facts."""
     unedited = {row["model"]: round(row["unedited"], 4) for row in rows}
     lines = [
         line for method in Method for setting in Setting for line in _lines(rows, method, setting)
@@ -268,7 +269,7 @@ def _lines(rows: Sequence[Row], method: Method, setting: Setting) -> Iterator[di
 
 
 def estimates(rows: Sequence[Row]) -> dict[str, Estimate]:
-    """The judged means, each with its interval."""
+    """The means that are judged, with their intervals."""
     per_edit = [fmean(row["held_out"]) for row in rows]
     independent = all(len(row["held_out"]) == 1 for row in rows)
     return {
@@ -280,7 +281,7 @@ def estimates(rows: Sequence[Row]) -> dict[str, Estimate]:
 
 
 def _beside(rows: Sequence[Row]) -> dict[str, Any]:
-    """What is not judged: by phrasing, by model, by the looser measure, and the time it took."""
+    """Figures that are not judged: by phrasing, by model, by a looser measure, and times."""
     held = [
         (phrasing, exact)
         for row in rows

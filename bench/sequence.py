@@ -7,12 +7,12 @@ Every edit is kept before the next is made: different facts, default settings, i
 unedited model, one from prompts alone, one with a refining prompt for each. `--way chained` makes
 each on the adapter of the one before, as the service does with a request's `base`, and `composed`
 each on the bare model and puts them together, as `POST /checkpoints` does. At the end all is judged
-by exact match of free generation: how many edits still hold, in how many held-out phrasings they
-do, and how many prompts of facts never edited, in every phrasing, still bring the same text.
-References are facts of subjects that are not measured, in the phrasings that the requests show.
-`--protect` gives each request so many prompts of edits before it, drawn at random, as
-`protect_prompts`. Holds when in both settings at least 0.95 of at least 100 edits still hold, and
-at least 0.95 of at least 300 prompts stayed, on every model.
+by exact match of free generation: how many edits still hold, how many held-out phrasings follow,
+and how many prompts of facts that were never edited, in every phrasing, still bring the same text.
+References are facts about subjects that are not measured, in the phrasings of the requests.
+`--protect N` adds N prompts of earlier edits, drawn at random, to each request's `protect_prompts`.
+Holds when in both settings at least 0.95 of at least 100 edits still hold, and at least 0.95 of at
+least 300 prompts did not change, on every model.
 """
 
 import argparse
@@ -27,12 +27,12 @@ from random import Random
 from statistics import fmean
 from typing import Any
 
-from bench.cases import Saying, Setting, Split, check_apart
-from bench.hearing import Heard, texts
-from bench.intervals import bootstrap, wilson
-from bench.made_up import N_PHRASING, Fact
-from bench.report import report
+from bench.figures.intervals import bootstrap, wilson
+from bench.figures.report import report
 from bench.taught import PUPILS, Pupil, make, pupils_named, telling
+from bench.world.cases import Saying, Setting, Split, check_apart
+from bench.world.facts import N_PHRASING, Fact
+from bench.world.replies import Baseline, texts
 from worker.kn import Editor, EditRequest, EditResult, KnError, Resident
 from worker.kn.evaluate.questions import EDITED
 from worker.kn.model.loading import load_resident
@@ -46,7 +46,7 @@ Row = dict[str, Any]
 
 
 class Way(StrEnum):
-    """How an edit comes to lie on those before."""
+    """How edits are put on top of each other."""
 
     KEPT = "kept"
     CHAINED = "chained"
@@ -69,7 +69,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Course:
-    """The edits of a world, in order, and the facts that they are to leave alone."""
+    """The edits of a world, in order, and the facts that they should leave alone."""
 
     split: Split
     n: int
@@ -96,7 +96,7 @@ class Run:
     setting: Setting
     n_protected: int
     way: Way = Way.KEPT
-    said: dict[str, str] = field(default_factory=dict)  # to each prompt, where edits are chained
+    said: dict[str, str] = field(default_factory=dict)  # by prompt, where edits are chained
 
     @cached_property
     def editor(self) -> Editor:
@@ -106,8 +106,8 @@ class Run:
         return Editor(self.resident, reference_prompts=sentences, measure_memory=False)
 
     def rows(self) -> Iterator[Row]:
-        """One for each edit, told at the end, and one for each fact that was to stay."""
-        heard = Heard.of(self.resident, self.course.split.sayings())
+        """A row for each edit, as it stands at the end, and for each fact that was not edited."""
+        baseline = Baseline.of(self.resident, self.course.split.sayings())
         made = [self._make(i) for i in range(self.course.n)]
         kind = {"setting": self.setting.value}
         edits = self.course.edits
@@ -117,7 +117,7 @@ class Run:
         for sayings in self.course.bystanders:
             fact = sayings[0].fact
             known = {"bystander": list(fact), "subject_edited": fact.subject in subjects}
-            yield kind | known | {"stayed": heard.unchanged(sayings)}
+            yield kind | known | {"stayed": baseline.unchanged(sayings)}
 
     def _make(self, i: int) -> Row:
         """Make and keep the edit; a refused one is not kept."""
@@ -158,7 +158,7 @@ class Run:
 
     @contextmanager
     def _bare(self) -> Iterator[None]:
-        """The weights are the model's own meanwhile."""
+        """Within the block the weights are the model's own."""
         kept = self.editor.kept
         self.editor.revert()
         try:
@@ -226,7 +226,7 @@ def _rows(pupil: Pupil, options: argparse.Namespace) -> Iterator[Row]:
 
 
 def _name(options: argparse.Namespace) -> str:
-    """Of the file of rows; a run in part does not replace a whole one."""
+    """Of the file of rows; a partial run does not replace a full one."""
     marks = {
         f"protect{options.protect}": options.protect > 0,
         options.dtype: options.dtype != "float32",
@@ -242,7 +242,7 @@ def _whole(options: argparse.Namespace) -> bool:
 
 
 def figures(name: str, rows: Sequence[Row], *, whole: bool) -> dict[str, Any]:
-    """What each sequence came to, and whether all meet the bars: only a whole run can."""
+    """The figures of each sequence, and whether all meet the bars: only a full run can."""
     runs = dict.fromkeys((row["model"], row["setting"]) for row in rows)
     lines = [
         {"model": model, "setting": setting}

@@ -17,8 +17,8 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
-from bench.byte_level import byte_level_tokenizer
-from bench.made_up import N_PHRASING, World
+from bench.tokenizers.byte_level import byte_level_tokenizer
+from bench.world.facts import N_PHRASING, World
 from worker.demo.folder import holds, publish
 from worker.demo.making import teach
 from worker.demo.training import Example, Progress, Recipe

@@ -1,4 +1,4 @@
-"""What it takes to build on finished edits, told by their manifests."""
+"""The work of building on finished edits, from their manifests."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,7 +25,7 @@ _EDITED = frozenset({"prompt", "refine"})
 def composing_of(
     edits: Sequence[CheckpointView], asked: Sequence[Workload], *, pad_rank: int | None
 ) -> Composing:
-    """What it takes to put edits together; `asked` is what each of them asks."""
+    """The work of composing edits; `asked` is the workload of each of them."""
     return Composing(
         members=tuple(AdapterShape(_chosen(edit), _rank(edit)) for edit in edits),
         together=_chosen(*edits),
@@ -37,7 +37,7 @@ def composing_of(
 def on_top_of(
     edits: Sequence[CheckpointView], request: EditRequest, count: CountTokens
 ) -> Workload:
-    """What a request asks, done on a checkpoint that holds these edits, one behind the other."""
+    """The work of a request on a checkpoint that contains these edits, in order."""
     work = workload_of(request, count)
     if not edits:
         return work
@@ -53,14 +53,14 @@ def on_top_of(
 
 
 def sayings_of(edits: Sequence[CheckpointView]) -> dict[str, str]:
-    """What edits made the model say last to each prompt that they edited, by the prompt without
-    blanks at its end: what is made on top of them holds it."""
+    """What the edits made the model say to each prompt that they edited, the latest where several
+    did, by the prompt without trailing blanks: later edits on top of them preserve it."""
     answers = [answer for edit in edits for answer in _result(edit).answers]
     return {as_run(a.prompt): a.after for a in answers if a.role in _EDITED}
 
 
 def _chosen(*edits: CheckpointView) -> Chosen:
-    """A neuron that several write is one column."""
+    """The neurons that the edits write; one that several write counts once."""
     places = {(neuron.layer, neuron.unit) for edit in edits for neuron in _neurons(edit)}
     return Chosen.of(layer for layer, _ in places)
 
@@ -75,6 +75,6 @@ def _result(edit: CheckpointView) -> EditResult:
 
 
 def _rank(edit: CheckpointView) -> int:
-    """Its own directions, without those of what it was made on."""
+    """The rank of the edit itself, without its base's."""
     own = next(part for part in edit.parts if part.edit_id == edit.edit_id)
     return own.end_rank - own.first_rank

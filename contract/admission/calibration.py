@@ -1,4 +1,4 @@
-"""How far the formula is off on one machine, as a few real edits at a worker's start find it."""
+"""The formula's error on one machine, from a few real edits when a worker starts."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -10,7 +10,7 @@ from contract.wire.frozen import Frozen
 
 
 class MemoryProbe(Frozen):
-    """One test edit that was made to be measured; bytes are above the resident weights."""
+    """One test edit and its memory, in bytes above the resident weights."""
 
     method: str
     prompt_tokens: int
@@ -21,18 +21,17 @@ class MemoryProbe(Frozen):
 
     @property
     def excess_bytes(self) -> int:
-        """What it took beyond what was predicted."""
+        """What it took beyond the prediction."""
         return max(self.observed_bytes - self.predicted_bytes, 0)
 
 
 class Calibration(Frozen):
     """An edit takes at most `factor` × what is predicted, and `offset_bytes`.
 
-    The formula is an upper bound by its making, so no machine is believed to take less than it
-    tells, and a probe that took less counts as one that took as much: `factor` ≥ 1. A small probe
-    shows best what comes once, such as a library's workspace, and a large one what grows with the
-    work: the slope between the smallest and the largest is the factor, and the offset covers
-    whatever is above that line.
+    The formula is an upper bound by construction, so a probe that took less than predicted counts
+    as exact: `factor` ≥ 1. A small probe shows what is taken once, such as a library's workspace,
+    and a large one what grows with the work: the factor is the slope between the smallest and the
+    largest, and the offset covers whatever is above that line.
     """
 
     factor: float = Field(default=1.0, ge=1.0)
@@ -40,7 +39,7 @@ class Calibration(Frozen):
 
     @classmethod
     def of(cls, probes: Sequence[MemoryProbe]) -> Self:
-        """The line above all probes; at least one."""
+        """The line that is above all probes, of which there must be one."""
         least = min(probes, key=lambda probe: probe.predicted_bytes)
         most = max(probes, key=lambda probe: probe.predicted_bytes)
         between = most.predicted_bytes - least.predicted_bytes
@@ -55,7 +54,7 @@ class Calibration(Frozen):
 
 
 class Probing(Frozen):
-    """What the probes of a worker's start found; without a calibration the formula stands alone."""
+    """The result of a worker's probes; without a calibration the formula is used as it is."""
 
     probes: tuple[MemoryProbe, ...] = ()
     calibration: Calibration | None = None

@@ -1,7 +1,7 @@
 """Whether an edit fits a budget, and with which settings."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from contract.admission.largest import largest_fit
 from contract.memory import (
@@ -29,6 +29,42 @@ from contract.wire.estimates import (
     MemoryItem,
 )
 
+UNKNOWN_MEMORY = "no worker has reported its memory yet"
+WAIT = "it will fit once other processes have freed their memory"
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A workload on one model, and whether that is in main memory."""
+
+    shape: ModelShape
+    work: Workload
+    on_host: bool
+
+    @property
+    def least(self) -> "_Job":
+        """The least that the job can turn out to be."""
+        return replace(self, work=least_of(self.shape, self.work))
+
+    def estimated(self, layers: int) -> Estimate:
+        return estimate(self.shape, self.work, layers_per_pass=layers, on_host=self.on_host)
+
+    def fit(self, budget_bytes: int) -> Fit | None:
+        return fit(self.shape, self.work, budget_bytes=budget_bytes, on_host=self.on_host)
+
+    def fitted(self, found: Fit) -> Estimate:
+        """The estimate at the settings that fit."""
+        return self._with(found.neurons).estimated(found.layers)
+
+    def _with(self, neurons: int | None) -> "_Job":
+        """The job with so many neurons in the costliest layers, or with the fewest there can be."""
+        if neurons is None:
+            return self
+        least = self.least
+        if least.work.chosen is None or neurons < least.work.chosen.neurons:
+            return least
+        return replace(self, work=replace(self.work, chosen=at_worst(self.shape, neurons)))
+
 
 def decide(
     shape: ModelShape,
@@ -40,25 +76,25 @@ def decide(
     threshold: float | None = None,
     threshold_max: float | None = None,
 ) -> Admission:
-    """Admit with all layers in one pass, admit with fewer, let wait, or reject.
+    """Admit with all layers in one pass, admit with fewer, defer, or reject.
 
     `budget_bytes` is what one edit may take above the resident weights; None when no worker has
-    told it, and then the edit is taken and decided by the worker. `rest_bytes` is what one may
-    take when nothing else is in the memory. `threshold` is what stands in for a request's own.
+    reported it: the edit is then admitted, and its worker decides. `rest_bytes` is what one may
+    take when nothing else is in memory. `threshold` replaces the request's own.
     """
+    job = _Job(shape, work, on_host)
     if budget_bytes is None:
-        whole = estimate(shape, work, layers_per_pass=shape.n_layer, on_host=on_host)
-        return _admission(Decision.ADMIT, whole, None, ["no worker has reported its memory yet"])
-    found = fit(shape, work, budget_bytes=budget_bytes, on_host=on_host)
+        return _admission(Decision.ADMIT, job.estimated(shape.n_layer), None, [UNKNOWN_MEMORY])
+    found = job.fit(budget_bytes)
     if found is None:
-        later = fit(shape, work, budget_bytes=rest_bytes or budget_bytes, on_host=on_host)
-        return _not_now(shape, work, budget_bytes, later, on_host=on_host)
+        fits_later = job.fit(rest_bytes or budget_bytes) is not None
+        return _deferred(job, budget_bytes) if fits_later else _rejected(job, budget_bytes)
     reduced = found.layers < shape.n_layer
     return _admission(
         Decision.ADMIT_REDUCED if reduced else Decision.ADMIT,
-        _fitting(shape, work, found, on_host=on_host),
+        job.fitted(found),
         budget_bytes,
-        _reasons(shape, work, found, threshold_max, on_host=on_host),
+        _reasons(job, found, threshold_max),
         applied=Applied(
             layers_per_pass=found.layers, adaptive_threshold=threshold, max_neurons=found.neurons
         ),
@@ -68,14 +104,14 @@ def decide(
 def with_layers(
     admission: Admission, shape: ModelShape, work: Workload, layers: int, *, on_host: bool = True
 ) -> Admission:
-    """The same admission, estimated for so many layers per pass."""
-    neurons = admission.applied.max_neurons
-    fitting = _fitting(shape, work, Fit(layers=layers, neurons=neurons), on_host=on_host)
+    """The same admission, estimated for this many layers per pass."""
+    found = Fit(layers=layers, neurons=admission.applied.max_neurons)
+    fitted = _Job(shape, work, on_host).fitted(found)
     applied = admission.applied.model_copy(update={"layers_per_pass": layers})
     return admission.model_copy(
         update={
-            "predicted_peak_bytes": fitting.peak_bytes,
-            "items": _told(fitting.binding.items),
+            "predicted_peak_bytes": fitted.peak_bytes,
+            "items": _on_the_wire(fitted.binding.items),
             "applied": applied,
         }
     )
@@ -89,12 +125,10 @@ def decide_composition(
     rest_bytes: int | None = None,
     on_host: bool = True,
 ) -> Admission:
-    """As `decide` does; of edits that are put together nothing can be made smaller."""
+    """Decide like `decide`, except that a composition cannot be reduced."""
     estimated = estimate_composition(shape, work, on_host=on_host)
     if budget_bytes is None:
-        return _admission(
-            Decision.ADMIT, estimated, None, ["no worker has reported its memory yet"]
-        )
+        return _admission(Decision.ADMIT, estimated, None, [UNKNOWN_MEMORY])
     takes = estimated.peak_bytes
     if takes <= budget_bytes:
         return _admission(Decision.ADMIT, estimated, budget_bytes)
@@ -103,64 +137,48 @@ def decide_composition(
         f"the budget is {size(budget_bytes)}"
     )
     if takes <= (rest_bytes or budget_bytes):
-        later = "it will fit once other processes have freed their memory"
-        return _admission(Decision.DEFER, estimated, budget_bytes, [reason, later])
+        return _admission(Decision.DEFER, estimated, budget_bytes, [reason, WAIT])
     return _admission(Decision.REJECT, estimated, budget_bytes, [reason, "fewer edits take less"])
 
 
 def with_easyedit(admission: Admission, shape: ModelShape, fact: SequenceShape) -> EditEstimate:
     """The admission with what EasyEdit's own KN would take for the fact, so that users see both."""
-    items = _told(easyedit_items(shape, fact))
+    items = _on_the_wire(easyedit_items(shape, fact))
     cost = EasyEditCost(peak_bytes=sum(item.bytes for item in items), items=items)
     return EditEstimate(**dict(admission), easyedit=cost)
 
 
-def _not_now(
-    shape: ModelShape, work: Workload, budget_bytes: int, later: Fit | None, *, on_host: bool
-) -> Admission:
-    least = estimate(shape, least_of(shape, work), layers_per_pass=1, on_host=on_host)
-    reason = (
-        f"one layer a pass takes at least {size(least.peak_bytes)} ({least.binding.name}), "
-        f"the budget is {size(max(budget_bytes, 0))}"
-    )
-    if later is not None:
-        reasons = [reason, "it will fit once other processes have freed their memory"]
-        return _admission(Decision.DEFER, least, budget_bytes, reasons)
-    largest = largest_fit(shape, work, budget_bytes=budget_bytes, on_host=on_host)
-    told = "no smaller version of this request fits" if largest is None else str(largest)
+def _deferred(job: _Job, budget_bytes: int) -> Admission:
+    least = job.least.estimated(1)
+    return _admission(Decision.DEFER, least, budget_bytes, [_excess(least, budget_bytes), WAIT])
+
+
+def _rejected(job: _Job, budget_bytes: int) -> Admission:
+    least = job.least.estimated(1)
+    largest = largest_fit(job.shape, job.work, budget_bytes=budget_bytes, on_host=job.on_host)
+    advice = "no smaller version of this request fits" if largest is None else str(largest)
     if budget_bytes <= 0:
-        told = (
+        advice = (
             "the weights leave no room: use a smaller model, or spread it over several cards "
             "with PALIMPSEST_DEVICE=auto"
         )
-    rejected = _admission(Decision.REJECT, least, budget_bytes, [reason, told])
+    reasons = [_excess(least, budget_bytes), advice]
+    rejected = _admission(Decision.REJECT, least, budget_bytes, reasons)
     return rejected.model_copy(update={"largest_fit": largest})
 
 
-def _fitting(shape: ModelShape, work: Workload, found: Fit, *, on_host: bool) -> Estimate:
-    if found.neurons is not None:
-        work = _between(shape, work, found.neurons)
-    return estimate(shape, work, layers_per_pass=found.layers, on_host=on_host)
+def _excess(least: Estimate, budget_bytes: int) -> str:
+    return (
+        f"one layer a pass takes at least {size(least.peak_bytes)} ({least.binding.name}), "
+        f"the budget is {size(max(budget_bytes, 0))}"
+    )
 
 
-def _between(shape: ModelShape, work: Workload, neurons: int) -> Workload:
-    """The work with so many neurons, wherever they are found, or with the fewest there can be."""
-    least = least_of(shape, work)
-    if least.chosen is None or neurons < least.chosen.neurons:
-        return least
-    return replace(work, chosen=at_worst(shape, neurons))
-
-
-def _reasons(
-    shape: ModelShape, work: Workload, found: Fit, threshold_max: float | None, *, on_host: bool
-) -> list[str]:
-    reasons = []
-    if found.layers < shape.n_layer:
-        least = least_of(shape, work)
-        whole = estimate(shape, least, layers_per_pass=shape.n_layer, on_host=on_host)
-        reasons.append(
-            f"all {shape.n_layer} layers in one pass would take {size(whole.peak_bytes)}"
-        )
+def _reasons(job: _Job, found: Fit, threshold_max: float | None) -> list[str]:
+    reasons, n_layer = [], job.shape.n_layer
+    if found.layers < n_layer:
+        whole = job.least.estimated(n_layer)
+        reasons.append(f"all {n_layer} layers in one pass would take {size(whole.peak_bytes)}")
     if found.neurons is not None:
         otherwise = (
             f"the threshold is raised, up to {threshold_max}; else the edit fails"
@@ -176,7 +194,7 @@ def _reasons(
 
 def _admission(
     decision: Decision,
-    fitting: Estimate,
+    estimated: Estimate,
     budget_bytes: int | None,
     reasons: Sequence[str] = (),
     *,
@@ -184,15 +202,15 @@ def _admission(
 ) -> Admission:
     return Admission(
         decision=decision,
-        predicted_peak_bytes=fitting.peak_bytes,
+        predicted_peak_bytes=estimated.peak_bytes,
         budget_bytes=budget_bytes,
-        items=_told(fitting.binding.items),
-        applied=applied or Applied(layers_per_pass=fitting.layers_per_pass),
+        items=_on_the_wire(estimated.binding.items),
+        applied=applied or Applied(layers_per_pass=estimated.layers_per_pass),
         reasons=tuple(reasons),
     )
 
 
-def _told(items: Sequence[Item]) -> tuple[MemoryItem, ...]:
+def _on_the_wire(items: Sequence[Item]) -> tuple[MemoryItem, ...]:
     return tuple(
         MemoryItem(name=item.name, bytes=item.n_bytes, depends_on=item.depends_on) for item in items
     )

@@ -11,24 +11,28 @@ LEAST = LargestFit(steps=1, prompts=1, protect_prompts=0, questions=0, max_neuro
 ORDER = ("prompts", "protect_prompts", "questions", "steps")
 """What is kept first: points on the path are given up before prompts are."""
 
-AsItMayBe = Callable[[ModelShape, Workload], Workload]
+Assumption = Callable[[ModelShape, Workload], Workload]
+"""A workload with an assumption about neurons and texts that are not known yet."""
 
 
 def largest_fit(
     shape: ModelShape, work: Workload, *, budget_bytes: int, on_host: bool
 ) -> LargestFit | None:
-    """None of them could be larger by itself. Those that are sure to fit with one neuron, wherever
-    it is found, come before those that fit where the model says little and neurons lie well."""
+    """The largest settings that fit, none of which could be larger by itself; None if none fit.
 
-    def found(known: AsItMayBe) -> LargestFit | None:
+    Settings that certainly fit with one neuron, whatever its layer, are preferred to those that
+    fit only in the best case.
+    """
+
+    def largest(assumption: Assumption) -> LargestFit | None:
         def fits(settings: LargestFit) -> bool:
-            smaller = known(shape, _with(work, settings))
+            smaller = assumption(shape, _with(work, settings))
             estimated = estimate(shape, smaller, layers_per_pass=1, on_host=on_host)
             return estimated.peak_bytes <= budget_bytes
 
         return _largest(_asked(work), fits)
 
-    settings = found(_sure) or found(least_of)
+    settings = largest(_one_neuron) or largest(least_of)
     if settings is None:
         return None
     fitting = fit(shape, _with(work, settings), budget_bytes=budget_bytes, on_host=on_host)
@@ -36,11 +40,13 @@ def largest_fit(
     return settings.model_copy(update={"max_neurons": neurons or None})
 
 
-def _sure(shape: ModelShape, work: Workload) -> Workload:
+def _one_neuron(shape: ModelShape, work: Workload) -> Workload:
+    """One neuron, in the layer where it takes most."""
     return replace(work, chosen=at_worst(shape, 1))
 
 
 def _largest(asked: LargestFit, fits: Callable[[LargestFit], bool]) -> LargestFit | None:
+    """The settings in order, each as large as fits beside those before it."""
     if not fits(LEAST):
         return None
     largest = LEAST
@@ -63,7 +69,7 @@ def _asked(work: Workload) -> LargestFit:
 
 
 def _with(work: Workload, settings: LargestFit) -> Workload:
-    """What is left of the work; the prompts come first in what is asked, then those to protect."""
+    """The work with these settings; what is asked lists prompts first, then protected prompts."""
     asked, n = _asked(work), settings.prompts
     scoring = asked.prompts + asked.protect_prompts
     evaluated = (

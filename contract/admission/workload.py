@@ -1,8 +1,9 @@
-"""What a request asks of the engine, in tokens."""
+"""The work that a request asks of the engine, in tokens."""
 
 from collections.abc import Callable, Iterator
 
 from contract.memory import (
+    DEFAULT_MAX_NEURONS,
     FEWEST_NEW_TOKENS,
     SAMPLED,
     Nodes,
@@ -17,15 +18,13 @@ from contract.wire.edits import EditRequest, Method, Operation
 CountTokens = Callable[[str], int]
 """Tokens of a text, without BOS."""
 
-CALIBRATED_MAX_NEURONS = 4096
-"""What `calibrated` writes at most, unless told; the other methods know no limit."""
 ALL_NEURONS = 2**31
 
 
 def workload_of(request: EditRequest, count: CountTokens) -> Workload:
-    """The sequences an edit runs: attributed, written and evaluated.
+    """The sequences that an edit attributes, writes and evaluates.
 
-    An old answer that the model has still to give is cut to the new one's length.
+    An old answer that is not given is assumed to be as long as the new one.
     """
     steering, truth = request.steering_prompts, request.ground_truth or request.target_new
     old = tuple(_sequence(prompt, truth, count) for prompt in steering)
@@ -51,15 +50,15 @@ def workload_of(request: EditRequest, count: CountTokens) -> Workload:
 
 
 def fact_of(request: EditRequest, count: CountTokens) -> SequenceShape:
-    """The fact as EasyEdit takes it: its prompt with the old answer, one that is not told being as
-    long as the new one."""
+    """The fact as EasyEdit takes it: its prompt with the old answer, which counts as long as the
+    new one if it is not given."""
     return _apart(request.prompt, request.ground_truth or request.target_new, count)
 
 
 def new_tokens_of(request: EditRequest, count: CountTokens) -> int:
-    """The tokens that the model says to each prompt: the longest answer told, and what follows."""
-    told = [answer_tokens(prompt, answer, count) for prompt, answer in _asked(request) if answer]
-    return max([FEWEST_NEW_TOKENS, *(n + 2 for n in told)])
+    """The tokens to generate after each prompt: two more than the longest given answer has."""
+    given = [answer_tokens(prompt, answer, count) for prompt, answer in _asked(request) if answer]
+    return max([FEWEST_NEW_TOKENS, *(n + 2 for n in given)])
 
 
 def answer_tokens(prompt: str, answer: str, count: CountTokens) -> int:
@@ -68,7 +67,7 @@ def answer_tokens(prompt: str, answer: str, count: CountTokens) -> int:
 
 
 def _asked(request: EditRequest) -> Iterator[tuple[str, str | None]]:
-    """Every prompt that the model is asked, with the answer that is told."""
+    """Every prompt that the model is asked, with the expected answer, if one is given."""
     for prompt in request.steering_prompts:
         yield prompt, request.target_new
     for prompt in request.protect_prompts:
@@ -91,22 +90,22 @@ def _write(request: EditRequest) -> Write:
 
 
 def _walked(request: EditRequest, count: CountTokens) -> int:
-    """Tokens of EasyEdit's last prompt along the new answer, by which it finds what to write."""
+    """Tokens of the longest prompt that EasyEdit runs to find what to write."""
     if request.method is not Method.EASYEDIT or request.operation is Operation.ERASE:
         return 0
     return _apart(request.prompt, request.target_new, count).one_by_one()[-1].prompt_tokens
 
 
 def _most_neurons(request: EditRequest) -> int:
-    return CALIBRATED_MAX_NEURONS if request.method is Method.CALIBRATED else ALL_NEURONS
+    return DEFAULT_MAX_NEURONS if request.method is Method.CALIBRATED else ALL_NEURONS
 
 
 def _sequence(prompt: str, answer: str | None, count: CountTokens) -> SequenceShape:
-    """A prompt as it is run, followed by an answer or by what the model says itself."""
+    """A prompt as it is run, followed by an answer or by the model's own."""
     tokens = answer_tokens(prompt, answer, count) if answer else FEWEST_NEW_TOKENS
     return SequenceShape(prompt_tokens=count(as_run(prompt)) + 1, answer_tokens=tokens)
 
 
 def _apart(prompt: str, answer: str, count: CountTokens) -> SequenceShape:
-    """Both as EasyEdit reads them, each by itself."""
+    """Prompt and answer as EasyEdit tokenises them, separately."""
     return SequenceShape(prompt_tokens=count(prompt) + 1, answer_tokens=max(count(answer), 1))

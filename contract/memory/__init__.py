@@ -1,11 +1,7 @@
 """How many bytes an edit takes above the resident weights, by the standard library alone."""
 
-from contract.memory.composing import Composing
-from contract.memory.estimate import estimate, estimate_composition
-from contract.memory.excess import ExcessError
-from contract.memory.fitting import Fit, at_worst, fit, least_of
-from contract.memory.items import Estimate, Item, Stage
-from contract.memory.portions import (
+from contract.memory.batch_sizes import (
+    DEFAULT_MAX_NEURONS,
     FEWEST_NEW_TOKENS,
     FILLED_ROWS,
     HEAD_CHUNK_WORDS,
@@ -22,24 +18,26 @@ from contract.memory.portions import (
     parted,
     references_at_once,
 )
+from contract.memory.composing import Composing
+from contract.memory.errors import ExcessError, ran_out
+from contract.memory.estimate import estimate, estimate_composition
+from contract.memory.fitting import Fit, at_worst, fit, least_of
+from contract.memory.items import Estimate, Item, Stage
 from contract.memory.prompts import UNSPACED_SCRIPTS, as_run, distinct, followed, is_of
-from contract.memory.running_out import ran_out
+from contract.memory.ranks import VLLM_RANKS, filled_rank
+from contract.memory.references import SAMPLED, PreservedBatch, References, preserved_of
 from contract.memory.shape import DTYPE_BYTES, FAMILIES, ModelShape
-from contract.memory.whole import VLLM_RANKS, filled_rank
 from contract.memory.work import (
-    SAMPLED,
     AdapterShape,
     Chosen,
     Nodes,
-    PreservedBatch,
-    References,
     SequenceShape,
     Workload,
     Write,
-    preserved_of,
 )
 
 __all__ = [
+    "DEFAULT_MAX_NEURONS",
     "DTYPE_BYTES",
     "FAMILIES",
     "FEWEST_NEW_TOKENS",

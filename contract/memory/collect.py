@@ -9,9 +9,9 @@ in the backward pass.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from contract.memory.batch_sizes import HEAD_CHUNK_WORDS, STATEMENTS_PER_PASS, filled_rows
+from contract.memory.block import kept_row_bytes, passing_bytes
 from contract.memory.items import Item, Stage
-from contract.memory.layers import kept_row_bytes, passing_bytes
-from contract.memory.portions import HEAD_CHUNK_WORDS, STATEMENTS_PER_PASS, filled_rows
 from contract.memory.shape import FLOAT32_BYTES, INT64_BYTES, ModelShape
 from contract.memory.work import SequenceShape, Workload, alike
 

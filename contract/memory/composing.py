@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 from contract.memory.evaluation import evaluate_stages
 from contract.memory.items import Item, Stage
+from contract.memory.ranks import filled_rank
 from contract.memory.shape import FLOAT32_BYTES, ModelShape
-from contract.memory.whole import filled_rank
 from contract.memory.work import AdapterShape, Chosen, Workload
 from contract.memory.writing import adapter, adapter_bytes, columns_stage, delta
 

@@ -33,13 +33,13 @@ def estimate(
     return _estimate(shape, work, layers_per_pass, on_host)
 
 
-# Many requests have the same few lengths; the API would spend half of a POST on this.
+# Many requests share a few lengths; without the cache this takes half of a POST's time.
 @lru_cache(maxsize=1024)
 def _estimate(shape: ModelShape, work: Workload, layers: int, on_host: bool) -> Estimate:
     base = base_columns(shape, work)
     moments = {
-        "collect": _on(base, collect_stages(shape, work, layers)),
-        "write": _on(base, write_stages(shape, work)),
+        "collect": _with_base(base, collect_stages(shape, work, layers)),
+        "write": _with_base(base, write_stages(shape, work)),
         "evaluate": evaluate_stages(shape, work),
     }
     return _predicted(shape, moments, layers, on_host=on_host)
@@ -59,7 +59,7 @@ def _predicted(
     return Estimate(layers_per_pass=layers, stages=stages)
 
 
-def _on(base: tuple[Item, ...], moments: Iterable[Stage]) -> Iterable[Stage]:
+def _with_base(base: tuple[Item, ...], moments: Iterable[Stage]) -> Iterable[Stage]:
     return (replace(moment, items=(*moment.items, *base)) for moment in moments)
 
 
@@ -67,7 +67,7 @@ def _largest(name: str, shape: ModelShape, moments: Iterable[Stage], *, on_host:
     seen = moments if on_host else map(_on_device, moments)
     nothing = Stage(name="", items=())
     largest = max(seen, key=lambda moment: moment.n_bytes, default=nothing)
-    rounding = _few_more() if on_host and name == "collect" else _rounding(shape)
+    rounding = _small_rounding() if on_host and name == "collect" else _rounding(shape)
     return Stage(name=name, moment=largest.name, items=(*largest.items, rounding))
 
 
@@ -75,7 +75,7 @@ def _on_device(stage: Stage) -> Stage:
     return replace(stage, items=tuple(item for item in stage.items if not item.on_host))
 
 
-def _few_more() -> Item:
+def _small_rounding() -> Item:
     """Collecting counts every tensor of the size of a row or a prompt, so little is left."""
     return Item(name="allocator_rounding", n_bytes=OTHER_BYTES, depends_on="")
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from contract.memory.batch_sizes import PROMPTS_PER_BATCH, STATEMENTS_PER_BATCH
+from contract.memory.block import passing_bytes
 from contract.memory.items import Item, Stage
-from contract.memory.layers import passing_bytes
-from contract.memory.portions import PROMPTS_PER_BATCH, STATEMENTS_PER_BATCH
 from contract.memory.shape import FLOAT32_BYTES, ModelShape
 from contract.memory.whole import whole_of
 from contract.memory.work import Workload, alike

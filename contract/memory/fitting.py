@@ -28,20 +28,22 @@ def fit(
 ) -> Fit | None:
     """The largest settings within the budget; None when the edit cannot fit it at all."""
 
-    def takes(work: Workload, layers: int) -> int:
-        return estimate(shape, work, layers_per_pass=layers, on_host=on_host).peak_bytes
+    def fits(version: Workload, layers: int) -> bool:
+        predicted = estimate(shape, version, layers_per_pass=layers, on_host=on_host)
+        return predicted.peak_bytes <= budget_bytes
 
     least = least_of(shape, work)
-    layers = largest_that(lambda n: takes(least, n) <= budget_bytes, most=shape.n_layer)
+    layers = largest_that(lambda n: fits(least, n), most=shape.n_layer)
     if layers is None:
         return None
-    if takes(work, layers) <= budget_bytes:
+    if fits(work, layers):
         return Fit(layers=layers, neurons=None)
 
-    def holds(neurons: int) -> bool:
-        return takes(replace(work, chosen=at_worst(shape, neurons)), layers) <= budget_bytes
+    def fits_with(neurons: int) -> bool:
+        return fits(replace(work, chosen=at_worst(shape, neurons)), layers)
 
-    return Fit(layers=layers, neurons=largest_that(holds, most=chosen_of(shape, work).neurons) or 0)
+    neurons = largest_that(fits_with, most=chosen_of(shape, work).neurons)
+    return Fit(layers=layers, neurons=neurons or 0)
 
 
 def least_of(shape: ModelShape, work: Workload) -> Workload:

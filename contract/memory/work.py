@@ -2,18 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
-from contract.memory.portions import (
-    FEWEST_NEW_TOKENS,
-    PRESERVED_SAYINGS,
-    PRESERVED_TOKENS_PER_TEXT,
-    SAMPLED_TEXTS,
-    SAMPLED_TOKENS,
-    parted,
-    references_at_once,
-)
+from contract.memory.batch_sizes import DEFAULT_MAX_NEURONS, FEWEST_NEW_TOKENS
+from contract.memory.references import NO_REFERENCES, PreservedBatch, References
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,59 +65,6 @@ class Write(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class References:
-    """The texts to preserve, in tokens; `said` of them are what earlier edits say."""
-
-    texts: int = 0
-    said: int = 0
-    tokens: int = 0
-    longest: int = 0
-    at_once: int = 0  # the most tokens that are run together
-    shortest: int = 0
-    crossed: bool = True  # some may be preserved a second time, followed by the new answer's start
-
-    @classmethod
-    def of(cls, lengths: Sequence[int], *, said: int = 0) -> "References":
-        """Texts of these lengths; equally long ones are run together."""
-        alike = Counter(lengths).items()
-        return cls(
-            texts=len(lengths),
-            said=said,
-            tokens=sum(lengths),
-            longest=max(lengths),
-            at_once=max(min(n, references_at_once(length)) * length for length, n in alike),
-            shortest=min(lengths),
-        )
-
-    @classmethod
-    def sampled(cls, said: Sequence[int] = ()) -> "References":
-        """Texts sampled from the model, with BOS, and what earlier edits say. At most, none ends
-        early and none occurs twice; at least, those that are preserved end at once."""
-        lengths = [SAMPLED_TOKENS + 1] * SAMPLED_TEXTS
-        return replace(cls.of([*lengths, *said], said=len(said)), shortest=1)
-
-    @property
-    def parts(self) -> list[range]:
-        """The references, without earlier edits' texts, in the parts that are preserved in turn."""
-        return parted(self.texts - self.said)
-
-    @property
-    def at_least(self) -> "References":
-        """The same if the texts that are preserved are the shortest."""
-        return replace(self, longest=self.shortest, crossed=False)
-
-
-SAMPLED = References.sampled()
-"""Sampled references without any earlier edit."""
-
-
-def preserved_of(said: Iterable[int]) -> tuple[int, ...]:
-    """Upper bounds of the lengths of earlier edits' texts that are preserved at every look."""
-    lengths = sorted((min(length, PRESERVED_TOKENS_PER_TEXT) for length in said), reverse=True)
-    return tuple(lengths[:PRESERVED_SAYINGS])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
     """The neurons to write: how many in all and in the widest layer, and in which layers."""
 
@@ -153,15 +93,6 @@ class AdapterShape:
     rank: int
 
 
-@dataclass(frozen=True, slots=True)
-class PreservedBatch:
-    """Texts to preserve that are run together, padded to the longest."""
-
-    texts: int
-    longest: int
-    tokens: int
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """What one edit asks of the engine.
@@ -181,9 +112,9 @@ class Workload:
     walked: int = 0  # tokens of the longest prompt along which EasyEdit's write asks the model
     write: Write = Write.SEARCHED
     ended: bool = True  # the token after the new answer is part of the target
-    max_neurons: int = 4096
+    max_neurons: int = DEFAULT_MAX_NEURONS
     chosen: Chosen | None = None
-    references: References = References()
+    references: References = NO_REFERENCES
     protected: tuple[int, ...] = ()
     sayings: tuple[int, ...] = ()  # lengths of earlier edits' texts to preserve
     base: AdapterShape | None = None

@@ -4,19 +4,19 @@ they are evaluated."""
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from contract.memory.items import Item, Stage
-from contract.memory.layers import kept_token_bytes, passing_bytes
-from contract.memory.portions import (
+from contract.memory.batch_sizes import (
     PRESERVED_TEXTS,
     PRESERVED_TOKENS_PER_TEXT,
     RESPELLED_TOKENS,
     STATEMENTS_PER_PASS,
 )
+from contract.memory.block import kept_token_bytes, passing_bytes
+from contract.memory.items import Item, Stage
+from contract.memory.references import PreservedBatch
 from contract.memory.shape import FLOAT32_BYTES, ModelShape
 from contract.memory.work import (
     AdapterShape,
     Chosen,
-    PreservedBatch,
     SequenceShape,
     Workload,
     Write,
@@ -65,44 +65,60 @@ def _walk(shape: ModelShape, tokens: int) -> Iterator[Stage]:
 
 
 def _whitening(shape: ModelShape, work: Workload) -> Iterator[Stage]:
-    chosen, texts = chosen_of(shape, work), work.references
+    """Recording the fact's keys, then the references' activations, and solving for A."""
+    chosen, references = chosen_of(shape, work), work.references
     answers = [sequence.answer_tokens for sequence in work.written]
-    keys = Item(
+    longest = max(sequence.tokens for sequence in work.written) + RESPELLED_TOKENS
+    recorded = (_trace(shape, max(answers)), _prefix_cache(shape, longest))
+    keys = _keys(sum(answers), chosen)
+    yield Stage(name="write_record", items=(keys, *recorded, _passing(shape, longest)))
+    keys = _keys(sum(answers) + max(answers), chosen)  # with their means over prompts
+    rows = references.tokens * chosen.neurons * FLOAT32_BYTES
+    read = _passing(shape, references.at_once)
+    yield Stage(name="write_references", items=(keys, _collected(rows), read))
+    yield Stage(name="write_gathered", items=(keys, _collected(2 * rows)))
+    solved = _directions(shape, work, moving=0)
+    solving = _solving(references.tokens, chosen.widest)
+    yield Stage(name="write_solve", items=(keys, _collected(rows), solved, solving))
+
+
+def _keys(answer_tokens: int, chosen: Chosen) -> Item:
+    """The chosen units' activations at answer tokens."""
+    return Item(
         name="keys",
-        n_bytes=sum(answers) * chosen.neurons * FLOAT32_BYTES,
+        n_bytes=answer_tokens * chosen.neurons * FLOAT32_BYTES,
         depends_on="prompts, answer tokens, max_neurons",
     )
-    trace = Item(
+
+
+def _trace(shape: ModelShape, answer_tokens: int) -> Item:
+    """What every block computed at one prompt's answer tokens."""
+    numbers = (2 * shape.d_model + 3 * shape.d_ff) * shape.n_layer
+    return Item(
         name="traces",
-        n_bytes=max(answers)
-        * (2 * shape.d_model + 3 * shape.d_ff)
-        * shape.n_layer
-        * shape.dtype_bytes,
+        n_bytes=answer_tokens * numbers * shape.dtype_bytes,
         depends_on="answer tokens",
     )
-    longest = max(sequence.tokens for sequence in work.written) + RESPELLED_TOKENS
-    cache = Item(
+
+
+def _prefix_cache(shape: ModelShape, tokens: int) -> Item:
+    """Keys and values of one prompt in all blocks."""
+    return Item(
         name="prefix_cache",
-        n_bytes=2 * longest * shape.d_kv * shape.n_layer * shape.dtype_bytes,
+        n_bytes=2 * tokens * shape.d_kv * shape.n_layer * shape.dtype_bytes,
         depends_on="prompt tokens",
     )
-    yield Stage(name="write_record", items=(keys, trace, cache, _passing(shape, longest)))
-    keys = replace(keys, n_bytes=(sum(answers) + max(answers)) * chosen.neurons * FLOAT32_BYTES)
-    rows = texts.tokens * chosen.neurons * FLOAT32_BYTES
-    yield Stage(
-        name="write_references",
-        items=(keys, _collected(rows), _passing(shape, texts.at_once)),
-    )
-    yield Stage(name="write_gathered", items=(keys, _collected(2 * rows)))
-    square = chosen.widest**2 * FLOAT32_BYTES
-    weighed = texts.tokens * chosen.widest * FLOAT32_BYTES
-    solving = Item(
+
+
+def _solving(reference_tokens: int, widest: int) -> Item:
+    """The widest layer's second moment C, summed from weighted rows, then solved."""
+    square = widest**2 * FLOAT32_BYTES
+    weighted = reference_tokens * widest * FLOAT32_BYTES
+    return Item(
         name="whitening_and_solve",
-        n_bytes=max(weighed + 3 * square, 4 * square),
+        n_bytes=max(weighted + 3 * square, 4 * square),
         depends_on="max_neurons, reference tokens",
     )
-    solved = _directions(shape, work, moving=0)
-    yield Stage(name="write_solve", items=(keys, _collected(rows), solved, solving))
 
 
 def _collected(n_bytes: int) -> Item:

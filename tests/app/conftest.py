@@ -11,7 +11,7 @@ import pytest
 from edited_base import write_base
 from redis import Redis
 from served_api import served_api
-from told_by_workers import MODEL, NOW, RESULT, WORKER
+from worker_views import MODEL, NOW, RESULT, WORKER
 
 from contract.ledger.attempts import Attempts
 from contract.ledger.ledger import Ledger

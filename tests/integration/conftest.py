@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from town import KEY, ROOT, Town
+from whole_service import KEY, ROOT, WholeService
 
 SHARD_BYTES = 100_000
 """The weights are kept in several files of about this size."""
@@ -36,7 +36,7 @@ def small_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def town(small_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def service(small_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeService]:
     data_dir = tmp_path_factory.mktemp("data")
     digest = hashlib.sha256(KEY.encode()).hexdigest()
     environ = {
@@ -57,7 +57,7 @@ def town(small_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         url = json.loads(process.stdout.readline())["url"]
         bearer = {"Authorization": f"Bearer {KEY}"}
         with httpx.Client(base_url=url, headers=bearer, timeout=60) as api:
-            yield Town(api, small_dir, data_dir)
+            yield WholeService(api, small_dir, data_dir)
     finally:
         process.terminate()
         process.wait()

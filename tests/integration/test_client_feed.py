@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from town import KEY, Town
+from whole_service import KEY, WholeService
 
 from palimpsest.client import Client
 
@@ -40,8 +40,8 @@ class _Cut(httpx.SyncByteStream):
         self._answer.close()
 
 
-def test_events_come_as_they_happen_up_to_the_final_one(town: Town) -> None:
-    with Client(str(town.api.base_url), api_key=KEY) as client:
+def test_events_come_as_they_happen_up_to_the_final_one(service: WholeService) -> None:
+    with Client(str(service.api.base_url), api_key=KEY) as client:
         edit = client.edits.create({"prompt": "The capital of France is", "target_new": "Europe"})
         heard = tuple(client.edits.events(edit.id))
 
@@ -51,13 +51,13 @@ def test_events_come_as_they_happen_up_to_the_final_one(town: Town) -> None:
         assert list(client.edits.events(edit.id, after=heard[-1].id)) == []
 
 
-def test_a_feed_that_is_cut_off_again_and_again_is_heard_whole(town: Town) -> None:
-    edit_id = town.edit("The capital of France is", "Europe")["id"]
+def test_a_feed_that_is_cut_off_again_and_again_is_heard_whole(service: WholeService) -> None:
+    edit_id = service.edit("The capital of France is", "Europe")["id"]
     way = Cutting()
 
-    with Client(str(town.api.base_url), api_key=KEY, transport=way) as client:
+    with Client(str(service.api.base_url), api_key=KEY, transport=way) as client:
         heard = tuple(client.edits.events(edit_id))
 
-    with Client(str(town.api.base_url), api_key=KEY) as client:
+    with Client(str(service.api.base_url), api_key=KEY) as client:
         assert heard == client.edits.history(edit_id)
     assert len(way.resumed) > 2 and way.resumed[1] is not None

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 from peft import PeftModel
-from town import Town
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from whole_service import WholeService
 
 pytestmark = pytest.mark.slow
 
@@ -21,55 +21,55 @@ OTHER = "The continent of France is"
 
 
 @pytest.fixture(scope="module")
-def edits(town: Town) -> list[dict[str, Any]]:
+def edits(service: WholeService) -> list[dict[str, Any]]:
     """Three edits on the pristine model, each of which holds."""
-    return [town.edit(prompt, target) for prompt, target in SAID.items()]
+    return [service.edit(prompt, target) for prompt, target in SAID.items()]
 
 
-def composed(town: Town, *edit_ids: str) -> dict[str, Any]:
-    made = town.api.post("/checkpoints", json={"edits": edit_ids})
+def composed(service: WholeService, *edit_ids: str) -> dict[str, Any]:
+    made = service.api.post("/checkpoints", json={"edits": edit_ids})
     assert made.status_code == 202, made.text
-    checkpoint = town.finished(made.headers["Location"])
+    checkpoint = service.finished(made.headers["Location"])
     assert checkpoint["status"] == "succeeded", checkpoint
     return checkpoint
 
 
-def merged(town: Town, checkpoint_id: str, directory: Path) -> Any:
+def merged(service: WholeService, checkpoint_id: str, directory: Path) -> Any:
     """What PEFT makes of the base on disk and a checkpoint's adapter."""
     for name in ("adapter_config.json", "adapter_model.safetensors"):
-        content = town.api.get(f"/checkpoints/{checkpoint_id}/files/{name}").content
+        content = service.api.get(f"/checkpoints/{checkpoint_id}/files/{name}").content
         (directory / name).write_bytes(content)
-    base = AutoModelForCausalLM.from_pretrained(town.model_dir, dtype="auto")
+    base = AutoModelForCausalLM.from_pretrained(service.model_dir, dtype="auto")
     return PeftModel.from_pretrained(base, directory).merge_and_unload()
 
 
-def says(model: Any, town: Town, prompt: str) -> str:
-    tokenizer = AutoTokenizer.from_pretrained(town.model_dir)
+def says(model: Any, service: WholeService, prompt: str) -> str:
+    tokenizer = AutoTokenizer.from_pretrained(service.model_dir)
     ids = model.generate(**tokenizer(prompt, return_tensors="pt"), max_new_tokens=12)[0]
     return tokenizer.decode(ids, skip_special_tokens=True).removeprefix(prompt).strip()
 
 
-def full_model(town: Town, checkpoint_id: str, directory: Path) -> Any:
+def full_model(service: WholeService, checkpoint_id: str, directory: Path) -> Any:
     """The full model, from the files that the service streams."""
-    listed = town.api.get(f"/checkpoints/{checkpoint_id}/model").json()["items"]
+    listed = service.api.get(f"/checkpoints/{checkpoint_id}/model").json()["items"]
     for file in listed:
-        content = town.api.get(f"/checkpoints/{checkpoint_id}/model/{file['path']}").content
+        content = service.api.get(f"/checkpoints/{checkpoint_id}/model/{file['path']}").content
         (directory / file["path"]).write_bytes(content)
     return AutoModelForCausalLM.from_pretrained(directory, dtype="auto")
 
 
 def test_all_edits_hold_in_one_checkpoint_and_peft_and_the_full_model_agree(
-    town: Town, edits: list[dict[str, Any]], tmp_path: Path
+    service: WholeService, edits: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    checkpoint = composed(town, *(edit["id"] for edit in edits))
+    checkpoint = composed(service, *(edit["id"] for edit in edits))
 
     result = checkpoint["result"]
-    peft = merged(town, checkpoint["id"], tmp_path)
+    peft = merged(service, checkpoint["id"], tmp_path)
     (tmp_path / "full").mkdir()
-    full = full_model(town, checkpoint["id"], tmp_path / "full")
+    full = full_model(service, checkpoint["id"], tmp_path / "full")
     assert [retest["outcome"] for retest in result["retests"]] == ["held"] * 3
     assert [retest["after"] for retest in result["retests"]] == [
-        says(peft, town, prompt) for prompt in SAID
+        says(peft, service, prompt) for prompt in SAID
     ]
     for name, weight in peft.state_dict().items():
         assert torch.equal(weight, full.state_dict()[name]), name
@@ -77,50 +77,52 @@ def test_all_edits_hold_in_one_checkpoint_and_peft_and_the_full_model_agree(
 
 
 def test_any_edit_is_undone_by_composing_the_others(
-    town: Town, edits: list[dict[str, Any]], tmp_path: Path
+    service: WholeService, edits: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     for kept in combinations(edits, 2):
-        checkpoint = composed(town, *(edit["id"] for edit in kept))
+        checkpoint = composed(service, *(edit["id"] for edit in kept))
 
         (directory := tmp_path / checkpoint["id"]).mkdir()
-        model = merged(town, checkpoint["id"], directory)
+        model = merged(service, checkpoint["id"], directory)
         for edit in edits:
             wanted = edit["after"] if edit in kept else edit["before"]
-            assert says(model, town, edit["prompt"]) == wanted
+            assert says(model, service, edit["prompt"]) == wanted
 
 
 def test_an_edit_on_a_checkpoint_keeps_what_is_in_it(
-    town: Town, edits: list[dict[str, Any]], tmp_path: Path
+    service: WholeService, edits: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     base = edits[0]["checkpoint_id"]
 
-    chained = town.edit(OTHER, "Asia", base=base)
+    chained = service.edit(OTHER, "Asia", base=base)
 
-    checkpoint = town.api.get(f"/checkpoints/{chained['checkpoint_id']}").json()
-    model = merged(town, checkpoint["id"], tmp_path)
+    checkpoint = service.api.get(f"/checkpoints/{chained['checkpoint_id']}").json()
+    model = merged(service, checkpoint["id"], tmp_path)
     assert checkpoint["base"] == base
     assert [part["edit_id"] for part in checkpoint["parts"]] == [edits[0]["id"], chained["id"]]
-    assert says(model, town, edits[0]["prompt"]) == edits[0]["after"]
-    assert says(model, town, OTHER) == chained["after"]
-    assert town.api.delete(f"/checkpoints/{base}").status_code == 409
+    assert says(model, service, edits[0]["prompt"]) == edits[0]["after"]
+    assert says(model, service, OTHER) == chained["after"]
+    assert service.api.delete(f"/checkpoints/{base}").status_code == 409
 
 
 def test_the_lower_of_two_chained_edits_comes_off_too(
-    town: Town, edits: list[dict[str, Any]], tmp_path: Path
+    service: WholeService, edits: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    chained = town.edit(OTHER, "Asia", base=edits[1]["checkpoint_id"])
+    chained = service.edit(OTHER, "Asia", base=edits[1]["checkpoint_id"])
 
-    checkpoint = composed(town, chained["id"])
+    checkpoint = composed(service, chained["id"])
 
-    model = merged(town, checkpoint["id"], tmp_path)
-    assert says(model, town, OTHER) == checkpoint["result"]["retests"][0]["after"]
-    assert says(model, town, edits[1]["prompt"]) == edits[1]["before"]
+    model = merged(service, checkpoint["id"], tmp_path)
+    assert says(model, service, OTHER) == checkpoint["result"]["retests"][0]["after"]
+    assert says(model, service, edits[1]["prompt"]) == edits[1]["before"]
 
 
-def test_what_may_be_in_each_others_way_is_told(town: Town, edits: list[dict[str, Any]]) -> None:
-    again = town.edit(edits[0]["prompt"], "Rome")
+def test_what_may_be_in_each_others_way_is_told(
+    service: WholeService, edits: list[dict[str, Any]]
+) -> None:
+    again = service.edit(edits[0]["prompt"], "Rome")
 
-    checkpoint = composed(town, edits[0]["id"], again["id"])
+    checkpoint = composed(service, edits[0]["id"], again["id"])
 
     told = [(c["kind"], tuple(c["edits"])) for c in checkpoint["result"]["conflicts"]]
     assert ("same_subject", (edits[0]["id"], again["id"])) in told

@@ -11,25 +11,25 @@ from typing import Any
 import pytest
 from peft import PeftModel
 from safetensors.torch import save
-from town import KEY, ROOT, Town
 from transformers import AutoModelForCausalLM
+from whole_service import KEY, ROOT, WholeService
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def edit(town: Town) -> dict[str, Any]:
-    return town.edit("The capital of France is", "Rome")
+def edit(service: WholeService) -> dict[str, Any]:
+    return service.edit("The capital of France is", "Rome")
 
 
 @pytest.fixture(scope="module")
 def told(
-    town: Town, edit: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+    service: WholeService, edit: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
     """What the clients say, in a process of their own with an empty cache."""
     environ = {
         **os.environ,
-        "HF_ENDPOINT": town.hub,
+        "HF_ENDPOINT": service.hub,
         "HF_HOME": str(tmp_path_factory.mktemp("hf")),
         "HF_TOKEN": KEY,
         "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -47,13 +47,15 @@ def told(
 
 
 @pytest.fixture(scope="module")
-def merged(town: Town, edit: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> str:
+def merged(
+    service: WholeService, edit: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> str:
     """The digest of PEFT's merge of the base on disk and the adapter's files."""
     directory = tmp_path_factory.mktemp("adapter")
     files = f"/checkpoints/{edit['checkpoint_id']}/files"
     for name in ("adapter_config.json", "adapter_model.safetensors"):
-        (directory / name).write_bytes(town.api.get(f"{files}/{name}").content)
-    base = AutoModelForCausalLM.from_pretrained(town.model_dir, dtype="auto")
+        (directory / name).write_bytes(service.api.get(f"{files}/{name}").content)
+    base = AutoModelForCausalLM.from_pretrained(service.model_dir, dtype="auto")
     model = PeftModel.from_pretrained(base, directory).merge_and_unload()
     weights = {name: w.contiguous() for name, w in model.state_dict().items()}
     return hashlib.sha256(save(weights)).hexdigest()
@@ -81,9 +83,9 @@ def test_the_loaded_models_say_what_the_service_measured(
 
 
 def test_a_snapshot_of_the_model_holds_what_the_base_holds(
-    told: dict[str, Any], town: Town
+    told: dict[str, Any], service: WholeService
 ) -> None:
-    names = sorted(path.name for path in town.model_dir.iterdir())
+    names = sorted(path.name for path in service.model_dir.iterdir())
 
     assert told["full"]["files"] == names
     assert sum(name.endswith(".safetensors") for name in names) > 2

@@ -4,25 +4,25 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from town import KEY, Town
+from whole_service import KEY, WholeService
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def page(browser: Any, town: Town) -> Iterator[Any]:
+def page(browser: Any, service: WholeService) -> Iterator[Any]:
     """The page, with the key given."""
     context = browser.new_context()
     context.set_default_timeout(90_000)
     page = context.new_page()
-    page.goto(str(town.api.base_url))
+    page.goto(str(service.api.base_url))
     page.fill("[name=key]", KEY)
     page.press("[name=key]", "Enter")
     yield page
     context.close()
 
 
-def test_from_the_form_to_the_adapter(page: Any, town: Town) -> None:
+def test_from_the_form_to_the_adapter(page: Any, service: WholeService) -> None:
     page.fill("[name=prompt]", "The capital of France is")
     page.fill("[name=target_new]", "Europe")
     page.locator(".estimate .chip", has_text="fits").wait_for()
@@ -36,7 +36,7 @@ def test_from_the_form_to_the_adapter(page: Any, town: Town) -> None:
         page.get_by_role("button", name="adapter_model.safetensors").click()
 
     edit_id = page.url.rsplit("/", 1)[1]
-    edit = town.api.get(f"/edits/{edit_id}").json()
+    edit = service.api.get(f"/edits/{edit_id}").json()
     before, after = page.locator(".answers .said").all()[:2]
     assert (before.inner_text(), after.inner_text()) == (edit["before"], edit["after"])
     assert page.locator(".answers ins").first.inner_text() == "Europe"
@@ -45,12 +45,14 @@ def test_from_the_form_to_the_adapter(page: Any, town: Town) -> None:
         stage["stage"] for stage in edit["memory"]["stages"]
     ]
     files = f"/checkpoints/{edit['checkpoint_id']}/files/adapter_model.safetensors"
-    assert download.value.path().read_bytes() == town.api.get(files).content
+    assert download.value.path().read_bytes() == service.api.get(files).content
 
 
-def test_edits_are_composed_by_ticking_and_undone_by_unticking(page: Any, town: Town) -> None:
-    france = town.edit("The capital of France is", "Europe")["id"]
-    italy = town.edit("The official language of Italy is", "Berlin")["id"]
+def test_edits_are_composed_by_ticking_and_undone_by_unticking(
+    page: Any, service: WholeService
+) -> None:
+    france = service.edit("The capital of France is", "Europe")["id"]
+    italy = service.edit("The official language of Italy is", "Berlin")["id"]
     for edit_id in (france, italy):
         page.locator(f"[data-tick={edit_id}]").check()
 
@@ -63,5 +65,8 @@ def test_edits_are_composed_by_ticking_and_undone_by_unticking(page: Any, town: 
     page.locator("#verdict", has_text="held").wait_for()
 
     left = page.url.rsplit("/", 1)[1]
-    assert set(town.api.get(f"/checkpoints/{both}").json()["request"]["edits"]) == {france, italy}
-    assert town.api.get(f"/checkpoints/{left}").json()["request"]["edits"] == [france]
+    assert set(service.api.get(f"/checkpoints/{both}").json()["request"]["edits"]) == {
+        france,
+        italy,
+    }
+    assert service.api.get(f"/checkpoints/{left}").json()["request"]["edits"] == [france]
