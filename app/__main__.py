@@ -39,7 +39,7 @@ def main() -> int:
             settings.redis_url,
             retries=REDIS_RETRIES,
             timeout_s=REDIS_TIMEOUT_S,
-            again_when_silent=False,
+            retry_on_timeout=False,
         )
         store = CheckpointStore(settings.store)
     except (SettingsError, OpenToAllError, KeysError, RedisUrlError, UnknownStoreError) as error:

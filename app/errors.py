@@ -162,7 +162,7 @@ class NoRoomError(ApiError):
     code = ErrorCode.STORE_FULL
 
     def __init__(self) -> None:
-        super().__init__("the store has no room for what would be made; try again")
+        super().__init__("the checkpoint store is full; try again later")
 
 
 class MemoryInfeasibleError(ApiError):

@@ -4,7 +4,7 @@ from threading import Event
 
 from app import handlers
 from app.description.openapi import TAGS, Api
-from app.guards.authentication import Authentication, Owners
+from app.guards.authentication import Authentication, KeyOwners
 from app.guards.body_limit import BodyLimit
 from app.guards.own_names import OwnNames
 from app.guards.plain_paths import PlainPaths
@@ -41,7 +41,7 @@ def create_app(
     *,
     ledger: Ledger,
     store: CheckpointStore,
-    keys: Owners | None = None,
+    keys: KeyOwners | None = None,
     pace: Pace | None = None,
     stopping: Event | None = None,
 ) -> Api:

@@ -21,9 +21,9 @@ from contract.store.store import CheckpointStore
 
 EVERY_S = 1.0
 STOP_S = 2.0
-"""For so long the process waits with its end for what a store that hangs holds up."""
+"""How long shutdown waits for maintenance that a hanging store holds up."""
 SILENT_LEASES = 3
-"""For so many leases an edit is seen without its worker before another may have it. A worker that
+"""For how many leases an edit is without its worker before another may have it. A worker that
 was only cut off from Redis renews its lease within the first, and keeps its work."""
 
 log = EventLog("app.maintenance")

@@ -44,7 +44,7 @@ def read(service: Service) -> Figures:
         checks=checks, requests=service.traffic.requests, request_seconds=service.traffic.seconds
     )
     ledger = service.ledger
-    # One that takes no writes can be read: the schema was.
+    # One that refuses writes can be read: the schema was.
     if not any(check.ok for check in checks if check.name in ("redis", "schema")):
         return own
     models = [model.name for model in ledger.presence.models()]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 
-from app.guards.authentication import Owners
+from app.guards.authentication import KeyOwners
 from app.store_probe import StoreProbe
 from contract.keys import KeysError
 from contract.ledger import names
@@ -42,7 +42,7 @@ class Readiness:
 
     ledger: Ledger
     store: StoreProbe
-    keys: Owners | None = None
+    keys: KeyOwners | None = None
 
     def checks(self) -> tuple[Check, ...]:
         redis, answers = self._redis()
@@ -54,12 +54,12 @@ class Readiness:
         return (redis, schema, self._store(), *self._keys(), workers)
 
     def _redis(self) -> tuple[Check, bool]:
-        """What came of a write, and whether there was an answer at all: what takes no writes may
+        """What came of a write, and whether there was an answer at all: what refuses writes may
         still be read."""
         try:
             self.ledger.redis.set(names.TRIED, b"", px=TRIED_MS)
         except ResponseError as error:
-            told = f"takes no writes ({_word_of(error)})"
+            told = f"refuses writes ({_word_of(error)})"
             return Check(name="redis", ok=False, detail=told), True
         except RedisError as error:
             return Check(name="redis", ok=False, detail=type(error).__name__), False

@@ -47,7 +47,7 @@ from worker.kn.model.statement import Statement
 STEPS = 20
 AGREEMENT = 1e-5
 BATCH_SIZES = {20: (1, 5, 10, 20), 80: (10, 20)}  # by prompt tokens
-MOST_POINTS = 7
+MAX_POINTS = 7
 SIZES: dict[str, Any] = {
     "hidden_size": 512,
     "intermediate_size": 1376,
@@ -207,7 +207,7 @@ def by_quadrature(model: str, subject: Subject) -> list[dict[str, Any]]:
         "gl-40": subject.scores(gauss_legendre(40)),
     }
     rules = [("riemann", STEPS, riemann(STEPS))]
-    rules += [("gauss_legendre", m, gauss_legendre(m)) for m in range(1, MOST_POINTS + 1)]
+    rules += [("gauss_legendre", m, gauss_legendre(m)) for m in range(1, MAX_POINTS + 1)]
     rows = []
     for name, points, rule in rules:
         seconds = [_seconds(partial(subject.scores, rule)) for _ in range(9)]

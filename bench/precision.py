@@ -51,7 +51,7 @@ from worker.kn.collect.attribution import Path as IntegrationPath
 from worker.kn.collect.attribution import attribute
 from worker.kn.collect.quadrature import Quadrature
 from worker.kn.edit import RECIPES
-from worker.kn.hparams import MOST_NEURONS
+from worker.kn.hparams import MAX_NEURONS
 from worker.kn.methods import calibrated, easyedit, paper
 from worker.kn.methods.recipe import Task
 from worker.kn.model.loading import load_resident
@@ -199,7 +199,7 @@ def _see(resident: Resident, case: Case) -> Seen:
 
 def _positive(resident: Resident, request: EditRequest, method: Method) -> dict[Neuron, float]:
     """The method's own scores: what it selects when nothing is too weak."""
-    whole = HParams(adaptive_threshold=1e-12, max_neurons=MOST_NEURONS)
+    whole = HParams(adaptive_threshold=1e-12, max_neurons=MAX_NEURONS)
     task = Task(
         resident=resident,
         request=EditRequest(

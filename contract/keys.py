@@ -1,4 +1,4 @@
-"""API keys: random, told once, and kept as SHA-256 only.
+"""API keys: random, shown once, and stored only as SHA-256.
 
 A key has 256 random bits, so nothing is gained by a slow hash: there is no list to guess from.
 """

@@ -46,7 +46,7 @@ from palimpsest.errors import (
 from palimpsest.local.interrupts import HANGUP, obeyed
 from palimpsest.terminal import streams
 from palimpsest.terminal.console import Console, UnwritableError
-from palimpsest.transport.patience import PAUSE_S
+from palimpsest.transport.polling import PAUSE_S
 
 TIMEOUT_S = 10.0
 SERVERS: dict[str, Command] = {"up": up, "demo": demo, "estimate": estimate, "key": key}

@@ -28,7 +28,7 @@ from palimpsest.transport.connection import (
 from palimpsest.transport.download import download
 from palimpsest.transport.endpoints import Check, Endpoint, Readiness
 from palimpsest.transport.feed import Feed
-from palimpsest.transport.patience import PAUSE_S, Patience
+from palimpsest.transport.polling import PAUSE_S, Polling
 from palimpsest.transport.retries import BRIEF, NEVER, Retries
 
 View = TypeVar("View", bound=BaseModel)
@@ -171,7 +171,7 @@ class Edits:
 
     def wait(self, edit_id: str, *, timeout_s: float | None = None) -> EditView:
         """The edit once it is final; raises `WaitTimeoutError` after `timeout_s` seconds."""
-        patience = Patience(edit_id, timeout_s)
+        patience = Polling(edit_id, timeout_s)
         while True:
             view = self.get(edit_id, wait_s=patience.poll_s())
             if view.status.is_final:
@@ -241,7 +241,7 @@ class Checkpoints:
     ) -> CheckpointView | CompositionView:
         """A composition once it is final: its checkpoint, or how it failed; raises
         `WaitTimeoutError`."""
-        patience = Patience(checkpoint_id, timeout_s)
+        patience = Polling(checkpoint_id, timeout_s)
         while True:
             seen = self.look(checkpoint_id, wait_s=patience.poll_s())
             if seen.status.is_final:

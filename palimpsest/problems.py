@@ -151,7 +151,7 @@ class StoreUnavailableError(UnavailableError):
 
 
 class StoreFullError(UnavailableError):
-    """The service's store has no room for what would be made."""
+    """The service's checkpoint store is full."""
 
 
 class BaseUnavailableError(UnavailableError):

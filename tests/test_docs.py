@@ -100,7 +100,7 @@ def test_every_event_that_a_script_writes_and_every_type_has_a_meaning() -> None
 
 def test_every_warning_that_the_engine_gives_has_a_meaning() -> None:
     verdict = (ROOT / "worker/kn/evaluate/verdict.py").read_text()
-    given = set(re.findall(r"Warned\(\s*\"(\w+)\"", verdict))
+    given = set(re.findall(r"EditWarning\(\s*\"(\w+)\"", verdict))
 
     assert given == set(WarningCode) == set(WARNINGS)
 

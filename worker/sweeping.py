@@ -11,7 +11,7 @@ from contract.ledger.record import EditRecord
 from contract.ledger.retention import Retention
 from contract.logs import EventLog
 from contract.store.errors import StoreError
-from contract.store.housekeeping import Kept
+from contract.store.housekeeping import HousekeepingResult
 from contract.store.restoration import Restoration
 from contract.store.settling import Withholding, end_due
 
@@ -41,7 +41,7 @@ class Sweep:
     restoration: Restoration
     is_announced: Callable[[], bool]
     announce: Callable[[], None]
-    housekeeping: Callable[[], Kept]
+    housekeeping: Callable[[], HousekeepingResult]
     round: Round = field(default_factory=Round)
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
@@ -82,5 +82,5 @@ class Sweep:
         except (StoreError, RemovalOverdueError) as error:
             log.warning("house_not_kept", reason=str(error))
             return
-        if kept != Kept():
+        if kept != HousekeepingResult():
             log.info("house_kept", removed=list(kept.removed), swept_bytes=kept.swept_bytes)

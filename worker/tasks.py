@@ -11,7 +11,7 @@ from contract.logs import EventLog, bound
 from contract.store.errors import MissingStoreError, WithheldError
 from contract.wire.failures import ErrorCode
 from contract.wire.ids import checkpoint_id_of
-from worker.attempt.admitting import CrowdedOutError
+from worker.attempt.admitting import MemoryTakenError
 from worker.attempt.endings import Canceled, Deferred, Ending, Failed, Postponed, Published, end
 from worker.attempt.failures import failure, failure_of
 from worker.attempt.making import make
@@ -72,8 +72,8 @@ def _ending(attempt: Attempt, record: EditRecord, resources: Resources) -> Endin
         ending = Canceled()
     except MissingStoreError:
         ending = Postponed()
-    except CrowdedOutError as crowded:
-        ending = _crowded_out(record, crowded, resources)
+    except MemoryTakenError as taken:
+        ending = _memory_taken(record, taken, resources)
     except (AttemptLostError, RedisError, UnfitError):
         raise
     except Exception as error:
@@ -91,12 +91,12 @@ def _ending(attempt: Attempt, record: EditRecord, resources: Resources) -> Endin
     return ending
 
 
-def _crowded_out(
-    record: EditRecord, crowded: CrowdedOutError, resources: Resources
+def _memory_taken(
+    record: EditRecord, taken: MemoryTakenError, resources: Resources
 ) -> Deferred | Failed:
     if record.may_wait(resources.clock(), resources.memory_wait_s):
-        return Deferred(record, crowded.needed_bytes)
-    return Failed(failure(ErrorCode.MEMORY_INFEASIBLE, str(crowded)))
+        return Deferred(record, taken.needed_bytes)
+    return Failed(failure(ErrorCode.MEMORY_INFEASIBLE, str(taken)))
 
 
 def _carry_out(attempt: Attempt, record: EditRecord, resources: Resources) -> Ending:

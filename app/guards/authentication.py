@@ -41,7 +41,7 @@ def is_open(path: str) -> bool:
     return path in OPEN_PATHS or path.startswith(OPEN_FOLDER)
 
 
-class Owners(Protocol):
+class KeyOwners(Protocol):
     """Knows whose a key is."""
 
     @property
@@ -60,7 +60,7 @@ class Authentication:
         self,
         app: ASGIApp,
         *,
-        owners: Owners,
+        owners: KeyOwners,
         refuse: Callable[[Request, ApiError], Awaitable[Response]],
     ) -> None:
         self._app = app

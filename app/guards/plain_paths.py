@@ -1,4 +1,4 @@
-"""Paths end where they seem to."""
+"""No path ends in a line break."""
 
 from collections.abc import Awaitable, Callable
 

@@ -10,7 +10,8 @@ log = EventLog("app.canceling")
 
 
 def cancel(service: Service, job_id: str) -> bool:
-    """Whether there is such a job; from now on it is canceled, or canceling until its worker stops.
+    """Request cancellation; returns whether the job exists. A running one stays `canceling` until
+    its worker stops.
 
     Raises `EditFinalError`.
     """

@@ -6,7 +6,7 @@ import { h, heads } from "./dom.js";
 /** The prompts that were asked, what changed in the answers marked. */
 export const answers = (asked) => h(
   "table", { class: "answers" },
-  heads(["", "Prompt", "Before", "After", "Wanted"]),
+  heads(["", "Prompt", "Before", "After", "Expected"]),
   h("tbody", {}, asked.map(row)),
 );
 

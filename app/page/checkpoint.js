@@ -77,7 +77,7 @@ const link = (id) => h("a", { href: `#/edits/${id}` }, h("code", {}, id));
 /** The edits with a tick each: composing the rest takes the others back out. */
 function undoing(ids, retests) {
   const refusal = h("div", { role: "alert" });
-  const button = h("button", { disabled: true }, "Compose without the unticked");
+  const button = h("button", { disabled: true }, "Compose the ticked edits");
   const ticked = () => [...form.querySelectorAll("input:checked")].map((box) => box.value);
 
   async function compose(event) {

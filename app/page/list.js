@@ -81,7 +81,7 @@ export class EditList {
     };
     show(this.more);
     if (hasOlder) {
-      this.more.append(h("button", { type: "button", class: "quiet", onclick }, "Older ones"));
+      this.more.append(h("button", { type: "button", class: "quiet", onclick }, "Older edits"));
     }
   }
 

@@ -20,7 +20,7 @@ from palimpsest.demonstration import REQUEST as CALIBRATED
 from palimpsest.errors import PalimpsestError
 
 BODY = REQUEST.model_dump(mode="json", exclude_unset=True)
-MOST_CANCEL_S = 1.0
+MAX_CANCEL_S = 1.0
 
 
 def killed_at(point: str, *programs: str) -> Callable[[Injection], Aftermath]:
@@ -218,7 +218,7 @@ def canceled_at(phase: Phase) -> Callable[[Injection], Aftermath]:
         return Aftermath(
             edit_ids=[service.submit()],
             since_s=time.monotonic(),
-            as_promised=canceled and took_s < MOST_CANCEL_S,
+            as_promised=canceled and took_s < MAX_CANCEL_S,
             note=f"canceled: {canceled}, after {took_s:.2f} s",
         )
 

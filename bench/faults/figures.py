@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-MOST_RECOVERY_S = 15.0
+MAX_RECOVERY_S = 15.0
 
 
 def figures_of(rows: Sequence[dict[str, Any]], *, whole: bool) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def figures_of(rows: Sequence[dict[str, Any]], *, whole: bool) -> dict[str, Any]
     totals = {name: sum(row[name] for row in rows) for name in ("lost", "twice", "tainted")}
     unkept = [f"{row['fault']}: {row['case']}" for row in rows if not row["as_promised"]]
     slowest_s = max(kills, default=0.0)
-    kept = not any(totals.values()) and not unkept and slowest_s <= MOST_RECOVERY_S
+    kept = not any(totals.values()) and not unkept and slowest_s <= MAX_RECOVERY_S
     return {
         "bench": "faults",
         "faults": {name: _summary(found) for name, found in by_fault.items()},

@@ -28,14 +28,14 @@ class LendingPool(ConnectionPool):  # type: ignore[misc]  # redis is not followe
         return LOOKS.call_with_retry(lambda: lend(*args, **options), _pass, is_retryable=_is_open)
 
 
-def connect(url: str, *, retries: int, timeout_s: float, again_when_silent: bool = True) -> "Redis":
-    """A client that tries each command up to `retries` more times, at most 1 s apart; what was not
-    answered within `timeout_s` only when it is to go on with one that hangs.
+def connect(url: str, *, retries: int, timeout_s: float, retry_on_timeout: bool = True) -> "Redis":
+    """A client that retries each command up to `retries` times, at most 1 s apart; one that is not
+    answered within `timeout_s` only if `retry_on_timeout`.
 
     Raises `RedisUrlError`. The worker outlives a restart of Redis with many retries; the API
     answers 503 after few.
     """
-    tried = (*BROKEN, TimeoutError) if again_when_silent else BROKEN
+    tried = (*BROKEN, TimeoutError) if retry_on_timeout else BROKEN
     try:
         pool = LendingPool.from_url(
             url,

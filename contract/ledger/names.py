@@ -9,17 +9,20 @@ SCHEMA = PREFIX + "schema"
 EDITS = PREFIX + "edits"
 WORKERS = PREFIX + "workers"
 MODELS = PREFIX + "models"
-# Sorted sets: ended edits as "<time> <id>", all of one score; edits that have a deadline, by it.
+# Sorted set: ended edits as "<time> <id>", all of one score.
 FINISHED = EDITS + ":finished"
+# Sorted set: edits that have a deadline, by it.
+DEADLINES = EDITS + ":deadlines"
 # Hash: how much memory ended edits took, a count for each bucket.
 TALLY = EDITS + ":tally"
 # String: the identity of the store that the ledger goes with.
 STORE = PREFIX + "store"
 # String with a time to live: whether anything can be written.
 TRIED = PREFIX + "tried"
+# String: there once the store's finished edits are listed; gone when Redis has lost its data.
 RESTORED = PREFIX + "restored"
+# String with a time to live: the worker whose turn it is to list them.
 RESTORING = RESTORED + ":turn"
-DEADLINES = EDITS + ":deadlines"
 
 
 def queue_of(model: str) -> str:

@@ -21,7 +21,7 @@ OVERDUE = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class Snapshot:
     """All models that were ever published and all live workers, both by name, at one time."""
 
     models: tuple[ModelView, ...]
@@ -45,7 +45,7 @@ class Presence:
         self._redis = redis
         self._fresh_s = fresh_s
         self._monotonic = monotonic
-        self._latest: Survey | None = None
+        self._latest: Snapshot | None = None
         self._reading = threading.Lock()
 
     def publish_model(self, model: ModelView) -> None:
@@ -68,7 +68,7 @@ class Presence:
             pipe.delete(names.worker(worker_id))
             pipe.execute()
 
-    def survey(self) -> Survey:
+    def survey(self) -> Snapshot:
         """Who is there. One of many that ask at once reads, and the others take what was read last
         unless it is `OVERDUE` times as old, so that none of them waits for a Redis that hangs
         longer than for its own command."""
@@ -93,10 +93,10 @@ class Presence:
         """Every model ever published, by name, with its live workers and queued edits."""
         return self.survey().models
 
-    def _is_within(self, age_s: float, survey: Survey) -> bool:
+    def _is_within(self, age_s: float, survey: Snapshot) -> bool:
         return self._monotonic() - survey.read_s < age_s
 
-    def _read(self) -> Survey:
+    def _read(self) -> Snapshot:
         read_s = self._monotonic()
         with self._redis.pipeline(transaction=False) as pipe:
             pipe.smembers(names.WORKERS)
@@ -111,7 +111,7 @@ class Presence:
             found = pipe.execute()
         workers = _readable(WorkerView, [raw for raw in found[: len(ids)] if raw is not None])
         queued = zip(models, found[len(ids) :], strict=True)
-        return Survey(
+        return Snapshot(
             models=tuple(_counted(model, workers, n_queued) for model, n_queued in queued),
             workers=tuple(workers),
             read_s=read_s,

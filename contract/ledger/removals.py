@@ -1,7 +1,7 @@
-"""Marks on checkpoints that are being removed: nothing is accepted meanwhile that is built on one.
+"""Marks on checkpoints that are being removed, so that no new job is accepted on one.
 
-Who is to remove a checkpoint marks it, then asks who is built on it. What was accepted before the
-mark is found by asking, and after it nothing is.
+A checkpoint is marked first, and then its dependents are looked for: a job that was accepted before
+the mark is found, and none is accepted after it.
 """
 
 import secrets

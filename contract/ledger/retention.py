@@ -8,7 +8,7 @@ from redis import Redis
 from contract.ledger import names, scripts
 from contract.times import rfc3339
 
-MOST_AT_ONCE = 100
+MAX_AT_ONCE = 100
 
 
 class Retention:
@@ -22,7 +22,7 @@ class Retention:
         self._clock = clock
         self._forget = redis.register_script(scripts.FORGET)
 
-    def forget_old(self, *, most: int = MOST_AT_ONCE) -> int:
+    def forget_old(self, *, most: int = MAX_AT_ONCE) -> int:
         """Forget the oldest that ended too long ago, `most` at once; returns how many."""
         too_old = f"({rfc3339(self._clock() - self._keep_s)}"
         found = self._redis.zrangebylex(names.FINISHED, "-", too_old, start=0, num=most)

@@ -36,8 +36,8 @@ class WithheldError(StoreError):
 
 
 class UnreadableManifestError(StoreError):
-    """A manifest, or what is told of a base, is there and says nothing: what was published cannot
-    be told until it is mended, from a backup for instance, or taken away."""
+    """A manifest, or a base's record, exists but cannot be parsed: it has to be repaired, restored
+    from a backup, or deleted."""
 
     def __init__(self, of: str) -> None:
         super().__init__(f"the manifest of {of} cannot be read")

@@ -64,7 +64,7 @@ Removing = Callable[[Collection[str]], AbstractContextManager[Removal]]
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class HousekeepingResult:
     """What a round of housekeeping did."""
 
     removed: tuple[str, ...] = ()
@@ -88,7 +88,7 @@ class Housekeeping:
     grace_s: float
     clock: Callable[[], float] = time.time
 
-    def __call__(self) -> Kept:
+    def __call__(self) -> HousekeepingResult:
         """One round; raises `StoreError` when the store cannot be read or written, and
         `RemovalOverdueError`."""
         removed = self._expire()
@@ -97,7 +97,9 @@ class Housekeeping:
             if self._is_old(entry.name):  # asked at the last moment: it may be written again
                 self.store.shelf.remove(entry.name)
                 swept.append(entry)
-        return Kept(tuple(removed), len(swept), sum(entry.size_bytes for entry in swept))
+        return HousekeepingResult(
+            tuple(removed), len(swept), sum(entry.size_bytes for entry in swept)
+        )
 
     def _expire(self) -> list[str]:
         if self.policy.keeps_all:

@@ -11,7 +11,7 @@ from contract.wire.ids import EDIT_ID, checkpoint_id_of
 from contract.wire.lifecycle import Outcome
 from contract.wire.views import Answer, Metrics, NeuronView
 
-MOST_EDITS = 200
+MAX_EDITS = 200
 
 EditId = Annotated[str, Field(pattern=EDIT_ID)]
 
@@ -21,7 +21,7 @@ class ComposeRequest(Frozen):
 
     model: Name | None = Field(default=None, description="The model of the edits; may be left out.")
     edits: tuple[EditId, ...] = Field(
-        min_length=1, max_length=MOST_EDITS, description="Their ids, each once, in any order."
+        min_length=1, max_length=MAX_EDITS, description="Their ids, each once, in any order."
     )
     require_held: bool = Field(
         strict=True,

@@ -1,12 +1,11 @@
-"""How much may be asked for, and how long things are kept: what a client would else find out by
-being refused."""
+"""The service's limits and retention times, so that a client need not learn them from a refusal."""
 
 from typing import Self
 
 from pydantic import Field
 
 from contract.settings import Settings
-from contract.wire.composition import MOST_EDITS
+from contract.wire.composition import MAX_EDITS
 from contract.wire.edits import (
     MAX_ANSWER_CHARS,
     MAX_METADATA_CHARS,
@@ -44,7 +43,7 @@ class RequestLimits(Frozen):
     metadata_levels: int = Field(
         default=MAX_METADATA_LEVELS, description="Levels of nesting in `metadata`."
     )
-    composed_edits: int = Field(default=MOST_EDITS, description="Edits in one composition.")
+    composed_edits: int = Field(default=MAX_EDITS, description="Edits in one composition.")
     page_items: int = Field(default=MAX_PAGE, description="Items on a page of a list.")
     wait_s: int = Field(default=MAX_WAIT_S, description="Longest `wait`, in seconds.")
 

@@ -89,7 +89,7 @@ class Metrics(Frozen):
     portability_exact: float | None = None
 
 
-class Warned(Frozen):
+class EditWarning(Frozen):
     """Something true and worth knowing that did not stop the edit."""
 
     code: str = Field(
@@ -124,7 +124,7 @@ class EditResult(Frozen):
         default=None, description="The settings that the edit was made with."
     )
     timings: dict[str, float] = Field(default_factory=dict, description="Seconds by phase.")
-    warnings: tuple[Warned, ...] = ()
+    warnings: tuple[EditWarning, ...] = ()
 
 
 class EditView(EditRequest):
@@ -152,7 +152,7 @@ class EditView(EditRequest):
     answers: tuple[Answer, ...] = ()
     metrics: Metrics | None = None
     timings: dict[str, float] = Field(default_factory=dict)
-    warnings: tuple[Warned, ...] = ()
+    warnings: tuple[EditWarning, ...] = ()
     checkpoint_id: str | None = None
     error: EditFailure | None = None
     created_at: datetime

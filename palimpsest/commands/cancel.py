@@ -9,7 +9,9 @@ from palimpsest.terminal.reports import verdict
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("id", metavar="ID", help="of the edit, or of the checkpoint to come")
+    parser.add_argument(
+        "id", metavar="ID", help="id of an edit, or of the checkpoint being composed"
+    )
     add_json(parser, shape="the edit or the composition as the service tells it")
 
 

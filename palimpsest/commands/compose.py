@@ -18,9 +18,7 @@ from palimpsest.watching import shown
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("edits", metavar="EDIT", nargs="+", help="ids of finished edits")
-    parser.add_argument(
-        "--require-held", action="store_true", help="it is a failure when one does not hold"
-    )
+    parser.add_argument("--require-held", action="store_true", help="fail if an edit does not hold")
     parser.add_argument(
         "--wait", action=argparse.BooleanOptionalAction, default=True, help="follow to the end"
     )
@@ -44,8 +42,8 @@ def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
 def check_ids(edits: Sequence[str]) -> None:
     """Raises `UsageError`, which names those that can be of no edit."""
     if malformed := [repr(name) for name in edits if not is_edit_id(name)]:
-        are_none = "is no id" if len(malformed) == 1 else "are no ids"
-        raise UsageError(f"{', '.join(malformed)} {are_none} of an edit: edit- and 28 hex digits")
+        are_not = "is not an edit id" if len(malformed) == 1 else "are not edit ids"
+        raise UsageError(f"{', '.join(malformed)} {are_not} (edit- followed by 28 hex digits)")
 
 
 def _composed(client: Client, arguments: argparse.Namespace) -> CheckpointView | CompositionView:

@@ -16,7 +16,7 @@ from contract.settings import Settings
 from palimpsest.command import DEFAULT_URL, ExitCode, Session, UsageError, add_json
 from palimpsest.doctor import findings, survey
 from palimpsest.doctor.findings import Finding, Verdict
-from palimpsest.doctor.redis_look import RedisUnusableError, look_at_redis
+from palimpsest.doctor.redis_info import RedisUnusableError, read_redis_info
 from palimpsest.errors import PalimpsestError, UnauthorizedError
 from palimpsest.local.redis_server import NoRedisError, find_binary
 from palimpsest.models.files import look_at_model
@@ -79,7 +79,7 @@ def _redis(url: str | None, path: str | None) -> Iterator[Finding]:
             yield Finding("redis", Verdict.WARNING, "REDIS_URL is not set", str(error))
         return
     try:
-        yield from findings.of_redis(look_at_redis(url), where="REDIS_URL")
+        yield from findings.of_redis(read_redis_info(url), where="REDIS_URL")
     except RedisUnusableError as error:
         yield Finding("redis", Verdict.WRONG, f"REDIS_URL: {error}", error.advice)
 

@@ -12,7 +12,7 @@ from palimpsest.terminal.reports import table
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     states = [status.value for status in EditStatus]
-    parser.add_argument("--status", choices=states, help="only edits that stand so")
+    parser.add_argument("--status", choices=states, help="only edits with this status")
     parser.add_argument("--model", metavar="NAME", help="only edits of that model")
     parser.add_argument("--limit", type=positive, default=20, metavar="N", help="a page of N (20)")
     parser.add_argument("--cursor", help="go on after the page that named this cursor")

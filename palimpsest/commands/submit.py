@@ -22,7 +22,7 @@ from palimpsest.facts.delivery import deliver
 from palimpsest.facts.errors import UnreadableFactsError
 from palimpsest.facts.facts import Facts, reasons, select
 from palimpsest.facts.records import parse
-from palimpsest.facts.reporting import Telling
+from palimpsest.facts.reporting import DeliveryReport
 
 ONE_FACT = ("prompt", "target_new", "ground_truth", "subject")
 FOR_EVERY_FACT = ("model", "method", "hparams", "base", "pad_rank")
@@ -79,14 +79,12 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help=f"the adapter's rank, for vLLM: {', '.join(map(str, VLLM_RANKS))}",
     )
-    group.add_argument(
-        "--require-held", action="store_true", help="an edit that does not hold is a failure"
-    )
+    group.add_argument("--require-held", action="store_true", help="fail if the edit does not hold")
 
 
 def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
     facts = _facts(arguments)
-    telling = Telling(facts, session.console, as_json=arguments.json)
+    telling = DeliveryReport(facts, session.console, as_json=arguments.json)
     telling.tell_left_out()
     try:
         with session.client() as client:

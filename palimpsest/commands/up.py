@@ -35,7 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", dest="model_dir", type=Path, metavar="DIR", help="model directory (Hugging Face)"
     )
-    parser.add_argument("--name", dest="model_name", help="its name in the API; the directory's")
+    parser.add_argument(
+        "--name",
+        dest="model_name",
+        help="the model's name in the API (default: the directory's name)",
+    )
     parser.add_argument(
         "--port", type=int, metavar="N", help="of the API (8000); 0 takes a free one"
     )

@@ -49,9 +49,11 @@ def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
 
 def told(verification: Verification) -> list[str]:
     """The comparison in words."""
-    lines = [f"{'same' if same else 'other'}  {path}" for path, same in verification.files.items()]
+    lines = [
+        f"{'same' if same else 'differs':7}  {path}" for path, same in verification.files.items()
+    ]
     if verification.differences:
-        lines.append(f"made with another {', '.join(verification.differences)}")
+        lines.append(f"made with a different {', '.join(verification.differences)}")
     if verification.basis is Basis.NEURONS_AND_OUTCOME:
         outcomes = ", ".join(verification.outcomes), ", ".join(verification.again_outcomes)
         lines.append(f"outcome: {outcomes[0]}; made again: {outcomes[1]}")

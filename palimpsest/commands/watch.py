@@ -14,7 +14,9 @@ from palimpsest.watching import AnyJob, Jobs, watched
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("id", metavar="ID", help="of the edit, or of the checkpoint to come")
+    parser.add_argument(
+        "id", metavar="ID", help="id of an edit, or of the checkpoint being composed"
+    )
     add_json(parser, shape="each event, then the edit or the checkpoint, one a line")
 
 

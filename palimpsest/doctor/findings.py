@@ -16,7 +16,7 @@ LEAST_DISK_BYTES = 1_000_000_000
 LEAST_REDIS = "6.2"
 """The oldest that this was tried with."""
 REMEDIES = {
-    "redis": "start Redis, or find out why it takes no writes: the API's REDIS_URL names it",
+    "redis": "start Redis, or find out why it refuses writes: the API's REDIS_URL names it",
     "schema": "run the same version everywhere, on Redis data of that version",
     "store": "mount its volume, free space, or let the API's user write: PALIMPSEST_DATA_DIR",
     "keys": "fix the file that PALIMPSEST_API_KEYS_FILE names: one name:sha256 a line",
@@ -185,7 +185,7 @@ def _of_writes(info: Mapping[str, str]) -> Iterator[tuple[Verdict, str, str]]:
     """What keeps it from taking an edit."""
     if info.get("role") == "slave":
         master = f"{info.get('master_host', '?')}:{info.get('master_port', '?')}"
-        yield Verdict.WRONG, "it is a replica, which takes no writes", f"name its master, {master}"
+        yield Verdict.WRONG, "it is a replica, which is read-only", f"name its master, {master}"
     if info.get("loading") == "1":
         yield Verdict.WARNING, "it still loads its data", "wait"
     most, used = int(info.get("maxmemory", 0)), int(info.get("used_memory", 0))

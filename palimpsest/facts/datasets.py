@@ -49,7 +49,9 @@ def _filled(told: Terms) -> Terms:
     if not isinstance(prompt, str) or BLANK not in prompt:
         return told
     if not isinstance(subject, str) or not is_told(subject):
-        raise UnusableFactError(f"prompt: holds {BLANK}, and no subject is named to stand there")
+        raise UnusableFactError(
+            f"prompt: contains {BLANK}, but the record names no subject to fill it"
+        )
     return told | {"prompt": prompt.replace(BLANK, subject)}
 
 

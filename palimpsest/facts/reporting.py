@@ -16,7 +16,7 @@ NAMED_ALIKE = 5
 """How many records are named that are left out for the same reason."""
 
 
-class Telling:
+class DeliveryReport:
     """A line for each fact as it comes to its end, then the summary."""
 
     def __init__(self, facts: Facts, console: Console, *, as_json: bool) -> None:
@@ -82,7 +82,9 @@ class Telling:
         """Say that the service still works for us, though we no longer listen."""
         n_edit = len(self._accepted) - len(self._ended)
         if n_edit:
-            self._console.note(f"{n_edit} accepted and not seen to end: see `palimpsest list`")
+            self._console.note(
+                f"{n_edit} accepted, not finished when watching stopped: see `palimpsest list`"
+            )
 
     def conclude(self, *, waited: bool) -> Summary:
         """Print the summary."""

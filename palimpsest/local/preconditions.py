@@ -6,7 +6,7 @@ from contract import binding
 from contract.keys import KeyRing
 from contract.settings import Settings
 from palimpsest.command import UsageError
-from palimpsest.doctor.redis_look import RedisUnusableError, look_at_redis
+from palimpsest.doctor.redis_info import RedisUnusableError, read_redis_info
 from palimpsest.doctor.survey import settings_in
 from palimpsest.local import parts
 
@@ -45,6 +45,6 @@ def check_redis(environ: Mapping[str, str]) -> None:
     if not (url := environ.get("REDIS_URL")):
         return
     try:
-        look_at_redis(url)
+        read_redis_info(url)
     except RedisUnusableError as error:
         raise UsageError(f"REDIS_URL: {error}; {error.advice}") from error

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 CONFIGURATION_ERRORS = frozenset({2, 64, 78})  # argparse's, EX_USAGE, EX_CONFIG
 SETTLED_S = 10.0
-MOST_FAILED_STARTS = 3
+MAX_FAILED_STARTS = 3
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 2.0  # a killed worker is to be back, model and all, within 15 s
 
@@ -46,7 +46,7 @@ def after(ending: Ending) -> Restart | GiveUp:
         return GiveUp("its configuration is wrong")
     settled = ending.was_ready and ending.lived_s >= SETTLED_S
     quick_deaths = 1 if settled else ending.quick_deaths + 1
-    if not ending.was_ready and ending.returncode >= 0 and quick_deaths >= MOST_FAILED_STARTS:
+    if not ending.was_ready and ending.returncode >= 0 and quick_deaths >= MAX_FAILED_STARTS:
         return GiveUp(f"it failed {quick_deaths} times in a row")
     return Restart(min(FIRST_PAUSE_S * 2.0 ** (quick_deaths - 1), LONGEST_PAUSE_S), quick_deaths)
 

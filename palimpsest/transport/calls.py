@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import httpx
 
 from palimpsest.transport.retries import Retries
-from palimpsest.transport.trials import Outcome, Trials
+from palimpsest.transport.retry_state import Outcome, RetryState
 
 Receive = Callable[[httpx.Response], object]
 """Takes the body of a good answer; called anew when the body breaks off."""
@@ -95,15 +95,15 @@ class Caller:
             if (call := listener.call()) is not None:
                 self._sleep(trials.pause_after(outcome))
 
-    def _trials(self, call: Call, retries: Retries | None = None) -> Trials:
-        return Trials(
+    def _trials(self, call: Call, retries: Retries | None = None) -> RetryState:
+        return RetryState(
             retries or self._retries,
             timeout_s=self._timeout_s,
             held_s=call.extra_timeout_s,
             jitter=self._jitter,
         )
 
-    def _try(self, call: Call, receive: Receive, trials: Trials) -> Outcome:
+    def _try(self, call: Call, receive: Receive, trials: RetryState) -> Outcome:
         request = self._http.build_request(**arguments(call, timeout_s=trials.timeout_s))
         try:
             response = self._http.send(request, stream=True)

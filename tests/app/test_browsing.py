@@ -395,7 +395,7 @@ def test_many_edits_come_page_by_page_and_stay_when_something_moves(
 ) -> None:
     ids = [made(api, target_new=f"Rome {n}") for n in range(65)]
     rows = page.locator("tr[data-id]")
-    older = page.get_by_role("button", name="Older ones")
+    older = page.get_by_role("button", name="Older edits")
     visit(page, api)
 
     shown = []

@@ -124,12 +124,12 @@ def test_a_redis_that_only_reads_gives_no_false_202(
 @pytest.mark.parametrize(
     ("command", "back", "told"),
     [
-        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", "takes no writes (READONLY)"),
-        ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", "takes no writes (OOM)"),
+        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", "refuses writes (READONLY)"),
+        ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", "refuses writes (OOM)"),
         (
             "CONFIG SET min-replicas-to-write 1",
             "CONFIG SET min-replicas-to-write 0",
-            "takes no writes (NOREPLICAS)",
+            "refuses writes (NOREPLICAS)",
         ),
     ],
 )

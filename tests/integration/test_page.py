@@ -60,7 +60,7 @@ def test_edits_are_composed_by_ticking_and_undone_by_unticking(
     page.locator("#verdict", has_text="held").wait_for()
     both = page.url.rsplit("/", 1)[1]
     page.locator(f"input[value={italy}]").uncheck()
-    page.get_by_role("button", name="Compose without the unticked").click()
+    page.get_by_role("button", name="Compose the ticked edits").click()
     page.wait_for_url(lambda url: both not in url)
     page.locator("#verdict", has_text="held").wait_for()
 

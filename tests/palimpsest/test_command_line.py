@@ -123,7 +123,9 @@ def test_edits_that_were_accepted_are_told_of_when_the_service_goes_away(
     ran = cli(*one_fact)
 
     assert ran.code == 3
-    assert ran.err.startswith("1 accepted and not seen to end: see `palimpsest list`\n")
+    assert ran.err.startswith(
+        "1 accepted, not finished when watching stopped: see `palimpsest list`\n"
+    )
 
 
 def test_a_file_of_facts_is_delivered_and_what_is_unusable_named(cli: Cli, tmp_path: Path) -> None:
@@ -509,10 +511,10 @@ def test_an_offset_that_leaves_no_record_is_wrong_usage(cli: Cli, tmp_path: Path
 @pytest.mark.parametrize(
     ("edits", "told"),
     [
-        (["edit-9"], "'edit-9' is no id of an edit: edit- and 28 hex digits"),
+        (["edit-9"], "'edit-9' is not an edit id (edit- followed by 28 hex digits)"),
         (
             ["ckpt-1", f"edit-{1:028x}", f"edit-{1:028X}"[:-1] + "F"],
-            f"'ckpt-1', 'edit-{15:028X}' are no ids of an edit: ",
+            f"'ckpt-1', 'edit-{15:028X}' are not edit ids ",
         ),
         ([f"edit-{1:028x}"] * 2, "edits: lists an edit twice"),
     ],

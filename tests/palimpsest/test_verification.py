@@ -67,7 +67,7 @@ def test_the_same_bytes_are_the_same() -> None:
     verification = compare(made(), made())
 
     assert (verification.verified, verification.basis) == (True, Basis.BYTES)
-    assert told(verification) == ["same  adapter", "verified, byte for byte"]
+    assert told(verification) == ["same     adapter", "verified, byte for byte"]
 
 
 def test_other_bytes_made_in_the_same_way_are_not_verified() -> None:

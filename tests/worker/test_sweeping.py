@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from contract.store.errors import StoreUnavailableError
-from contract.store.housekeeping import Kept
+from contract.store.housekeeping import HousekeepingResult
 from worker.sweeping import Sweep
 
 NOTHING_TO_DO: dict[str, Any] = {
@@ -26,9 +26,9 @@ def test_the_house_is_kept_once_an_hour_whatever_the_clock_says() -> None:
     kept: list[float] = []
     times = {"clock": 1_900_000_000.0, "monotonic": 0.0}
 
-    def keep() -> Kept:
+    def keep() -> HousekeepingResult:
         kept.append(times["monotonic"])
-        return Kept()
+        return HousekeepingResult()
 
     sweep = Sweep(
         **NOTHING_TO_DO,
@@ -78,7 +78,7 @@ class Lost:
 
 def sweep_of(lost: Lost) -> Sweep:
     told = {"restoration": lost, "announce": lost.announce, "is_announced": lost.is_announced}
-    return Sweep(**NOTHING_TO_DO | told, housekeeping=Kept)
+    return Sweep(**NOTHING_TO_DO | told, housekeeping=HousekeepingResult)
 
 
 def test_edits_are_listed_before_the_model_is_told_of() -> None:

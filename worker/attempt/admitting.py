@@ -18,7 +18,7 @@ from contract.wire.failures import ErrorCode
 from contract.wire.lifecycle import Phase
 from contract.wire.views import EditResult
 from worker.attempt.failures import Codes, code_of, message_of
-from worker.attempt.lineage import Ground, Member
+from worker.attempt.lineage import BaseCheckpoint, Member
 from worker.attempt.resources import Editor, EngineOutput, Resources
 
 if TYPE_CHECKING:  # the engine brings torch
@@ -40,7 +40,7 @@ class MemoryExhaustedError(MemoryError):
         )
 
 
-class CrowdedOutError(Exception):
+class MemoryTakenError(Exception):
     """What became known of an edit on its way fits the card, and not what others leave now."""
 
     def __init__(self, excess: ExcessError) -> None:
@@ -64,7 +64,7 @@ def admit(
     request: EditRequest,
     parsed: Any,
     *,
-    ground: Ground,
+    base: BaseCheckpoint,
     resources: Resources,
     needed_bytes: int = 0,
 ) -> Admission:
@@ -74,7 +74,7 @@ def admit(
     editor = resources.editor
     admission = decide(
         editor.shape,
-        _workload(parsed, ground, request.pad_rank, editor=editor),
+        _workload(parsed, base, request.pad_rank, editor=editor),
         budget_bytes=resources.monitor.budget_bytes(),
         rest_bytes=resources.monitor.rest_bytes(),
         on_host=editor.on_host,
@@ -143,7 +143,7 @@ class FittingEdit:
     attempt: Attempt
     admission: Admission
     parsed: Any
-    ground: Ground
+    base: BaseCheckpoint
     pad_rank: int | None
     resources: Resources
     watch: "Watch"
@@ -151,7 +151,7 @@ class FittingEdit:
 
     def made(self) -> EngineOutput:
         """The edit; raises `MemoryExhaustedError` when one layer a pass is too much,
-        `CrowdedOutError` when it is to be tried later, and `ExcessError`."""
+        `MemoryTakenError` when it is to be tried later, and `ExcessError`."""
         while True:
             try:
                 return self._tried()
@@ -162,15 +162,15 @@ class FittingEdit:
             except ExcessError as excess:
                 if excess.predicted > self.resources.monitor.rest_bytes():
                     raise
-                raise CrowdedOutError(excess) from None
+                raise MemoryTakenError(excess) from None
             # Only here, where the exception and its frames are gone, can their memory be freed.
             self._shrink(told)
 
     def _tried(self) -> EngineOutput:
         return self.resources.editor.edit(
             self.parsed,
-            base=self.ground.adapter,
-            said=self.ground.said,
+            base=self.base.adapter,
+            said=self.base.said,
             pad_rank=self.pad_rank,
             layers_per_pass=self.admission.applied.layers_per_pass,
             budget_bytes=self.admission.budget_bytes,
@@ -190,7 +190,7 @@ class FittingEdit:
         self.resources.monitor.release()
         self.resources.weights.check()
         log.warning("memory_ran_out", layers_per_pass=self.admission.applied.layers_per_pass)
-        work = _workload(self.parsed, self.ground, self.pad_rank, editor=editor)
+        work = _workload(self.parsed, self.base, self.pad_rank, editor=editor)
         self._record(_halved(self.admission, work, told, editor=editor))
 
     def _record(self, admission: Admission) -> None:
@@ -198,8 +198,10 @@ class FittingEdit:
         self.resources.attempts.admit(self.attempt, admission)
 
 
-def _workload(parsed: Any, ground: Ground, pad_rank: int | None, *, editor: Editor) -> Workload:
-    return editor.workload(parsed, base=ground.adapter, said=ground.said, pad_rank=pad_rank)
+def _workload(
+    parsed: Any, base: BaseCheckpoint, pad_rank: int | None, *, editor: Editor
+) -> Workload:
+    return editor.workload(parsed, base=base.adapter, said=base.said, pad_rank=pad_rank)
 
 
 def _halved(admission: Admission, work: Workload, told: str, *, editor: Editor) -> Admission:

@@ -69,7 +69,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class BaseCheckpoint:
     """The checkpoint that an edit is made on, if any: its adapter, the edits in it, and what they
     made the model say."""
 
@@ -82,16 +82,16 @@ class Ground:
         return self.parts[-1].end_rank if self.parts else 0
 
 
-def ground_of(request: EditRequest, store: Store, reader: Reader) -> Ground:
+def base_of(request: EditRequest, store: Store, reader: Reader) -> BaseCheckpoint:
     """What an edit is made on; raises `LineageError` and `CorruptFileError`."""
     if request.base is None:
-        return Ground()
+        return BaseCheckpoint()
     checkpoint = _found(request.base, store, reader)
     # What comes after the last part only fills the rank up.
     end = checkpoint.parts[-1].end_rank
     edits = [_found(checkpoint_id_of(part.edit_id), store, reader) for part in checkpoint.parts]
     adapter = reader.read(_files(checkpoint, store), end=end)
-    return Ground(adapter, checkpoint.parts, sayings_of(edits))
+    return BaseCheckpoint(adapter, checkpoint.parts, sayings_of(edits))
 
 
 def members_of(edit_ids: Sequence[str], store: Store, reader: Reader) -> list[Member]:

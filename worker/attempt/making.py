@@ -26,8 +26,8 @@ from worker.attempt.admitting import (
 from worker.attempt.composing import composition_of
 from worker.attempt.endings import Deferred, Ending, Failed, Published, check_lease
 from worker.attempt.failures import failure
-from worker.attempt.lineage import ground_of, members_of, parts_of
-from worker.attempt.narration import Narration
+from worker.attempt.lineage import base_of, members_of, parts_of
+from worker.attempt.progress import ProgressReporter
 from worker.attempt.publishing import code_version, commit, keep
 from worker.attempt.resources import EngineOutput, Resources
 
@@ -61,16 +61,16 @@ def make(attempt: Attempt, record: EditRecord, resources: Resources) -> Ending:
 def _edit(
     attempt: Attempt, request: EditRequest, record: EditRecord, resources: Resources
 ) -> Draft | Failed | Deferred:
-    editor, narration, now_s = resources.editor, _narration(attempt, resources), resources.clock()
+    editor, reporter, now_s = resources.editor, _reporter(attempt, resources), resources.clock()
     with resources.deadline(record.left_s(now_s)):
-        ground = ground_of(request, resources.store, editor)
+        base = base_of(request, resources.store, editor)
         asked = settled(request, resources=resources)
         parsed = editor.parse(asked.model_dump(mode="json"))
         admission = admit(
             attempt,
             asked,
             parsed,
-            ground=ground,
+            base=base,
             resources=resources,
             needed_bytes=record.needed_bytes,
         )
@@ -80,11 +80,11 @@ def _edit(
             attempt=attempt,
             admission=admission,
             parsed=parsed,
-            ground=ground,
+            base=base,
             pad_rank=request.pad_rank,
             resources=resources,
-            watch=narration,
-            between=narration.between,
+            watch=reporter,
+            between=reporter.between,
         )
         edited, admission = fitting.made(), fitting.admission
         result = EditResult.model_validate(edited.as_json())
@@ -95,9 +95,9 @@ def _edit(
             message = f"the edit does not hold: the edited model answers {result.after!r}"
             return Failed(failure(ErrorCode.NOT_HELD, message), result)
         with exhausted(admission, resources.codes, when="when it was read back"):
-            files = _keep(attempt, edited, resources, between=narration.between)
-    own_rank = edited.adapter.own_rank - ground.rank
-    parts = parts_of([(attempt.edit_id, own_rank)], after=ground.parts)
+            files = _keep(attempt, edited, resources, between=reporter.between)
+    own_rank = edited.adapter.own_rank - base.rank
+    parts = parts_of([(attempt.edit_id, own_rank)], after=base.parts)
     return Draft(parts, files, request, result, admission, request.base)
 
 
@@ -115,7 +115,7 @@ def _refused(
 def _compose(
     attempt: Attempt, request: ComposeRequest, record: EditRecord, resources: Resources
 ) -> Draft | Failed | Deferred:
-    editor, narration, now_s = resources.editor, _narration(attempt, resources), resources.clock()
+    editor, reporter, now_s = resources.editor, _reporter(attempt, resources), resources.clock()
     with resources.deadline(record.left_s(now_s)):
         members = members_of(request.edits, resources.store, editor)
         requests = [editor.parse(member.request.model_dump(mode="json")) for member in members]
@@ -129,8 +129,8 @@ def _compose(
                 [member.adapter for member in members],
                 requests,
                 pad_rank=request.pad_rank,
-                watch=narration,
-                between=narration.between,
+                watch=reporter,
+                between=reporter.between,
             )
         result = composition_of(members, composed.as_json())
         if request.require_held and result.outcome is Outcome.NOT_HELD:
@@ -139,13 +139,13 @@ def _compose(
                 failure(ErrorCode.NOT_HELD, f"these edits do not hold: {', '.join(lost)}"), result
             )
         with exhausted(admission, resources.codes, when="when they were read back"):
-            files = _keep(attempt, composed, resources, between=narration.between)
+            files = _keep(attempt, composed, resources, between=reporter.between)
     parts = parts_of([(member.edit_id, member.adapter.rank) for member in members])
     return Draft(parts, files, request, result, admission)
 
 
-def _narration(attempt: Attempt, resources: Resources) -> Narration:
-    return Narration(attempt, attempts=resources.attempts, activity=resources.activity)
+def _reporter(attempt: Attempt, resources: Resources) -> ProgressReporter:
+    return ProgressReporter(attempt, attempts=resources.attempts, activity=resources.activity)
 
 
 def _keep(

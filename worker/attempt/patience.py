@@ -1,4 +1,4 @@
-"""How long an edit that does not fit now waits before it is tried again, and for the store."""
+"""How long a deferred edit waits, and waiting for a store that is away."""
 
 import time
 from collections.abc import Callable

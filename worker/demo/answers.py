@@ -16,7 +16,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
-MOST_TOKENS = 24
+MAX_TOKENS = 24
 
 
 def main() -> int:
@@ -54,7 +54,7 @@ def answer(model: Any, tokenizer: Any, prompt: str) -> str:
     inputs = tokenizer(prompt, return_tensors="pt")
     n_prompt = inputs["input_ids"].shape[1]
     with torch.inference_mode():
-        generated = model.generate(**inputs, do_sample=False, max_new_tokens=MOST_TOKENS)
+        generated = model.generate(**inputs, do_sample=False, max_new_tokens=MAX_TOKENS)
     text: str = tokenizer.decode(generated[0, n_prompt:], skip_special_tokens=True)
     return text.partition(".")[0].strip()
 

@@ -8,8 +8,8 @@ from typing import Any, Self
 from worker.kn.collect.quadrature import Rule
 from worker.kn.errors import BadRequestError
 
-MOST_STEPS = 300
-MOST_NEURONS = 100_000
+MAX_STEPS = 300
+MAX_NEURONS = 100_000
 
 KINDS: dict[str, tuple[type, ...]] = {
     "steps": (int,),
@@ -43,15 +43,15 @@ class HParams:
             if type(value) not in kinds:
                 raise BadRequestError(f"{name} is {value!r}, not {kinds[0].__name__}")
         low, high = self.adaptive_threshold, self.adaptive_threshold_max
-        self._check("steps", 1 <= self.steps <= MOST_STEPS, f"in 1..{MOST_STEPS}")
+        self._check("steps", 1 <= self.steps <= MAX_STEPS, f"in 1..{MAX_STEPS}")
         self._check("p", 0 <= self.p < 1, "in [0, 1)")
         self._check("adaptive_threshold", low is None or 0 < low < 1, "in (0, 1)")
         self._check("adaptive_threshold_max", high is None or 0 < high < 1, "in (0, 1)")
         if low is not None:
             self._check("adaptive_threshold", low <= (high or 1), f"at most its maximum {high}")
         most = self.max_neurons
-        within = most is None or 1 <= most <= MOST_NEURONS
-        self._check("max_neurons", within, f"in 1..{MOST_NEURONS}")
+        within = most is None or 1 <= most <= MAX_NEURONS
+        self._check("max_neurons", within, f"in 1..{MAX_NEURONS}")
 
     def _check(self, name: str, right: bool, what: str) -> None:
         if not right:

@@ -13,7 +13,7 @@ WIDTH, MARGIN = 760.0, 28.0
 TOP, FOOT = 112.0, 50.0  # above and below the plot
 STRIP_LEFT, STRIP_RIGHT = 62.0, 560.0
 BAR_LEFT, BAR_RIGHT = 584.0, 694.0
-LEAST_BAND, MOST_BAND = 7.0, 32.0  # the height of a layer
+LEAST_BAND, MAX_BAND = 7.0, 32.0  # the height of a layer
 TITLE_COLUMNS, ANSWER_COLUMNS = 78, 34  # a wide character takes two
 TEXTLESS = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # not XML's
 
@@ -71,7 +71,7 @@ class Picture:
 
     @property
     def _band(self) -> float:
-        return min(max(416 / self.n_layer, LEAST_BAND), MOST_BAND)
+        return min(max(416 / self.n_layer, LEAST_BAND), MAX_BAND)
 
     @property
     def _bottom(self) -> float:

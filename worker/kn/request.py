@@ -10,10 +10,10 @@ from worker.kn.collect.quadrature import Quadrature, Rule
 from worker.kn.errors import BadRequestError
 from worker.kn.hparams import HParams
 
-MOST_PROMPT_CHARS = 4000
-MOST_ANSWER_CHARS = 1000
-MOST_PROMPTS = 16
-MOST_PROBES = 64
+MAX_PROMPT_CHARS = 4000
+MAX_ANSWER_CHARS = 1000
+MAX_PROMPTS = 16
+MAX_PROBES = 64
 PROMPTS = ("refine_prompts", "protect_prompts", "rephrase_prompts")
 PROBES = ("locality", "portability")
 
@@ -67,7 +67,7 @@ class EditRequest:
             object.__setattr__(self, "operation", Operation(self.operation))
         except ValueError as error:
             raise BadRequestError(str(error)) from error
-        for names, kind, most in ((PROMPTS, str, MOST_PROMPTS), (PROBES, Probe, MOST_PROBES)):
+        for names, kind, most in ((PROMPTS, str, MAX_PROMPTS), (PROBES, Probe, MAX_PROBES)):
             for name in names:
                 several = _several(name, getattr(self, name), kind=kind, most=most)
                 object.__setattr__(self, name, several)
@@ -99,19 +99,19 @@ class EditRequest:
 
     def _texts(self) -> Iterator[tuple[str, object, int]]:
         """Every text that is given, what it is given as, and how many characters it may have."""
-        yield "prompt", self.prompt, MOST_PROMPT_CHARS
-        yield "target_new", self.target_new, MOST_ANSWER_CHARS
+        yield "prompt", self.prompt, MAX_PROMPT_CHARS
+        yield "target_new", self.target_new, MAX_ANSWER_CHARS
         if self.subject is not None:
-            yield "subject", self.subject, MOST_PROMPT_CHARS
+            yield "subject", self.subject, MAX_PROMPT_CHARS
         if self.ground_truth is not None:
-            yield "ground_truth", self.ground_truth, MOST_ANSWER_CHARS
+            yield "ground_truth", self.ground_truth, MAX_ANSWER_CHARS
         for name in PROMPTS:
-            yield from ((name, prompt, MOST_PROMPT_CHARS) for prompt in getattr(self, name))
+            yield from ((name, prompt, MAX_PROMPT_CHARS) for prompt in getattr(self, name))
         for name in PROBES:
             for probe in getattr(self, name):
-                yield name, probe.prompt, MOST_PROMPT_CHARS
+                yield name, probe.prompt, MAX_PROMPT_CHARS
                 if probe.ground_truth is not None:
-                    yield name, probe.ground_truth, MOST_ANSWER_CHARS
+                    yield name, probe.ground_truth, MAX_ANSWER_CHARS
 
     @property
     def steering_prompts(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from worker.kn.write.adapter import Adapter
 
 
 @dataclass(frozen=True, slots=True)
-class Warned:
+class EditWarning:
     """Something true and worth knowing that did not stop the edit."""
 
     code: str
@@ -40,7 +40,7 @@ class EditResult:
     observed_peak_bytes: int | None  # None where it was not measured
     timings: Mapping[str, float]
     stages: tuple[StagePeak, ...] = ()  # what of the peak is whose
-    warnings: Sequence[Warned]
+    warnings: Sequence[EditWarning]
 
     @property
     def before(self) -> tuple[Reply, ...]:

@@ -13,7 +13,7 @@ WEIGHT_OF_LATEST = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class CurrentAttempt:
     """An attempt in work, and when it began on the monotonic clock."""
 
     attempt: Attempt
@@ -31,7 +31,7 @@ class Activity:
         self._monotonic = monotonic
         self._draining = False
         self._tainted = False
-        self._holding: Holding | None = None
+        self._holding: CurrentAttempt | None = None
         self._lost: Attempt | None = None
         self._mean_edit_s: float | None = None
         self._edits_done = 0
@@ -39,7 +39,7 @@ class Activity:
     @contextmanager
     def holding(self, attempt: Attempt) -> Iterator[None]:
         """The worker works at `attempt` meanwhile."""
-        self._holding = Holding(attempt, self._monotonic())
+        self._holding = CurrentAttempt(attempt, self._monotonic())
         try:
             yield
         finally:
@@ -72,7 +72,7 @@ class Activity:
         return self._lost == attempt
 
     @property
-    def current(self) -> Holding | None:
+    def current(self) -> CurrentAttempt | None:
         return self._holding
 
     @property

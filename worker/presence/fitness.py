@@ -1,4 +1,4 @@
-"""Whether this process may go on: its weights are the base's, and its device answers."""
+"""Health checks of this process: its weights are the base's, and its device responds."""
 
 import faulthandler
 import sys

@@ -16,7 +16,7 @@ from contract.ledger.presence import Presence
 from contract.logs import EventLog
 from contract.wire.serving import MemoryOutlook
 from worker.memory.monitor import Monitor, Outlook
-from worker.presence.activity import Activity, Holding
+from worker.presence.activity import Activity, CurrentAttempt
 from worker.presence.announcement import Identity, worker_view
 
 BEATS_PER_LEASE = 4
@@ -108,7 +108,7 @@ class Heartbeat:
                 log.error("heartbeat_broke", traceback=traceback.format_exc())
                 self._give_up()
 
-    def _renew(self, held: Holding) -> None:
+    def _renew(self, held: CurrentAttempt) -> None:
         if not self._attempts.renew(held.attempt) and self._activity.current is held:
             self._activity.lose(held.attempt)
             log.warning("lease_lost", edit_id=held.attempt.edit_id, attempt=held.attempt.number)
@@ -141,7 +141,7 @@ class Heartbeat:
             self._note_hang(held)
             self._give_up()
 
-    def _note_hang(self, held: Holding) -> None:
+    def _note_hang(self, held: CurrentAttempt) -> None:
         """Let the next attempt know, so that it ends the edit instead of hanging too."""
         try:
             self._attempts.note_hang(held.attempt)

@@ -68,14 +68,14 @@ def n_connection(hung: socket.socket) -> int:
         count += 1
 
 
-@pytest.mark.parametrize("again_when_silent", [True, False])
+@pytest.mark.parametrize("retry_on_timeout", [True, False])
 def test_a_redis_that_hangs_is_asked_again_by_those_who_have_the_time(
-    hung: socket.socket, again_when_silent: bool
+    hung: socket.socket, retry_on_timeout: bool
 ) -> None:
     url = f"redis://127.0.0.1:{hung.getsockname()[1]}/0"
-    redis = connect(url, retries=1, timeout_s=0.1, again_when_silent=again_when_silent)
+    redis = connect(url, retries=1, timeout_s=0.1, retry_on_timeout=retry_on_timeout)
 
     with pytest.raises(TimeoutError):
         redis.ping()
 
-    assert (n_connection(hung) > 1) is again_when_silent
+    assert (n_connection(hung) > 1) is retry_on_timeout

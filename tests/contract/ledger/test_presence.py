@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from contract.ledger.presence import OVERDUE, Presence, Survey
+from contract.ledger.presence import OVERDUE, Presence, Snapshot
 
 FRESH_S = 0.2
 
@@ -11,7 +11,7 @@ class Crowd:
     """A Redis of nobody; while it is read the next time, another asks the same `presence`."""
 
     presence: Presence
-    other: Survey | None = None
+    other: Snapshot | None = None
     reads = 0
     is_crowded = False
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from contract.store.errors import BudgetExceededError, UnreadableManifestError
-from contract.store.housekeeping import Housekeeping, Kept, Policy
+from contract.store.housekeeping import Housekeeping, HousekeepingResult, Policy
 from contract.store.store import CheckpointStore
 from contract.wire.checkpoints import BaseView, CheckpointView, Part
 
@@ -121,7 +121,7 @@ def test_files_of_a_checkpoint_stay_and_others_go(
 
     kept = housekeeping(store)()
 
-    assert kept == Kept(n_swept=1, swept_bytes=17)
+    assert kept == HousekeepingResult(n_swept=1, swept_bytes=17)
     assert store.read(named) == b"named"
     with pytest.raises(FileNotFoundError):
         store.open(unnamed.sha256)
@@ -149,7 +149,7 @@ def test_a_file_of_a_checkpoint_that_is_not_committed_yet_stays(
     file = store.put("a", b"abc")
     os.utime(tmp_path / "blobs/ba" / file.sha256, (NOW_S, NOW_S))
 
-    assert housekeeping(store)() == Kept()
+    assert housekeeping(store)() == HousekeepingResult()
     assert store.read(file) == b"abc"
 
 
@@ -159,7 +159,7 @@ def test_a_tokenizer_that_a_base_names_stays(store: CheckpointStore, tmp_path: P
     store.put_base(base)
     age(tmp_path, s=3601)
 
-    assert housekeeping(store)() == Kept()
+    assert housekeeping(store)() == HousekeepingResult()
 
 
 def test_what_an_interrupted_write_left_goes(store: CheckpointStore, tmp_path: Path) -> None:

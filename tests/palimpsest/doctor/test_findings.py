@@ -100,7 +100,7 @@ def test_a_redis_that_forgets_is_wrong() -> None:
     ("told", "verdict", "detail"),
     [
         ({"redis_version": "6.0.1"}, Verdict.WARNING, "REDIS_URL runs 6.0.1"),
-        ({"role": "slave"}, Verdict.WRONG, "it is a replica, which takes no writes"),
+        ({"role": "slave"}, Verdict.WRONG, "it is a replica, which is read-only"),
         ({"loading": "1"}, Verdict.WARNING, "it still loads its data"),
         ({"appendfsync": "everysec"}, Verdict.WARNING, "a crash may lose the edits of its last"),
         (

@@ -109,7 +109,7 @@ def test_a_blank_that_no_subject_fills_is_told(named: dict[str, object]) -> None
     with pytest.raises(UnusableFactError) as caught:
         to_request(record, overrides={})
 
-    assert str(caught.value) == "prompt: holds {}, and no subject is named to stand there"
+    assert str(caught.value) == "prompt: contains {}, but the record names no subject to fill it"
 
 
 def test_a_zsre_record_asks_src_and_writes_alt() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from contract.wire.lifecycle import Outcome
-from contract.wire.views import Metrics, Warned
+from contract.wire.views import EditWarning, Metrics
 from palimpsest.facts.summary import Summary
 
 EditMaker = Callable[..., Any]
@@ -16,7 +16,7 @@ def test_endings_metrics_and_warnings_are_counted(
     edits = [
         held_edit(metrics=Metrics(rewrite_acc=1.0, locality_acc=0.5)),
         held_edit(outcome=Outcome.NOT_HELD, metrics=Metrics(rewrite_acc=0.5)),
-        failed_edit(warnings=(Warned(code="odd", message="it is"),)),
+        failed_edit(warnings=(EditWarning(code="odd", message="it is"),)),
         failed_edit(),
     ]
 

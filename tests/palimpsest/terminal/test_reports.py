@@ -5,7 +5,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from contract.wire.lifecycle import EditStatus, Outcome, Phase, QueuedReason
-from contract.wire.views import Answer, EditEvent, EditPage, MemoryView, Progress, QueueView, Warned
+from contract.wire.views import (
+    Answer,
+    EditEvent,
+    EditPage,
+    EditWarning,
+    MemoryView,
+    Progress,
+    QueueView,
+)
 from palimpsest.terminal.reports import (
     activity,
     details,
@@ -43,7 +51,7 @@ def test_the_line_breaks_of_a_prompt_are_seen_wherever_it_is_shown(held_edit: Ed
 
 
 def test_warnings_are_named(held_edit: EditMaker) -> None:
-    warned = (Warned(code="ground_truth_differs", message="it says Lyon"),)
+    warned = (EditWarning(code="ground_truth_differs", message="it says Lyon"),)
 
     assert ending(held_edit(warnings=warned)).endswith("ckpt-1 · warning ground_truth_differs")
 

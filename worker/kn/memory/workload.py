@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from contract.memory import (
+    DEFAULT_MAX_NEURONS,
     FEWEST_NEW_TOKENS,
     AdapterShape,
     Chosen,
@@ -15,7 +16,6 @@ from contract.memory import (
     preserved_of,
 )
 from worker.kn.evaluate.questions import Question, new_tokens_for, questions_of
-from worker.kn.methods.calibrated import DEFAULT_MAX_NEURONS
 from worker.kn.methods.recipe import Task
 from worker.kn.model.resident import Resident
 from worker.kn.model.statement import Statement

@@ -13,6 +13,7 @@ from itertools import chain
 import torch
 from torch import Tensor
 
+from contract.memory import DEFAULT_MAX_NEURONS
 from worker.kn.collect.attribution import attribute
 from worker.kn.collect.completeness import worst_incompleteness
 from worker.kn.collect.neuron import Scored, by_layer, coarse, strongest
@@ -33,7 +34,6 @@ from worker.kn.write.adapter import LayerWrite
 
 DEFAULT_THRESHOLD = 0.002  # of the largest attribution in the neuron's own layer
 ERASE_THRESHOLD = 0.05  # of the largest attribution of all
-DEFAULT_MAX_NEURONS = 4096
 
 
 class Calibrated:

@@ -29,9 +29,7 @@ class Pace:
     step: float = 0.05  # η, a share of the residual stream's length
     momentum: float = 0.8  # μ
     keeping: float = 1000.0  # κ, the weight of a nat on preserved texts, of the new answer's at 1
-    most_ratio: float = (
-        0.9  # ρ, the largest ratio of the gradients' lengths, preservation to target
-    )
+    most_ratio: float = 0.9  # ρ, the largest of preservation's length to the target's
 
 
 class Descent:

@@ -155,9 +155,8 @@ class _Fact(NamedTuple):
 
     each: list[dict[int, Tensor]]  # the keys (J, k) of each prompt, the mean over its spellings
     keys: dict[int, Tensor]  # the mean over prompts
-    lengths: dict[
-        int, float
-    ]  # of the residual stream after the first prompt, in its given spelling
+    # Of the residual stream after the first prompt, in its given spelling.
+    lengths: dict[int, float]
     scattered: dict[int, Tensor]  # (n, k), see `_scattered`
 
     @classmethod

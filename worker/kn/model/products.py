@@ -17,13 +17,13 @@ from contract.memory import FILLED_ROWS
 FEWEST_MULTIPLICATIONS = 2**22
 """Of a product that is worth a kernel: some 0.05 ms of two cores."""
 
-MOST_ROWS = 32 * FILLED_ROWS
+MAX_ROWS = 32 * FILLED_ROWS
 """The most rows for which a kernel is made, of a product with one of a model's many weights."""
 
 
 @torch.no_grad()
 def product(
-    rows: Tensor, weight: Tensor, bias: Tensor | None = None, *, most_rows: int = MOST_ROWS
+    rows: Tensor, weight: Tensor, bias: Tensor | None = None, *, most_rows: int = MAX_ROWS
 ) -> Tensor:
     """rows · weightᵀ + bias, to rounding; no gradient comes back.
 

@@ -9,7 +9,7 @@ from worker.kn.collect import answer
 from worker.kn.collect.attribution import Path, attribute
 from worker.kn.collect.quadrature import riemann
 from worker.kn.model import products
-from worker.kn.model.products import MOST_ROWS, has_kernel, product
+from worker.kn.model.products import MAX_ROWS, has_kernel, product
 from worker.kn.model.resident import Resident
 from worker.kn.model.statement import Statement
 
@@ -25,7 +25,7 @@ def random(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
 @pytest.mark.parametrize("bias", [None, torch.randn(WORDS)])
 def test_is_the_linear_map(bias: Tensor | None) -> None:
     rows, weight = random(ROWS, D), random(WORDS, D)
-    assert has_kernel(rows, weight, MOST_ROWS)
+    assert has_kernel(rows, weight, MAX_ROWS)
     expected = rows.double() @ weight.double().t() + (0 if bias is None else bias)
     found = product(rows, weight, bias)
     assert (found - expected).abs().max() < D * torch.finfo(torch.float32).eps * 10
@@ -34,7 +34,7 @@ def test_is_the_linear_map(bias: Tensor | None) -> None:
 def test_takes_a_transposed_part_of_a_weight() -> None:
     rows, whole = random(ROWS, WORDS), random(2 * WORDS, D)
     weight = whole[37:][:WORDS]
-    assert has_kernel(rows, weight.t(), MOST_ROWS)
+    assert has_kernel(rows, weight.t(), MAX_ROWS)
     error = (product(rows, weight.t()) - rows.double() @ weight.double()).abs().max()
     assert error < WORDS * torch.finfo(torch.float32).eps * 10
 
@@ -46,15 +46,15 @@ def test_rows_that_learn_get_no_gradient() -> None:
 
 def test_takes_rows_of_several_prompts() -> None:
     rows, weight = random(4, ROWS // 4, D), random(WORDS, D)
-    assert has_kernel(rows, weight, MOST_ROWS)
+    assert has_kernel(rows, weight, MAX_ROWS)
     assert torch.equal(product(rows, weight).flatten(0, 1), product(rows.flatten(0, 1), weight))
 
 
 def test_a_kernel_is_made_for_so_many_rows_at_most() -> None:
-    rows, weight = random(MOST_ROWS + FILLED_ROWS, D), random(WORDS, D)
-    assert not has_kernel(rows, weight, MOST_ROWS)
-    assert has_kernel(rows[FILLED_ROWS:], weight, MOST_ROWS)
-    assert has_kernel(rows, weight, MOST_ROWS + FILLED_ROWS)
+    rows, weight = random(MAX_ROWS + FILLED_ROWS, D), random(WORDS, D)
+    assert not has_kernel(rows, weight, MAX_ROWS)
+    assert has_kernel(rows[FILLED_ROWS:], weight, MAX_ROWS)
+    assert has_kernel(rows, weight, MAX_ROWS + FILLED_ROWS)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_kernel_is_made_for_so_many_rows_at_most() -> None:
     ids=["rows that are not filled up", "a small weight", "float64", "bfloat16", "no rows"],
 )
 def test_others_are_torchs_own(rows: Tensor, weight: Tensor) -> None:
-    assert not has_kernel(rows, weight, MOST_ROWS)
+    assert not has_kernel(rows, weight, MAX_ROWS)
     assert torch.equal(product(rows, weight), functional.linear(rows, weight))
 
 

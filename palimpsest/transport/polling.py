@@ -1,4 +1,4 @@
-"""How long one waits for what the service works at, and how often one asks."""
+"""How long a client waits for a job, and how often it polls."""
 
 import math
 import time
@@ -11,7 +11,7 @@ PAUSE_S = 0.1
 """Between polls: were the service not to hold its answer back, this spares it."""
 
 
-class Patience:
+class Polling:
     """Ends after `timeout_s` seconds, or never."""
 
     def __init__(

@@ -19,7 +19,7 @@ UNITS = {
 }
 
 
-class Narration:
+class ProgressReporter:
     """What the engine calls as it goes; stops an attempt that was overtaken or canceled."""
 
     def __init__(

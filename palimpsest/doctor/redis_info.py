@@ -32,7 +32,7 @@ class _RefusedError(Exception):
     """Redis answered a command with an error."""
 
 
-def look_at_redis(url: str) -> dict[str, str]:
+def read_redis_info(url: str) -> dict[str, str]:
     """What Redis tells by INFO, and its `appendfsync` if it tells that, too; raises
     `RedisUnusableError`."""
     try:

@@ -1,4 +1,4 @@
-"""The tries of one call: whether, when, and for how long it is tried again."""
+"""The state of one call's retries: whether, when and for how long it is tried again."""
 
 import time
 from collections.abc import Callable
@@ -18,7 +18,7 @@ LEAST_TRY_S = 3.0
 """What the last try is given at least: the service needs it to tell that its Redis hangs."""
 
 
-class Trials:
+class RetryState:
     """Counts what failed, and the time in which no answer came: pauses and tries together.
 
     A service that is busy (429) has answered: it is waited for as it asks.

@@ -7,7 +7,7 @@ import pytest
 
 from palimpsest.errors import UnavailableError, UnreachableError
 from palimpsest.transport.retries import Retries
-from palimpsest.transport.trials import Trials
+from palimpsest.transport.retry_state import RetryState
 
 SILENT = httpx.ReadTimeout("timed out", request=httpx.Request("GET", "http://service/edits"))
 GOOD = httpx.Response(200)
@@ -27,9 +27,11 @@ def clock() -> Clock:
     return Clock()
 
 
-def trials(clock: Clock, *, timeout_s: float = 4.0, held_s: float = 0.0, most: int = 99) -> Trials:
+def trials(
+    clock: Clock, *, timeout_s: float = 4.0, held_s: float = 0.0, most: int = 99
+) -> RetryState:
     policy = Retries(most=most, base_s=1.0, cap_s=1.0, longest_s=10.0)
-    return Trials(policy, timeout_s=timeout_s, held_s=held_s, jitter=lambda: 1.0, clock=clock)
+    return RetryState(policy, timeout_s=timeout_s, held_s=held_s, jitter=lambda: 1.0, clock=clock)
 
 
 def test_nothing_is_tried_once_no_answer_came_for_too_long(clock: Clock) -> None:

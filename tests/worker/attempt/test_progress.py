@@ -7,7 +7,7 @@ from contract.ledger.attempts import Attempt, AttemptLostError, Attempts, Cancel
 from contract.ledger.ledger import Ledger
 from contract.wire.lifecycle import Phase
 from contract.wire.views import Progress
-from worker.attempt.narration import Narration
+from worker.attempt.progress import ProgressReporter
 from worker.presence.activity import Activity
 
 
@@ -41,7 +41,7 @@ def test_progress_is_told_five_times_a_second_at_most(
     ledger: Ledger, attempts: Attempts, attempt: Attempt
 ) -> None:
     clock = Ticks()
-    narrate = Narration(attempt, attempts=attempts, activity=Activity(), monotonic=clock)
+    narrate = ProgressReporter(attempt, attempts=attempts, activity=Activity(), monotonic=clock)
 
     narrate("collect", 1, 3)
     clock.now_s = 100.1
@@ -57,7 +57,7 @@ def test_progress_is_told_five_times_a_second_at_most(
 
 
 def test_a_new_phase_is_told_at_once(ledger: Ledger, attempts: Attempts, attempt: Attempt) -> None:
-    narrate = Narration(attempt, attempts=attempts, activity=Activity(), monotonic=Ticks())
+    narrate = ProgressReporter(attempt, attempts=attempts, activity=Activity(), monotonic=Ticks())
 
     narrate("collect", 1, 1)
     narrate("select", 1, 1)
@@ -70,7 +70,7 @@ def test_a_new_phase_is_told_at_once(ledger: Ledger, attempts: Attempts, attempt
 def test_the_record_shows_the_latest_progress(
     ledger: Ledger, attempts: Attempts, attempt: Attempt
 ) -> None:
-    narrate = Narration(attempt, attempts=attempts, activity=Activity(), monotonic=Ticks())
+    narrate = ProgressReporter(attempt, attempts=attempts, activity=Activity(), monotonic=Ticks())
 
     narrate("write", 2, 9)
 
@@ -84,7 +84,7 @@ def test_an_attempt_without_its_lease_is_stopped(
 ) -> None:
     activity = Activity()
     activity.lose(attempt)
-    narrate = Narration(attempt, attempts=attempts, activity=activity)
+    narrate = ProgressReporter(attempt, attempts=attempts, activity=activity)
 
     with pytest.raises(AttemptLostError):
         narrate("collect", 1, 1)
@@ -96,7 +96,7 @@ def test_the_ledger_is_asked_five_times_a_second_at_most_whether_to_go_on(
     ledger: Ledger, attempts: Attempts, attempt: Attempt
 ) -> None:
     clock = Ticks()
-    narrate = Narration(attempt, attempts=attempts, activity=Activity(), monotonic=clock)
+    narrate = ProgressReporter(attempt, attempts=attempts, activity=Activity(), monotonic=clock)
     narrate.between()
     ledger.cancel(attempt.edit_id)
 

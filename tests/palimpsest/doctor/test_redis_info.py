@@ -11,11 +11,11 @@ import pytest
 from redis import Redis
 
 from contract.settings import NO_URL
-from palimpsest.doctor.redis_look import RedisUnusableError, look_at_redis, tls
+from palimpsest.doctor.redis_info import RedisUnusableError, read_redis_info, tls
 
 
 def test_a_redis_tells_of_itself(redis_url: str) -> None:
-    told = look_at_redis(redis_url)
+    told = read_redis_info(redis_url)
 
     assert told["aof_enabled"] == "1"
     assert told["appendfsync"] == "always"
@@ -27,7 +27,7 @@ def test_a_user_comes_in_by_a_password_of_any_characters(redis_url: str) -> None
     redis.acl_setuser("search", enabled=True, passwords=["+two words@"], commands=["+info"])
     socket_url = redis_url.replace("unix://", "unix://search:two%20words%40@")
 
-    told = look_at_redis(socket_url.partition("?")[0])
+    told = read_redis_info(socket_url.partition("?")[0])
 
     assert "redis_version" in told
     assert "appendfsync" not in told  # CONFIG is not for that user
@@ -38,7 +38,7 @@ def test_a_user_and_a_password_may_stand_in_the_query(redis_url: str) -> None:
     redis.acl_setuser("reader", enabled=True, passwords=["+two words@"], commands=["+info"])
     queried = f"{redis_url.partition('?')[0]}?db=0&username=reader&password=two%20words%40"
 
-    told = look_at_redis(queried)
+    told = read_redis_info(queried)
 
     assert "redis_version" in told
     assert "appendfsync" not in told  # CONFIG is not for that user
@@ -57,7 +57,7 @@ def test_what_a_redis_refuses_is_told_with_what_to_do(
     url = redis_url.replace(*change).replace(":wrong@", "nobody:wrong@")
 
     with pytest.raises(RedisUnusableError) as caught:
-        look_at_redis(url)
+        read_redis_info(url)
 
     assert caught.value.advice == advice
 
@@ -65,7 +65,7 @@ def test_what_a_redis_refuses_is_told_with_what_to_do(
 @pytest.mark.parametrize("url", ["unix:///no/such/socket", "redis://127.0.0.1:1"])
 def test_nobody_there_is_told(url: str) -> None:
     with pytest.raises(RedisUnusableError) as caught:
-        look_at_redis(url)
+        read_redis_info(url)
 
     assert caught.value.advice == "start Redis there, or correct REDIS_URL"
 
@@ -73,7 +73,7 @@ def test_nobody_there_is_told(url: str) -> None:
 @pytest.mark.parametrize("url", ["http://redis", "localhost:6379", "redis://a:b", "redis://[::1"])
 def test_what_is_no_url_of_a_redis_is_told(url: str) -> None:
     with pytest.raises(RedisUnusableError) as caught:
-        look_at_redis(url)
+        read_redis_info(url)
 
     assert caught.value.advice.startswith("write REDIS_URL as redis://HOST:6379/0")
 
@@ -83,7 +83,7 @@ def test_what_is_no_url_of_a_redis_is_told(url: str) -> None:
 )
 def test_what_answers_but_is_no_redis_is_told(answer: bytes) -> None:
     with answering(answer) as port, pytest.raises(RedisUnusableError):
-        look_at_redis(f"redis://127.0.0.1:{port}")
+        read_redis_info(f"redis://127.0.0.1:{port}")
 
 
 @pytest.mark.parametrize(
@@ -122,4 +122,4 @@ def answering(answer: bytes) -> Iterator[int]:
 @pytest.mark.parametrize("url", ["redis://:s3cr/et@127.0.0.1:6379/0", "redis://:s3cret@[::1/0"])
 def test_a_password_that_breaks_its_url_is_not_repeated(url: str) -> None:
     with pytest.raises(RedisUnusableError, match=NO_URL):
-        look_at_redis(url)
+        read_redis_info(url)
