@@ -49,11 +49,12 @@ class Editor:
         self._measure_memory = measure_memory
         self.base = base or Base()
         self._kept = KeptEdits(resident)
-        self._references = (
-            references.encoded(resident, reference_prompts)
-            if reference_prompts
-            else references.sampled(resident)
-        )
+        with resident.frozen():
+            self._references = (
+                references.encoded(resident, reference_prompts)
+                if reference_prompts
+                else references.sampled(resident)
+            )
 
     @property
     def shape(self) -> ModelShape:
@@ -162,14 +163,15 @@ class Editor:
 
     def files(self, made: Made, base_model: str) -> dict[str, bytes]:
         """What was made as other tools load it: PEFT's files, and the edited columns."""
-        return files_of(self.resident, made.adapter, base_model)
+        with self.resident.frozen():
+            return files_of(self.resident, made.adapter, base_model)
 
     def verify(
         self, made: Made, files: Mapping[str, bytes], *, between: Callable[[], None] = lambda: None
     ) -> None:
         """Apply what was stored and measure it again; raises `EditError` unless it is finite,
         changes the model, and answers as it did. `between` is called in each pass, as in `edit`."""
-        with self.resident.interrupted_by(between):
+        with self.resident.frozen(), self.resident.interrupted_by(between):
             verify(self.resident, made.measured, files)
 
     def compose(
@@ -212,7 +214,8 @@ class Editor:
         `AlreadyKeptError`, and `NoChangeError` or `NonFiniteError` if it changes nothing or
         overflows.
         """
-        self._kept.add(result)
+        with self.resident.frozen():
+            self._kept.add(result)
 
     def revert(self, result: EditResult | None = None) -> None:
         """Take one kept edit out of the weights, or all of them.
@@ -220,7 +223,8 @@ class Editor:
         The weights become, bit for bit, what they would be had it never been kept; edits kept
         later stay. Raises `NotKeptError`.
         """
-        self._kept.remove(*(self.kept if result is None else (result,)))
+        with self.resident.frozen():
+            self._kept.remove(*(self.kept if result is None else (result,)))
 
     @contextmanager
     def applied(self, result: EditResult) -> Iterator[None]:

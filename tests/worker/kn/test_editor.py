@@ -2,7 +2,8 @@
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import pytest
@@ -66,6 +67,28 @@ def test_half_precision_edits_are_finite_and_keep_the_dtype(
     with edited(editor.resident, result.adapter):
         for block in editor.resident.blocks:
             assert torch.isfinite(block.down_weight).all()
+
+
+@pytest.mark.parametrize(
+    "mode", [torch.inference_mode, lambda: torch.autocast("cpu", dtype=torch.bfloat16)]
+)
+def test_an_edit_is_the_same_whatever_mode_its_caller_is_in(
+    mode: Callable[[], AbstractContextManager[None]],
+) -> None:
+    plain, other = _editor("llama-gqa-tied"), _editor("llama-gqa-tied")
+    result = plain.edit(REQUEST)
+    files = plain.files(result, "base")
+    plain.keep(result)
+
+    with mode():
+        again = other.edit(REQUEST)
+        files_again = other.files(again, "base")
+        other.verify(again, files_again)
+        other.keep(again)
+
+    assert again.completeness == result.completeness
+    assert files_again == files
+    assert other.fingerprint() == plain.fingerprint()
 
 
 @pytest.mark.parametrize("method", Method)

@@ -39,7 +39,7 @@ def verify(resident: Resident, measured: Iterable[Measurement], files: Mapping[s
     adapter = Adapter.read(files)
     if overlay_of(resident, adapter) != files[OVERLAY_FILE]:
         raise NotReproducedError("its edited columns differ from those its adapter gives")
-    with resident.frozen(), edited(resident, adapter):
+    with edited(resident, adapter):
         for measurement in measured:
             _compare(measurement, measurement.asked.again(resident))
 

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, cast
@@ -107,12 +107,17 @@ class Resident:
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """No weight requires a gradient within the block."""
+        """Within the block no weight requires a gradient, and neither inference mode nor autocast
+        of the caller's holds: they would forbid gradients, or round what is computed."""
         learning = [p for p in self.model.parameters() if p.requires_grad]
         for parameter in learning:
             parameter.requires_grad_(False)
         try:
-            yield
+            with ExitStack() as modes:
+                modes.enter_context(torch.inference_mode(False))
+                for kind in {"cpu", self.device.type}:
+                    modes.enter_context(torch.autocast(kind, enabled=False))
+                yield
         finally:
             for parameter in learning:
                 parameter.requires_grad_(True)
