@@ -115,7 +115,7 @@ class Resident:
         try:
             with ExitStack() as modes:
                 modes.enter_context(torch.inference_mode(False))
-                for kind in {"cpu", self.device.type}:
+                for kind in filter(torch.amp.is_autocast_available, {"cpu", self.device.type}):
                     modes.enter_context(torch.autocast(kind, enabled=False))
                 yield
         finally:
