@@ -89,5 +89,5 @@ def _greedy(resident: Resident, new_tokens: int) -> GenerationConfig:
         do_sample=False,
         max_new_tokens=new_tokens,
         eos_token_id=ends or None,
-        pad_token_id=ends[0] if ends else 0,
+        pad_token_id=0,  # whatever follows an end is cut off
     )

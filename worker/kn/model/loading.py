@@ -59,12 +59,15 @@ def load_resident(
             dtype=torch_dtype,
             device_map=device or ("cuda" if torch.cuda.is_available() else "cpu"),
             attn_implementation="sdpa",  # which the memory formula assumes
+            return_dict=True,  # whatever the config says
             output_loading_info=True,
         )
     if lacking := sorted(told["missing_keys"]):  # they would be drawn at random
         raise UnloadableModelError(directory, reason=f"its files lack {_named(lacking)}")
     if any(parameter.is_meta for parameter in model.parameters()):
         raise UnloadableModelError(directory, reason="it does not fit the devices as a whole")
+    if not any(directory.glob("tokenizer*")):
+        raise UnloadableModelError(directory, reason="it has no tokenizer")
     with _refusing(directory):
         tokenizer = AutoTokenizer.from_pretrained(directory)
     return Resident.of(model, tokenizer)

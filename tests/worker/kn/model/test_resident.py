@@ -27,6 +27,7 @@ from transformers import (
 )
 
 from contract import memory
+from worker.demo.tokenizer import build_tokenizer
 from worker.kn.errors import (
     PromptTooLongError,
     QuantisedModelError,
@@ -202,6 +203,22 @@ def test_weights_of_another_shape_than_the_configs_are_told(tmp_path: Path) -> N
 
     with pytest.raises(UnloadableModelError):
         load_resident(tmp_path)
+
+
+def test_a_directory_without_a_tokenizer_is_told(tmp_path: Path) -> None:
+    FAMILIES["llama-mha-untied"]().save_pretrained(tmp_path)
+
+    with pytest.raises(UnloadableModelError, match=r"it has no tokenizer$"):
+        load_resident(tmp_path)
+
+
+def test_a_model_whose_config_asks_for_tuples_is_served(tmp_path: Path) -> None:
+    model = FAMILIES["llama-mha-untied"]()
+    model.config.return_dict = False
+    model.save_pretrained(tmp_path)
+    build_tokenizer(["a"]).save_pretrained(tmp_path)
+
+    assert load_resident(tmp_path).model.config.return_dict
 
 
 def test_a_config_that_contradicts_itself_is_told(tmp_path: Path) -> None:
