@@ -33,7 +33,7 @@ def guarded(serve: Serve) -> httpx.Client:
 @pytest.mark.parametrize(
     "authorization", [None, "", KEY, f"Basic {KEY}", "Bearer", "Bearer wrong", f"Bearer {KEY}x"]
 )
-def test_without_a_known_key_nothing_is_told(
+def test_without_a_known_key_nothing_is_reported(
     guarded: httpx.Client, path: str, authorization: str | None
 ) -> None:
     headers = {} if authorization is None else {"Authorization": authorization}

@@ -145,7 +145,7 @@ def test_a_refusal_for_memory_tells_the_figures(
     assert api.get("/edits").json()["items"] == []
 
 
-def test_what_is_wrong_with_a_field_is_told_where_it_is(
+def test_what_is_wrong_with_a_field_is_reported_where_it_is(
     page: Any, api: httpx.Client, served: ModelView
 ) -> None:
     visit(page, api)
@@ -200,7 +200,7 @@ def test_a_dot_of_the_picture_tells_its_unit_and_score(
     assert page.locator("figcaption").inner_text() == "layer 1 · unit 3 · score 0.500"
 
 
-def test_the_stage_that_binds_is_told_by_item_beside_what_was_observed(
+def test_the_stage_that_binds_is_reported_by_item_beside_what_was_observed(
     page: Any, api: httpx.Client, checkpoint: CheckpointView, finish: Finish
 ) -> None:
     finish(checkpoint.edit_id)
@@ -562,7 +562,7 @@ def test_the_page_is_as_dark_as_the_reader_wants_it(
     assert (brightness < 128) is is_dark
 
 
-def test_a_service_that_is_gone_is_told_and_comes_back(
+def test_a_service_that_is_gone_is_reported_and_comes_back(
     page: Any, api: httpx.Client, served: ModelView
 ) -> None:
     visit(page, api)
@@ -594,7 +594,7 @@ def test_an_edit_that_is_opened_while_the_service_is_gone_comes_with_it(
     assert page.url.endswith(edit_id)
 
 
-def test_an_edit_that_is_not_there_is_told(page: Any, api: httpx.Client) -> None:
+def test_an_edit_that_is_not_there_is_reported(page: Any, api: httpx.Client) -> None:
     visit(page, api, f"#/edits/edit-{'0' * 28}")
 
     page.locator("main .problem", has_text="edit not found").wait_for()

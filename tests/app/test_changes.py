@@ -273,7 +273,7 @@ def test_a_request_of_a_later_version_is_seen_and_not_tried_again(
 
 @pytest.mark.parametrize("field", [{"status": "dreaming"}, {"admission": "torn"}])
 @pytest.mark.parametrize(("method", "path"), [("GET", ""), ("GET", "?wait=1"), ("POST", "/cancel")])
-def test_an_edit_whose_record_cannot_be_read_is_told_as_such(
+def test_an_edit_whose_record_cannot_be_read_is_reported_as_such(
     api: httpx.Client, redis: Redis, edit_id: str, field: dict[str, str], method: str, path: str
 ) -> None:
     redis.hset(names.edit(edit_id), mapping=field)

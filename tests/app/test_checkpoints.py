@@ -231,7 +231,7 @@ def test_a_list_without_neurons_is_else_the_same(
     assert light == whole | {"result": whole["result"] | {"neurons": []}}
 
 
-def test_a_damaged_manifest_is_told_is_not_listed_and_can_be_taken_away(
+def test_a_damaged_manifest_is_reported_is_not_listed_and_can_be_taken_away(
     api: httpx.Client, checkpoint: CheckpointView, store: CheckpointStore
 ) -> None:
     damaged = f"ckpt-{'7' * 28}"
@@ -257,7 +257,7 @@ def test_a_damaged_manifest_is_told_is_not_listed_and_can_be_taken_away(
         ("DELETE", f"/checkpoints/ckpt-{'7' * 28}"),
     ],
 )
-def test_a_store_that_cannot_be_read_is_told_as_such(
+def test_a_store_that_cannot_be_read_is_reported_as_such(
     serve: Callable[..., httpx.Client], tmp_path: Path, method: str, path: str
 ) -> None:
     client = serve(data_dir=tmp_path / "broken")
@@ -273,7 +273,7 @@ def test_a_store_that_cannot_be_read_is_told_as_such(
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_file_that_cannot_be_opened_is_told_before_it_is_sent(
+def test_a_file_that_cannot_be_opened_is_reported_before_it_is_sent(
     api: httpx.Client,
     publish: Callable[..., str],
     store: CheckpointStore,

@@ -167,7 +167,7 @@ def test_a_base_that_changed_is_not_served(
     assert refused(api, committed) == (503, "base_unavailable")
 
 
-def test_a_base_that_breaks_off_while_it_is_read_is_told_as_the_bases_fault(
+def test_a_base_that_breaks_off_while_it_is_read_is_reported_as_the_bases_fault(
     api: httpx.Client, store: CheckpointStore, checkpoint: CheckpointView, tmp_path: Path
 ) -> None:
     # Reading one's own memory at address 0 is an I/O error.

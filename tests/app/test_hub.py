@@ -139,7 +139,7 @@ def test_which_base_is_meant_has_to_be_said_where_there_are_two(
         ("api/models/demo/tree/main/folder", "EntryNotFound"),
     ],
 )
-def test_what_is_not_there_is_told_as_clients_understand_it(
+def test_what_is_not_there_is_reported_as_clients_understand_it(
     api: httpx.Client, edited: CheckpointView, path: str, kind: str
 ) -> None:
     assert missing(api, path) == (404, kind)

@@ -32,7 +32,7 @@ def limits(api: httpx.Client) -> dict[str, Any]:
         ("metadata_chars", lambda n: {"metadata": {"a": "m" * (n - len(str({"a": ""})))}}),
     ],
 )
-def test_a_request_may_be_as_large_as_is_told_and_no_larger(
+def test_a_request_may_be_as_large_as_is_reported_and_no_larger(
     api: httpx.Client, fact: Fact, limits: Fact, limit: str, asked: Callable[[int], Fact]
 ) -> None:
     def code(n: int) -> str:
@@ -51,7 +51,7 @@ def test_a_request_may_be_as_large_as_is_told_and_no_larger(
         ("wait_s", "/edits/edit-" + "0" * 28 + "?wait={}"),
     ],
 )
-def test_a_question_may_ask_for_as_much_as_is_told(
+def test_a_question_may_ask_for_as_much_as_is_reported(
     api: httpx.Client, limits: Fact, limit: str, path: str
 ) -> None:
     assert api.get(path.format(limits[limit])).status_code in (200, 404)
@@ -85,7 +85,7 @@ def test_they_are_those_that_the_service_was_started_with(serve: Serve) -> None:
     assert client.post("/edits", content=b" " * 2001).status_code == 413
 
 
-def test_they_are_told_without_redis(serve: Serve) -> None:
+def test_they_are_reported_without_redis(serve: Serve) -> None:
     client = serve(redis_url="unix:///nowhere/nothing.sock")
 
     assert client.get("/limits").status_code == 200

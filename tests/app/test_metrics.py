@@ -86,7 +86,7 @@ def test_all_edits_are_counted_by_what_they_took(
     assert told[f'palimpsest_memory_predicted_bytes_bucket{{{by_method},le="1048576"}}'] == 3
 
 
-def test_workers_and_checks_are_told(api: httpx.Client, served: ModelView) -> None:
+def test_workers_and_checks_are_reported(api: httpx.Client, served: ModelView) -> None:
     told = samples(api.get("/metrics").text)
 
     assert told['palimpsest_workers{model="demo",state="idle"}'] == 1

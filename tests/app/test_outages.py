@@ -207,7 +207,7 @@ def test_ready_means_that_redis_the_schema_and_the_store_are_well(
     ]
 
 
-def test_a_missing_worker_is_told_but_is_not_unready(api: httpx.Client) -> None:
+def test_a_missing_worker_is_reported_but_is_not_unready(api: httpx.Client) -> None:
     response = api.get("/readyz")
 
     assert response.status_code == 200
@@ -352,7 +352,7 @@ def test_a_worker_whose_weights_changed_is_unready_and_counts_for_none(
     assert api.get("/readyz").status_code == 200
 
 
-def test_a_store_that_is_away_is_told_as_such_and_served_again_once_it_is_back(
+def test_a_store_that_is_away_is_reported_as_such_and_served_again_once_it_is_back(
     serve: Serve, tmp_path: Path
 ) -> None:
     root, elsewhere = tmp_path / "store", tmp_path / "elsewhere"

@@ -51,7 +51,7 @@ def probe(store: Store, clock: Clock) -> StoreProbe:
     return StoreProbe(check=store.check_writable, fresh_s=2.0, patience_s=60.0, clock=clock)
 
 
-def test_a_store_that_hangs_is_told_at_once_and_asked_once(
+def test_a_store_that_hangs_is_reported_at_once_and_asked_once(
     store: Store, probe: StoreProbe, clock: Clock
 ) -> None:
     probe.patience_s = 0.0
@@ -66,7 +66,7 @@ def test_a_store_that_hangs_is_told_at_once_and_asked_once(
     assert store.n_asked == 1
 
 
-def test_what_was_found_is_told_while_it_is_fresh(
+def test_what_was_found_is_reported_while_it_is_fresh(
     store: Store, probe: StoreProbe, clock: Clock
 ) -> None:
     store.answers.set()

@@ -74,7 +74,7 @@ def test_a_model_is_named_by_its_directory_where_no_name_is_set(tmp_path: Path) 
         Settings().name_of(tmp_path / "a\tb")
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_all_that_is_wrong_is_reported_at_once() -> None:
     environ = {"PALIMPSEST_DTYPE": "int8", "REDIS_URL": "nonsense"}
 
     with pytest.raises(SettingsError) as refused:

@@ -117,7 +117,7 @@ def test_the_lower_of_two_chained_edits_comes_off_too(
     assert says(model, service, edits[1]["prompt"]) == edits[1]["before"]
 
 
-def test_what_may_be_in_each_others_way_is_told(
+def test_what_may_be_in_each_others_way_is_reported(
     service: WholeService, edits: list[dict[str, Any]]
 ) -> None:
     again = service.edit(edits[0]["prompt"], "Rome")

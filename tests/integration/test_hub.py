@@ -105,7 +105,7 @@ def test_a_download_that_broke_off_is_resumed(told: dict[str, Any]) -> None:
     assert told["resumed"] is True
 
 
-def test_what_is_not_there_is_told_in_the_clients_own_terms(told: dict[str, Any]) -> None:
+def test_what_is_not_there_is_reported_in_the_clients_own_terms(told: dict[str, Any]) -> None:
     assert told["no_repository"] == "RepositoryNotFoundError 404"
     assert told["no_revision"] == "RevisionNotFoundError 404"
     assert told["no_file"] == "RemoteEntryNotFoundError 404"

@@ -55,7 +55,9 @@ def test_a_worker_that_is_started_again_goes_by_what_was_found(house: House) -> 
     assert "memory_calibrated" not in second.events()
 
 
-def test_memory_that_others_take_during_an_edit_is_told_by_worker_and_edit(house: House) -> None:
+def test_memory_that_others_take_during_an_edit_is_reported_by_worker_and_edit(
+    house: House,
+) -> None:
     def worker() -> WorkerView:
         return house.ledger.presence.workers()[0]
 

@@ -196,7 +196,7 @@ def test_limits_of_a_newer_service_are_read(client: Client, service: Any) -> Non
     assert client.limits().service.queued == 7
 
 
-def test_an_answer_that_does_not_fit_is_told_as_such(client: Client, service: Any) -> None:
+def test_an_answer_that_does_not_fit_is_reported_as_such(client: Client, service: Any) -> None:
     service.hiccups.append(httpx.Response(200, json={"hello": "world"}))
 
     with pytest.raises(UnexpectedAnswerError, match="world"):

@@ -174,7 +174,7 @@ def test_json_is_a_line_for_each_edit_and_one_for_the_summary(
     assert summary["ended"] == {"held": 1}
 
 
-def test_without_waiting_the_accepted_edit_is_told(cli: Cli, one_fact: tuple[str, ...]) -> None:
+def test_without_waiting_the_accepted_edit_is_reported(cli: Cli, one_fact: tuple[str, ...]) -> None:
     ran = cli(*one_fact, "--no-wait")
 
     assert ran.code == 0
@@ -484,7 +484,7 @@ def test_what_is_no_url_of_a_service_is_wrong_usage(cli: Cli, url: str) -> None:
     assert ran.err.startswith(f"palimpsest: {url!r} is not a URL of a service")
 
 
-def test_who_waits_for_a_service_that_cannot_answer_is_told(
+def test_who_waits_for_a_service_that_cannot_answer_is_reported(
     service: Any, a_problem: Callable[..., httpx.Response]
 ) -> None:
     service.hiccups = [a_problem(503, "ledger_unavailable")]
@@ -538,7 +538,7 @@ def test_a_download_to_where_a_file_is_is_wrong_usage(
     assert ran.err == f"palimpsest: cannot write to {tmp_path}/taken: File exists\n"
 
 
-def test_where_a_key_is_wanted_one_is_told_where_to_put_it(
+def test_where_a_key_is_wanted_one_is_reported_where_to_put_it(
     cli: Cli, service: Any, a_problem: Callable[..., httpx.Response]
 ) -> None:
     service.hiccups = [a_problem(401, "unauthorized", detail="send a key")]
@@ -549,14 +549,14 @@ def test_where_a_key_is_wanted_one_is_told_where_to_put_it(
     assert ran.err.startswith("palimpsest: unauthorized: send a key; set it in PALIMPSEST_API_KEY")
 
 
-def test_the_version_is_told(cli: Cli) -> None:
+def test_the_version_is_reported(cli: Cli) -> None:
     ran = cli("--version")
 
     assert ran.code == 0
     assert ran.out.startswith("palimpsest ")
 
 
-def test_edits_are_composed_and_how_it_failed_is_told(cli: Cli) -> None:
+def test_edits_are_composed_and_how_it_failed_is_reported(cli: Cli) -> None:
     ran = cli("compose", *(f"edit-{n:028x}" for n in (1, 2)))
 
     assert ran.code == 1

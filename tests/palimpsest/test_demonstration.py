@@ -49,7 +49,7 @@ def test_the_answers_are_a_table(held_edit: EditMaker) -> None:
     ]
 
 
-def test_everything_that_does_not_hold_is_told(held_edit: EditMaker) -> None:
+def test_everything_that_does_not_hold_is_reported(held_edit: EditMaker) -> None:
     after = {FRANCE: "Paris.", PARAPHRASE: "Paris.", JAPAN: "Rome."}
     edit = held_edit(outcome=Outcome.NOT_HELD, after="Paris.", answers=_answers(after))
 
@@ -65,7 +65,7 @@ def test_everything_that_does_not_hold_is_told(held_edit: EditMaker) -> None:
     assert shown.remarks() == ["the edit does not carry over to the paraphrase"]
 
 
-def test_an_adapter_that_says_something_else_is_told(held_edit: EditMaker) -> None:
+def test_an_adapter_that_says_something_else_is_reported(held_edit: EditMaker) -> None:
     shown = Demonstration.of(held_edit(answers=_answers(GOOD)), GOOD | {FRANCE: "Paris"})
 
     assert shown.failures() == ["the adapter does not answer 'Rome'"]
@@ -77,7 +77,7 @@ def test_an_answer_that_is_missing_is_no_success(held_edit: EditMaker) -> None:
     assert shown.failures() == ["the adapter changed the unrelated answer"]
 
 
-def test_a_failed_edit_is_told_with_its_reason(failed_edit: EditMaker) -> None:
+def test_a_failed_edit_is_reported_with_its_reason(failed_edit: EditMaker) -> None:
     shown = Demonstration.of(failed_edit(), {})
 
     assert shown.failures() == ["the edit failed: none was found"]

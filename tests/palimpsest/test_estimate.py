@@ -69,7 +69,7 @@ def test_any_config_json_will_do(tmp_path: Path) -> None:
     ("content", "reason"),
     [("{", "is not JSON"), ("[]", "is not a JSON object"), ("{}", "lacks")],
 )
-def test_a_config_that_is_none_is_told(tmp_path: Path, content: str, reason: str) -> None:
+def test_a_config_that_is_none_is_reported(tmp_path: Path, content: str, reason: str) -> None:
     path = tmp_path / "config.json"
     path.write_text(content)
 
@@ -93,7 +93,7 @@ def test_a_config_that_is_none_is_told(tmp_path: Path, content: str, reason: str
         ({"torch_dtype": ["float16"]}, "is not one of bfloat16"),
     ],
 )
-def test_a_config_that_no_edit_could_be_made_of_is_told(
+def test_a_config_that_no_edit_could_be_made_of_is_reported(
     tmp_path: Path, changed: dict[str, Any], reason: str
 ) -> None:
     path = tmp_path / "config.json"
@@ -117,7 +117,7 @@ def test_a_config_that_no_edit_could_be_made_of_is_told(
         ("--max-neurons", 100_001, 100_000),
     ],
 )
-def test_what_the_service_would_not_take_is_told(
+def test_what_the_service_would_not_take_is_reported(
     capsys: pytest.CaptureFixture[str], flag: str, number: int, most: int
 ) -> None:
     code, _, _ = told(*LLAMA, "80GiB", flag, str(number))
@@ -130,7 +130,7 @@ def test_what_the_service_would_not_take_is_told(
 @pytest.mark.parametrize(
     ("changed", "most"), [({}, 4096), ({"model_type": "mistral", "sliding_window": 200}, 200)]
 )
-def test_a_prompt_for_which_the_model_has_no_room_is_told(
+def test_a_prompt_for_which_the_model_has_no_room_is_reported(
     tmp_path: Path, changed: dict[str, Any], most: int
 ) -> None:
     path = tmp_path / "config.json"
@@ -153,7 +153,7 @@ def test_prompts_to_protect_and_an_erase_take_what_they_take() -> None:
     assert peak(*long, "--operation", "erase") < peak(*long)
 
 
-def test_an_unknown_name_is_told_with_those_that_are_known() -> None:
+def test_an_unknown_name_is_reported_with_those_that_are_known() -> None:
     code, _, err = told("estimate", "--model", "llama-9", "--card", "24GiB")
 
     assert code == 2

@@ -100,7 +100,7 @@ def test_a_relative_path_stays_right_where_the_children_run(
         (("--model", "/no/model"), {}, "/no/model is not a model directory: it has no config.json"),
     ],
 )
-def test_what_cannot_be_served_is_told_before_anything_is_started(
+def test_what_cannot_be_served_is_reported_before_anything_is_started(
     model_dir: Path, flags: tuple[str, ...], environ: dict[str, str], told: str
 ) -> None:
     with pytest.raises(UsageError) as refused:
@@ -117,7 +117,7 @@ def test_what_cannot_be_served_is_told_before_anything_is_started(
         ("{", "{model_dir}/config.json is not JSON"),
     ],
 )
-def test_a_model_that_no_worker_loads_is_told_before_the_data_directory_is_made(
+def test_a_model_that_no_worker_loads_is_reported_before_the_data_directory_is_made(
     model_dir: Path, config: str, told: str
 ) -> None:
     (model_dir / "config.json").write_text(config)

@@ -82,7 +82,7 @@ def test_edits_are_stacked_in_the_order_they_are_named(
     assert (checkpoint.edit_id, ended(ledger, checkpoint_id).status) == (None, "succeeded")
 
 
-def test_each_edit_is_tested_again_and_conflicts_are_told(
+def test_each_edit_is_tested_again_and_conflicts_are_reported(
     store: CheckpointStore, edited: Submit, compose: Submit
 ) -> None:
     first, second = edited(b"one", subject="France"), edited(b"two", subject="france")
@@ -114,7 +114,7 @@ def test_a_composition_may_insist_that_all_hold(
     assert store.find(strict) is None
 
 
-def test_an_edit_that_was_taken_away_meanwhile_is_told(
+def test_an_edit_that_was_taken_away_meanwhile_is_reported(
     ledger: Ledger, store: CheckpointStore, edited: Submit, compose: Submit
 ) -> None:
     edit_id = edited(b"one")
@@ -228,7 +228,7 @@ def test_ranks_that_only_fill_up_belong_to_no_edit(
 
 
 @pytest.mark.parametrize("place", ["put together", "read back"])
-def test_memory_that_runs_out_as_edits_are_put_together_is_told_with_both_figures(
+def test_memory_that_runs_out_as_edits_are_put_together_is_reported_with_both_figures(
     ledger: Ledger, edited: Submit, compose: Submit, place: str
 ) -> None:
     class Greedy(FakeEditor):
@@ -252,7 +252,7 @@ def test_memory_that_runs_out_as_edits_are_put_together_is_told_with_both_figure
     assert ended(ledger, compose(first, second)).status is EditStatus.SUCCEEDED
 
 
-def test_edits_that_do_not_fit_together_are_told_with_the_figures(
+def test_edits_that_do_not_fit_together_are_reported_with_the_figures(
     ledger: Ledger, edited: Submit, resources: MakeResources
 ) -> None:
     request = ComposeRequest(edits=(edited(b"one"), edited(b"two")))

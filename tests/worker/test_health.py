@@ -58,7 +58,7 @@ def test_a_worker_that_fell_silent_is_not_healthy(redis_url: str) -> None:
     assert checked.stdout == f"no healthy worker is alive on {socket.gethostname()}\n"
 
 
-def test_a_redis_that_does_not_answer_is_told() -> None:
+def test_a_redis_that_does_not_answer_is_reported() -> None:
     checked = check_health("unix:///nowhere/redis.sock")
 
     assert checked.returncode == 1

@@ -52,7 +52,7 @@ def test_settings_that_cannot_be_served_end_with_status_2_and_a_line(
     assert refused(**settings).startswith(told)
 
 
-def test_a_redis_that_refuses_us_is_told_before_a_model_is_loaded(redis_url: str) -> None:
+def test_a_redis_that_refuses_us_is_reported_before_a_model_is_loaded(redis_url: str) -> None:
     url = redis_url.replace("unix://", "unix://nobody:wrong@")
 
     told = refused(REDIS_URL=url, PALIMPSEST_MODEL_DIR="/")
@@ -61,7 +61,7 @@ def test_a_redis_that_refuses_us_is_told_before_a_model_is_loaded(redis_url: str
     assert "wrong" not in told.replace("WRONGPASS", "")
 
 
-def test_reference_prompts_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+def test_reference_prompts_that_cannot_be_read_are_reported(tmp_path: Path) -> None:
     none = tmp_path / "none"
 
     told = refused(PALIMPSEST_MODEL_DIR=str(tmp_path), PALIMPSEST_REFERENCE_FILE=str(none))

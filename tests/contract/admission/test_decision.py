@@ -58,7 +58,7 @@ def test_fewer_layers_come_first_and_one_more_would_be_too_many() -> None:
     assert "all 32 layers in one pass would take" in admission.reasons[0]
 
 
-def test_a_bound_on_neurons_that_does_not_fit_is_told_and_no_reason_to_refuse() -> None:
+def test_a_bound_on_neurons_that_does_not_fit_is_reported_and_no_reason_to_refuse() -> None:
     work = replace(WORK, max_neurons=100_000)
     least = peak(least_of(SHAPE, work), 32)
 

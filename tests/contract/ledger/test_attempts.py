@@ -180,7 +180,7 @@ def test_an_overtaken_attempt_changes_nothing(
     assert [event.type for event in ledger.events(edit_id)] == ["queued", "started", "started"]
 
 
-def test_a_phase_and_its_progress_are_told(
+def test_a_phase_and_its_progress_are_reported(
     ledger: Ledger, attempts: Attempts, edit_id: str
 ) -> None:
     attempt = claimed(attempts, edit_id)

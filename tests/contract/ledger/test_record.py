@@ -117,7 +117,7 @@ def test_what_a_later_version_tells_besides_is_passed_over(
     assert seen == known.view(queue=None, queued_reason=None)
 
 
-def test_a_failure_by_a_code_of_a_later_version_is_told_as_it_is(request_: EditRequest) -> None:
+def test_a_failure_by_a_code_of_a_later_version_is_reported_as_it_is(request_: EditRequest) -> None:
     fields = first_record(
         "edit-1", request_, model="demo", admission=None, origin=Origin(), now_s=0.0
     )

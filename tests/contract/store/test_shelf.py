@@ -170,7 +170,7 @@ ASKED: list[Callable[[Shelf], object]] = [
 
 
 @pytest.mark.parametrize("ask", ASKED)
-def test_what_goes_wrong_with_a_service_is_told_without_its_address(
+def test_what_goes_wrong_with_a_service_is_reported_without_its_address(
     ask: Callable[[Shelf], object],
 ) -> None:
     shelf = Shelf(Broken(NoEndpointError("http://10.0.0.1/bucket")), "/anywhere")
@@ -180,7 +180,7 @@ def test_what_goes_wrong_with_a_service_is_told_without_its_address(
 
 
 @pytest.mark.parametrize("ask", ASKED)
-def test_what_goes_wrong_with_a_directory_is_told_without_its_path(
+def test_what_goes_wrong_with_a_directory_is_reported_without_its_path(
     ask: Callable[[Shelf], object], tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("no directory")
@@ -189,7 +189,7 @@ def test_what_goes_wrong_with_a_directory_is_told_without_its_path(
         ask(Shelf.at(tmp_path / "file"))
 
 
-def test_no_room_is_told_as_such() -> None:
+def test_no_room_is_reported_as_such() -> None:
     full = OSError(errno.EDQUOT, "Disk quota exceeded", "/srv/data")
 
     with pytest.raises(StoreFullError, match=r"^Disk quota exceeded$"):
@@ -204,7 +204,7 @@ def test_an_alarm_that_strikes_while_the_shelf_is_asked_is_no_fault_of_it(
         ask(Shelf(Broken(JobTimeoutException("too long")), "/anywhere"))
 
 
-def test_an_error_in_the_midst_of_a_file_is_told_as_well(tmp_path: Path) -> None:
+def test_an_error_in_the_midst_of_a_file_is_reported_as_well(tmp_path: Path) -> None:
     # Reading one's own memory at address 0 is an I/O error.
     (tmp_path / "name").symlink_to("/proc/self/mem")
 

@@ -87,7 +87,7 @@ def test_writing_again_after_damage_makes_the_file_whole(store: CheckpointStore)
     assert store.read(file) == b"abc"
 
 
-def test_a_file_that_is_gone_is_told_as_a_damaged_one(store: CheckpointStore) -> None:
+def test_a_file_that_is_gone_is_reported_as_a_damaged_one(store: CheckpointStore) -> None:
     file = store.put("name", b"abc")
     store.shelf.remove(blob_of(file))
 
@@ -182,7 +182,7 @@ def test_checkpoints_are_listed_newest_first(
     assert list(store.checkpoints()) == [newer, older]
 
 
-def test_a_damaged_manifest_is_told_and_hides_no_other(
+def test_a_damaged_manifest_is_reported_and_hides_no_other(
     store: CheckpointStore, checkpoint: CheckpointView
 ) -> None:
     damaged = checkpoint.model_copy(update={"id": f"ckpt-{'f' * 28}"})

@@ -116,7 +116,7 @@ def test_a_redis_that_forgets_is_wrong() -> None:
         ({"aof_last_write_status": "err"}, Verdict.WRONG, "its last write to the disk failed"),
     ],
 )
-def test_a_redis_that_takes_no_edits_or_may_lose_them_is_told(
+def test_a_redis_that_takes_no_edits_or_may_lose_them_is_reported(
     told: dict[str, str], verdict: Verdict, detail: str
 ) -> None:
     found = findings.of_redis(AOF | told, where="REDIS_URL")[-1]

@@ -51,7 +51,7 @@ def test_a_user_and_a_password_may_stand_in_the_query(redis_url: str) -> None:
         (("db=0", "db=99"), "name a database in REDIS_URL that it has, such as 0"),
     ],
 )
-def test_what_a_redis_refuses_is_told_with_what_to_do(
+def test_what_a_redis_refuses_is_reported_with_what_to_do(
     redis_url: str, change: tuple[str, str], advice: str
 ) -> None:
     url = redis_url.replace(*change).replace(":wrong@", "nobody:wrong@")
@@ -63,7 +63,7 @@ def test_what_a_redis_refuses_is_told_with_what_to_do(
 
 
 @pytest.mark.parametrize("url", ["unix:///no/such/socket", "redis://127.0.0.1:1"])
-def test_nobody_there_is_told(url: str) -> None:
+def test_nobody_there_is_reported(url: str) -> None:
     with pytest.raises(RedisUnusableError) as caught:
         read_redis_info(url)
 
@@ -71,7 +71,7 @@ def test_nobody_there_is_told(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://redis", "localhost:6379", "redis://a:b", "redis://[::1"])
-def test_what_is_no_url_of_a_redis_is_told(url: str) -> None:
+def test_what_is_no_url_of_a_redis_is_reported(url: str) -> None:
     with pytest.raises(RedisUnusableError) as caught:
         read_redis_info(url)
 
@@ -81,7 +81,7 @@ def test_what_is_no_url_of_a_redis_is_told(url: str) -> None:
 @pytest.mark.parametrize(
     "answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"", b"+OK\r\n", b"$oops\r\n", b"\xff\xfe"]
 )
-def test_what_answers_but_is_no_redis_is_told(answer: bytes) -> None:
+def test_what_answers_but_is_no_redis_is_reported(answer: bytes) -> None:
     with answering(answer) as port, pytest.raises(RedisUnusableError):
         read_redis_info(f"redis://127.0.0.1:{port}")
 

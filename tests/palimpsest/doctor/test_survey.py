@@ -43,7 +43,7 @@ def test_where_a_file_lies_no_directory_can_be(tmp_path: Path, place: str) -> No
         ({"PALIMPSEST_API_KEYS_FILE": "/no/such/file"}, "/no/such/file: cannot be read"),
     ],
 )
-def test_settings_that_the_service_would_refuse_are_told(
+def test_settings_that_the_service_would_refuse_are_reported(
     environ: dict[str, str], told: str
 ) -> None:
     settings, refusal = survey.settings_in(environ)

@@ -103,7 +103,7 @@ def test_the_blank_of_a_flat_prompt_is_filled_with_the_subject() -> None:
 
 
 @pytest.mark.parametrize("named", [{}, {"subject": None}, {"subject": " "}, {"subject": 7}])
-def test_a_blank_that_no_subject_fills_is_told(named: dict[str, object]) -> None:
+def test_a_blank_that_no_subject_fills_is_reported(named: dict[str, object]) -> None:
     record = {"prompt": "The mother tongue of {} is", "target_new": "Dutch"} | named
 
     with pytest.raises(UnusableFactError) as caught:
@@ -200,7 +200,7 @@ def test_lists_of_different_lengths_are_refused() -> None:
         (KNOWEDIT | {"locality": {"Kind": ["a"]}}, "locality.Kind: is not an object with a prompt"),
     ],
 )
-def test_what_a_record_lacks_is_told(record: dict[str, object], reason: str) -> None:
+def test_what_a_record_lacks_is_reported(record: dict[str, object], reason: str) -> None:
     with pytest.raises(UnusableFactError, match=reason):
         to_request(record, overrides={})
 

@@ -7,7 +7,7 @@ import pytest
 from palimpsest.local.addresses import PortTakenError, free_port, url_of
 
 
-def test_a_port_in_use_is_told() -> None:
+def test_a_port_in_use_is_reported() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -50,7 +50,9 @@ def test_a_directory_is_tried_without_leaving_anything(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["file", "file/below"])
-def test_where_nothing_can_be_kept_is_told_before_anything_is(tmp_path: Path, place: str) -> None:
+def test_where_nothing_can_be_kept_is_reported_before_anything_is(
+    tmp_path: Path, place: str
+) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(DataDirUnusableError, match=f"cannot write to {tmp_path}/{place}: "):
@@ -58,7 +60,7 @@ def test_where_nothing_can_be_kept_is_told_before_anything_is(tmp_path: Path, pl
 
 
 @pytest.mark.parametrize("name", ["redis", "logs"])
-def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path, name: str) -> None:
+def test_a_file_in_the_place_of_a_folder_is_reported(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
 
     with pytest.raises(DataDirUnusableError, match="File exists"):

@@ -50,6 +50,6 @@ def test_who_was_killed_did_not_fail() -> None:
     assert after(_ending(-9, quick_deaths=2, was_ready=False)) == Restart(0.8, 3)
 
 
-def test_an_ending_is_told_in_words() -> None:
+def test_an_ending_is_reported_in_words() -> None:
     assert manner(3) == "exit code 3"
     assert manner(-9) == "signal 9"

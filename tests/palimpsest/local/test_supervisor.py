@@ -251,14 +251,20 @@ def test_a_spare_ends_with_its_program(toy: Make, hasty: Supervisor, end: str) -
     assert not _lives(child.spare.pid)
 
 
-def test_what_waits_to_be_started_again_can_be_stopped(toy: Make, supervisor: Supervisor) -> None:
+def test_a_child_that_is_stopped_while_it_awaits_its_restart_stays_stopped(
+    toy: Make, told: Tells
+) -> None:
+    late_s = 0.0
+    supervisor = Supervisor(tell=told.append, clock=lambda: time.monotonic() + late_s)
     supervisor.was_ready = True
     supervisor.add(toy("raise SystemExit(1)"))
     _until(supervisor, lambda: supervisor.pid("toy") is None)
 
     supervisor.stop("toy", grace_s=None, hurried=lambda: False)
-
+    late_s = 600.0
     supervisor.tend()
+
+    assert "toy is started again" not in told
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks the Linux kernel")

@@ -81,7 +81,7 @@ def dangle(model: Path) -> None:
         (index(b"[]"), "index.json is broken"),
     ],
 )
-def test_what_is_missing_or_broken_is_told_with_what_to_do(
+def test_what_is_missing_or_broken_is_reported_with_what_to_do(
     model: Path, breaks: Callable[[Path], object], told: str
 ) -> None:
     breaks(model)
@@ -93,7 +93,7 @@ def test_what_is_missing_or_broken_is_told_with_what_to_do(
 
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "model.safetensors"])
-def test_a_file_that_this_user_may_not_read_is_told(
+def test_a_file_that_this_user_may_not_read_is_reported(
     model: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = Path.open
@@ -111,7 +111,7 @@ def test_a_file_that_this_user_may_not_read_is_told(
     assert flaw.advice == "let this user read it"
 
 
-def test_a_directory_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_directory_that_is_not_there_is_reported(tmp_path: Path) -> None:
     (flaw,) = look_at_model(tmp_path / "nowhere").flaws
 
     assert flaw.what.endswith("nowhere is not a directory")

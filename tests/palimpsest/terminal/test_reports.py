@@ -28,7 +28,7 @@ NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 EditMaker = Callable[..., Any]
 
 
-def test_an_edit_that_held_is_told_in_one_line(held_edit: EditMaker) -> None:
+def test_an_edit_that_held_is_reported_in_one_line(held_edit: EditMaker) -> None:
     assert ending(held_edit()) == (
         "held      “The capital of France is” · Paris. → Rome. · 2 neurons in layers 1, 3 · ckpt-1"
     )

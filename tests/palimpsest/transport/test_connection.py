@@ -46,7 +46,7 @@ def test_what_can_be_no_key_is_refused_and_not_repeated(client: Any, key: str) -
         ("SSL_CERT_FILE", "nowhere.pem"),
     ],
 )
-def test_an_environment_that_cannot_be_used_is_told_as_such(
+def test_an_environment_that_cannot_be_used_is_reported_as_such(
     client: Any, variable: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, value)

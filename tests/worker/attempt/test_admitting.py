@@ -178,7 +178,7 @@ def test_memory_that_runs_out_at_one_layer_a_pass_fails_with_both_figures(
     assert worker.activity.current is None
 
 
-def test_memory_that_runs_out_as_an_edit_is_read_back_is_told_with_both_figures(
+def test_memory_that_runs_out_as_an_edit_is_read_back_is_reported_with_both_figures(
     resources: Make, submit: Submit, ledger: Ledger
 ) -> None:
     def run_out() -> None:

@@ -14,7 +14,7 @@ def test_edits_about_other_things_in_other_places_do_not_conflict() -> None:
     assert conflicts_of([written("a", "France", (0, 1)), written("b", "Japan", (1, 0))]) == ()
 
 
-def test_the_same_subject_is_told_whatever_its_case() -> None:
+def test_the_same_subject_is_reported_whatever_its_case() -> None:
     (conflict,) = conflicts_of([written("a", "France", (0, 1)), written("b", " france", (0, 2))])
 
     assert (conflict.kind, conflict.edits) == (ConflictKind.SAME_SUBJECT, ("a", "b"))
@@ -30,7 +30,7 @@ def test_columns_that_two_write_are_named() -> None:
     assert [(n.layer, n.unit) for n in conflict.neurons] == [(2, 3), (4, 5)]
 
 
-def test_each_pair_is_told_once() -> None:
+def test_each_pair_is_reported_once() -> None:
     alike = [written(name, "France", (0, 1)) for name in "abc"]
 
     pairs = [(conflict.kind, conflict.edits) for conflict in conflicts_of(alike)]

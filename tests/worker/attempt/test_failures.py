@@ -64,11 +64,11 @@ def test_a_path_of_the_machine_does_not_reach_the_user() -> None:
     assert (failure.message, failure.retryable) == ("No space left on device", True)
 
 
-def test_an_error_without_text_is_told_by_its_name() -> None:
+def test_an_error_without_text_is_reported_by_its_name() -> None:
     assert failure_of(ZeroDivisionError(), CODES).message == "ZeroDivisionError"
 
 
-def test_what_was_noted_of_an_error_on_its_way_is_told() -> None:
+def test_what_was_noted_of_an_error_on_its_way_is_reported() -> None:
     error = MemoryError("tried to allocate 7 bytes")
     error.add_note("9 bytes were in use")
 

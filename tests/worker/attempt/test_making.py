@@ -180,7 +180,7 @@ class CrowdedEditor(FakeEditor):
         return super().edit(request, **given)
 
 
-def test_fewer_layers_are_told_when_it_happens(
+def test_fewer_layers_are_reported_when_it_happens(
     ledger: Ledger, submit: Submit, resources: MakeResources
 ) -> None:
     edit_id = submit()
@@ -301,7 +301,7 @@ def test_weights_that_changed_in_an_edit_publish_nothing_and_end_the_process(
     assert ledger.queue("demo").ids()[0] == edit_id
 
 
-def test_weights_that_changed_in_an_edit_that_does_not_hold_are_noticed_before_it_is_told(
+def test_weights_that_changed_in_an_edit_that_does_not_hold_are_noticed_before_it_is_reported(
     ledger: Ledger, submit: Submit, resources: MakeResources
 ) -> None:
     edit_id = submit(require_held=True)

@@ -37,7 +37,7 @@ def told(ledger: Ledger, edit_id: str) -> list[tuple[str, dict[str, object]]]:
     return [(e.type, e.data) for e in events if e.type in ("phase", "progress")]
 
 
-def test_progress_is_told_five_times_a_second_at_most(
+def test_progress_is_reported_five_times_a_second_at_most(
     ledger: Ledger, attempts: Attempts, attempt: Attempt
 ) -> None:
     clock = Ticks()
@@ -56,7 +56,9 @@ def test_progress_is_told_five_times_a_second_at_most(
     ]
 
 
-def test_a_new_phase_is_told_at_once(ledger: Ledger, attempts: Attempts, attempt: Attempt) -> None:
+def test_a_new_phase_is_reported_at_once(
+    ledger: Ledger, attempts: Attempts, attempt: Attempt
+) -> None:
     narrate = ProgressReporter(attempt, attempts=attempts, activity=Activity(), monotonic=Ticks())
 
     narrate("collect", 1, 1)

@@ -56,7 +56,7 @@ def test_whoever_comes_second_to_the_same_model_leaves_the_first(tmp_path: Path)
     assert (home / "weights").read_text() == "one"
 
 
-def test_where_nothing_can_be_made_is_told_before_anything_is(tmp_path: Path) -> None:
+def test_where_nothing_can_be_made_is_reported_before_anything_is(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     check_writable(tmp_path / "new" / "demo")

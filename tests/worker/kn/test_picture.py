@@ -48,7 +48,7 @@ def test_the_largest_total_of_a_layer_has_the_longest_bar() -> None:
     assert (_at(low, "width"), _at(high, "width")) == (18.3, 110.0)  # 0.2 / 1.2 of 110, and 110
 
 
-def test_prompt_answers_and_verdict_are_told() -> None:
+def test_prompt_answers_and_verdict_are_reported() -> None:
     told = _texts(PICTURE)
 
     assert "The capital of France is" in told

@@ -96,7 +96,7 @@ def broken(error: Exception) -> Callable[..., Any]:
         (RuntimeError("shapes differ"), "internal: shapes differ"),
     ],
 )
-def test_a_probe_that_fails_is_told_and_calibrates_nothing(error: Exception, told: str) -> None:
+def test_a_probe_that_fails_is_reported_and_calibrates_nothing(error: Exception, told: str) -> None:
     editor = FakeEditor()
     editor.edit = broken(error)  # type: ignore[method-assign]
 

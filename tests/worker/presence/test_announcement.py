@@ -19,7 +19,7 @@ def test_no_two_workers_have_the_same_name() -> None:
     assert first.started_at == datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def test_a_model_is_told_with_its_sizes() -> None:
+def test_a_model_is_reported_with_its_sizes() -> None:
     view = model_view("demo", FakeEditor(), tokenizer_sha256="ab")
 
     # 2 blocks of 4 · 8² + 3 · 8 · 16 + 2 · 8, embeddings 2 · 32 · 8, a last norm of 8

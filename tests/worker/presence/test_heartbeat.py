@@ -99,7 +99,7 @@ def test_the_budget_told_during_an_edit_is_that_of_rest(redis: Redis, attempt: A
     assert (worker.free_bytes, worker.budget_bytes) == (10, 900)
 
 
-def test_a_memory_that_gets_tight_is_told_by_the_worker_and_by_its_edit(
+def test_a_memory_that_gets_tight_is_reported_by_the_worker_and_by_its_edit(
     redis: Redis, attempt: Attempt, ledger: Ledger
 ) -> None:
     activity, memory = Activity(), FakeMemory(free_bytes=2 * GIB)
@@ -152,7 +152,7 @@ def test_a_draining_worker_says_so(redis: Redis) -> None:
     assert worker.state is WorkerState.DRAINING
 
 
-def test_a_beat_without_redis_is_told_and_survived(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_beat_without_redis_is_reported_and_survived(caplog: pytest.LogCaptureFixture) -> None:
     nowhere = connect("unix:///nowhere.sock", retries=0, timeout_s=0.1)
 
     heartbeat(nowhere, Activity()).beat()

@@ -68,7 +68,7 @@ def test_a_base_takes_its_columns_while_the_edit_is_made(editor: Editor, base: E
     assert second - first == 2 * len(base.adapter.neurons) * 128 * 4
 
 
-def test_a_base_that_leaves_no_room_is_told_before_anything_is_made(
+def test_a_base_that_leaves_no_room_is_reported_before_anything_is_made(
     editor: Editor, base: EditResult
 ) -> None:
     alone = editor.edit(PAPER, layers_per_pass=1)

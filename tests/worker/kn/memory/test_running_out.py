@@ -58,7 +58,7 @@ def whole(editor: Editor, request: pytest.FixtureRequest) -> tuple[EditRequest, 
 
 
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
-def test_the_weights_are_back_the_memory_is_free_and_what_was_in_use_is_told(
+def test_the_weights_are_back_the_memory_is_free_and_what_was_in_use_is_reported(
     editor: Editor, whole: tuple[EditRequest, EditResult], share: float
 ) -> None:
     request, made = whole

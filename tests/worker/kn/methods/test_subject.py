@@ -66,7 +66,7 @@ def test_a_name_has_the_capitalised_words_beside_the_one_that_is_known(
     assert found == name
 
 
-def test_a_word_whose_letters_are_told_in_bytes_is_found_whole(
+def test_a_word_whose_letters_are_reported_in_bytes_is_found_whole(
     llama: Resident, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokenizer = build_tokenizer(["of", "the"])

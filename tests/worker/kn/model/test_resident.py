@@ -169,7 +169,7 @@ def test_weights_that_are_not_in_the_files_are_not_drawn_at_random(tmp_path: Pat
 
 
 @pytest.mark.parametrize("wrong", [{"num_attention_heads": 0}, {"dtype": "nope"}])
-def test_a_config_that_breaks_transformers_is_told(
+def test_a_config_that_breaks_transformers_is_reported(
     tmp_path: Path, wrong: dict[str, object]
 ) -> None:
     FAMILIES["llama-mha-untied"]().save_pretrained(tmp_path)
@@ -180,7 +180,7 @@ def test_a_config_that_breaks_transformers_is_told(
         load_resident(tmp_path)
 
 
-def test_a_model_of_which_a_part_finds_no_room_on_the_devices_is_told(
+def test_a_model_of_which_a_part_finds_no_room_on_the_devices_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     FAMILIES["llama-mha-untied"]().save_pretrained(tmp_path)
@@ -197,7 +197,7 @@ def test_a_model_of_which_a_part_finds_no_room_on_the_devices_is_told(
         load_resident(tmp_path)
 
 
-def test_weights_of_another_shape_than_the_configs_are_told(tmp_path: Path) -> None:
+def test_weights_of_another_shape_than_the_configs_are_reported(tmp_path: Path) -> None:
     FAMILIES["llama-mha-untied"]().save_pretrained(tmp_path)
     LlamaConfig(**SIZES | {"vocab_size": 140}).save_pretrained(tmp_path)
 
@@ -205,7 +205,7 @@ def test_weights_of_another_shape_than_the_configs_are_told(tmp_path: Path) -> N
         load_resident(tmp_path)
 
 
-def test_a_directory_without_a_tokenizer_is_told(tmp_path: Path) -> None:
+def test_a_directory_without_a_tokenizer_is_reported(tmp_path: Path) -> None:
     FAMILIES["llama-mha-untied"]().save_pretrained(tmp_path)
 
     with pytest.raises(UnloadableModelError, match=r"it has no tokenizer$"):
@@ -221,7 +221,7 @@ def test_a_model_whose_config_asks_for_tuples_is_served(tmp_path: Path) -> None:
     assert load_resident(tmp_path).model.config.return_dict
 
 
-def test_a_config_that_contradicts_itself_is_told(tmp_path: Path) -> None:
+def test_a_config_that_contradicts_itself_is_reported(tmp_path: Path) -> None:
     config = LlamaConfig(**SIZES).to_dict() | {"model_type": "llama", "head_dim": 9}
     (tmp_path / "config.json").write_text(json.dumps(config))
 

@@ -174,6 +174,11 @@ def test_a_layer_that_is_written_nowhere_can_be_read_and_applied() -> None:
     written = _adapter(torch.float32, 1).writes[0]
     silent = LayerWrite(2, (1, 2), torch.zeros(1, 2), torch.ones(resident.shape.d_model, 1))
     adapter = Adapter.of([written, silent], d_ff=resident.shape.d_ff, dtype=torch.float32)
+    weights = [block.down_weight for block in resident.blocks]
+    before = [weight.clone() for weight in weights]
 
     with edited(resident, Adapter.read(adapter.files("base"))):
-        pass  # put back without an error
+        changed = [not torch.equal(*pair) for pair in zip(weights, before, strict=True)]
+
+    assert [layer for layer, it_is in enumerate(changed) if it_is] == [written.layer]
+    assert all(map(torch.equal, weights, before))
