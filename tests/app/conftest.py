@@ -177,15 +177,13 @@ def publish(
     checkpoint: CheckpointView,
     fact: dict[str, Any],
 ) -> Callable[..., str]:
-    """Publish a checkpoint of a new edit; returns the edit's id."""
+    """Publish a checkpoint of a new edit, on top of the parts `below`; returns the edit's id."""
 
-    def publish(**changes: Any) -> str:
+    def publish(*, below: tuple[Part, ...] = (), rank: int = 1, **changes: Any) -> str:
         edit_id: str = api.post("/edits", json=fact).json()["id"]
-        whole = {
-            "id": checkpoint_id_of(edit_id),
-            "edit_id": edit_id,
-            "parts": (Part(edit_id=edit_id, first_rank=0, end_rank=1),),
-        }
+        first_rank = below[-1].end_rank if below else 0
+        own = Part(edit_id=edit_id, first_rank=first_rank, end_rank=first_rank + rank)
+        whole = {"id": checkpoint_id_of(edit_id), "edit_id": edit_id, "parts": (*below, own)}
         store.commit(checkpoint.model_copy(update=whole | changes))
         return edit_id
 

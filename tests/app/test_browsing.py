@@ -506,25 +506,22 @@ def test_a_checkpoint_on_a_base_shows_every_edit_in_it(
     page: Any, api: httpx.Client, publish: Callable[..., str]
 ) -> None:
     below = publish()
-    parts = (Part(edit_id=below, first_rank=0, end_rank=1),)
-    own = Part(edit_id="edit-" + "1" * 28, first_rank=1, end_rank=2)
-    above = publish(base=checkpoint_id_of(below), parts=(*parts, own))
+    part = Part(edit_id=below, first_rank=0, end_rank=1)
+    above = publish(base=checkpoint_id_of(below), below=(part,))
 
     visit(page, api, f"#/checkpoints/{checkpoint_id_of(above)}")
     page.locator(".part-of").first.wait_for()
 
-    assert page.locator(".part-of code").all_inner_texts() == [below, own.edit_id]
+    assert page.locator(".part-of code").all_inner_texts() == [below, above]
 
 
 def test_the_line_for_vllm_makes_room_for_the_adapters_rank(
     page: Any, api: httpx.Client, publish: Callable[..., str]
 ) -> None:
-    parts = [Part(edit_id="edit-" + "0" * 28, first_rank=0, end_rank=rank) for rank in (1, 17, 600)]
+    edits = [publish(rank=rank) for rank in (1, 17, 600)]
     asked = publish(request=EditRequest(prompt="a", target_new="b", pad_rank=64))
     told = []
-    for checkpoint_id in map(
-        checkpoint_id_of, (*(publish(parts=(part,)) for part in parts), asked)
-    ):
+    for checkpoint_id in map(checkpoint_id_of, (*edits, asked)):
         visit(page, api, f"#/checkpoints/{checkpoint_id}")
         page.locator(".copyable code", has_text=checkpoint_id).first.wait_for()
         lines = " ".join(page.locator(".copyable code").all_inner_texts())

@@ -189,7 +189,10 @@ def test_without_waiting_the_accepted_edit_is_reported(cli: Cli, one_fact: tuple
         (["submit", "x.json", "--prompt", "a"], "not both"),
         (["submit", "/nowhere/x.json"], "cannot read /nowhere/x.json: No such file or directory"),
         (["submit", "--prompt", " ", "--target-new", "b"], "prompt: is blank"),
-        (["submit", "--prompt", "{} is", "--target-new", "b"], "prompt: holds {}, and no subject"),
+        (
+            ["submit", "--prompt", "{} is", "--target-new", "b"],
+            "prompt: contains {}, but the record",
+        ),
         (["submit", "--hparams", "steps=0"], "--hparams: steps: Input should be greater than"),
         (
             ["submit", "--hparams", "batch_size=16"],
