@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 
 import torch
@@ -50,9 +51,8 @@ def encoded(resident: Resident, prompts: Sequence[str]) -> list[list[int]]:
 def sampled(resident: Resident) -> list[list[int]]:
     """Texts that the model itself says, none twice, sampled at temperature 1 with a fixed seed;
     raises `NonFiniteError` of a model that overflows."""
-    start = _start(resident)
     generator = torch.Generator(device="cpu").manual_seed(SAMPLING_SEED)
-    ids = torch.tensor([start] * SAMPLED_TEXTS)
+    ids = torch.tensor(_starts(resident, generator))
     cache = None
     for _ in range(SAMPLED_TOKENS):
         given = ids if cache is None else ids[:, -1:]
@@ -79,12 +79,30 @@ def _overflowed(dtype: torch.dtype) -> NonFiniteError:
     return NonFiniteError("a logit of the model", dtype=name, remedy=remedy)
 
 
-def _start(resident: Resident) -> list[int]:
-    """BOS or, where the tokenizer has none in the model's vocabulary, the end-of-text token."""
+def _starts(resident: Resident, generator: torch.Generator) -> list[list[int]]:
+    """The token that each sampled text begins with: BOS, where the tokenizer has one.
+
+    Where it has none, half of them follow an end of text, as documents do in training; the others
+    begin as prompts do, with a token of their own.
+    """
+    if bos := resident.encoder.prompt_ids(""):
+        return [bos] * SAMPLED_TEXTS
     end = resident.tokenizer.eos_token_id
     if not isinstance(end, int) or end >= resident.encoder.n_vocab:
         end = 0
-    return resident.encoder.prompt_ids("") or [end]
+    n_own = SAMPLED_TEXTS // 2
+    own = list(islice(_openings(resident, generator), n_own)) or [end]
+    return [[token] for token in (*islice(cycle(own), n_own), *[end] * (SAMPLED_TEXTS - n_own))]
+
+
+def _openings(resident: Resident, generator: torch.Generator) -> Iterator[int]:
+    """The tokens that a text can begin with, in random order."""
+    tokenizer = resident.tokenizer
+    for token in torch.randperm(resident.encoder.n_vocab, generator=generator).tolist():
+        text = tokenizer.decode([token], skip_special_tokens=True)
+        begins = bool(text) and text == text.lstrip()
+        if begins and tokenizer.encode(text, add_special_tokens=False) == [token]:
+            yield token
 
 
 def _distinct(texts: Iterable[list[int]]) -> list[list[int]]:

@@ -54,21 +54,44 @@ def test_sampled_texts_begin_with_bos(llama: Resident) -> None:
     assert {text[0] for text in references.sampled(llama)} == {Letters.bos_token_id}
 
 
-def test_sampled_texts_begin_behind_another_text_where_there_is_no_bos(llama: Resident) -> None:
-    without = Resident.of(llama.model, NoBos())
+def test_without_bos_half_of_the_sampled_texts_follow_another_and_half_begin_as_prompts_do(
+    llama: Resident,
+) -> None:
+    own, after_another = _halves(Resident.of(llama.model, NoBos()))
 
-    assert {text[0] for text in references.sampled(without)} == {Letters.eos_token_id}
+    assert set(after_another) == {Letters.eos_token_id}
+    letters = NoBos().decode(own)
+    assert letters == letters.replace(" ", "")
+    assert set(letters) == {chr(n) for n in range(128) if not chr(n).isspace()}
+
+
+def test_a_token_that_is_written_in_another_way_begins_no_text(llama: Resident) -> None:
+    own, _ = _halves(Resident.of(llama.model, Merging()))
+
+    assert "t" not in set(NoBos().decode(own))
 
 
 @pytest.mark.parametrize("end", [None, 131, [2, 3]])
-def test_sampled_texts_begin_with_token_0_where_the_model_knows_no_end(
+def test_token_0_stands_for_an_end_that_the_model_does_not_know(
     llama: Resident, end: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(NoBos, "eos_token_id", end)
 
-    start = references._start(Resident.of(llama.model, NoBos()))
+    _, after_another = _halves(Resident.of(llama.model, NoBos()))
 
-    assert start == [0]
+    assert set(after_another) == {0}
+
+
+def test_where_no_token_stands_for_text_all_follow_another(llama: Resident) -> None:
+    own, after_another = _halves(Resident.of(llama.model, Silent()))
+
+    assert {*own, *after_another} == {Letters.eos_token_id}
+
+
+def _halves(resident: Resident) -> tuple[list[int], list[int]]:
+    """The first tokens of the texts that begin as prompts do, and of those after another text."""
+    firsts = [start for (start,) in references._starts(resident, torch.Generator())]
+    return firsts[: SAMPLED_TEXTS // 2], firsts[SAMPLED_TEXTS // 2 :]
 
 
 class NoBos(Letters):
@@ -76,3 +99,17 @@ class NoBos(Letters):
 
     def encode(self, text: str, /, **_: Any) -> list[int]:
         return super().encode(text, add_special_tokens=False)
+
+
+class Merging(NoBos):
+    """Writes what one token says, a t, with two others."""
+
+    def encode(self, text: str, /, **_: Any) -> list[int]:
+        return [99, 100] if text == "t" else super().encode(text)
+
+
+class Silent(NoBos):
+    """No token of it says anything by itself."""
+
+    def decode(self, ids: Any, /, **_: Any) -> str:
+        return ""
