@@ -84,17 +84,17 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
 
 def run(arguments: argparse.Namespace, session: Session) -> ExitCode:
     facts = _facts(arguments)
-    telling = DeliveryReport(facts, session.console, as_json=arguments.json)
-    telling.tell_left_out()
+    report = DeliveryReport(facts, session.console, as_json=arguments.json)
+    report.tell_left_out()
     try:
         with session.client() as client:
-            steps = deliver(client.edits, facts.usable, wait=arguments.wait, watch=telling.watch)
+            steps = deliver(client.edits, facts.usable, wait=arguments.wait, watch=report.watch)
             for step in steps:
-                telling.tell(step, last=not arguments.wait)
+                report.tell(step, last=not arguments.wait)
     except (KeyboardInterrupt, PalimpsestError):
-        telling.tell_unfinished()
+        report.tell_unfinished()
         raise
-    summary = telling.conclude(waited=arguments.wait)
+    summary = report.conclude(waited=arguments.wait)
     return ExitCode.OK if summary.all_succeeded else ExitCode.FAILED
 
 
