@@ -6,8 +6,9 @@ from app import handlers
 from app.description.openapi import TAGS, Api
 from app.guards.authentication import Authentication, KeyOwners
 from app.guards.body_limit import BodyLimit
-from app.guards.own_names import OwnNames
-from app.guards.plain_paths import PlainPaths
+from app.guards.gate import Gate
+from app.guards.own_names import foreign_name
+from app.guards.plain_paths import line_break
 from app.guards.tracing import Tracing
 from app.guards.traffic import Traffic
 from app.jobs.tokens import TokenCounters
@@ -91,12 +92,12 @@ def create_app(
         app.include_router(module.router)
     handlers.register(app)
     # The last one added is the outermost.
-    app.add_middleware(PlainPaths, refuse=handlers.raised_by_framework)
+    app.add_middleware(Gate, refusal=line_break, refuse=handlers.raised_by_framework)
     app.add_middleware(
         BodyLimit, limit_bytes=settings.max_body_bytes, refuse=handlers.raised_by_framework
     )
     app.add_middleware(Authentication, owners=keys, refuse=handlers.refused)
     if keys.is_empty and not settings.allow_anonymous:
-        app.add_middleware(OwnNames, refuse=handlers.refused)
+        app.add_middleware(Gate, refusal=foreign_name, refuse=handlers.refused)
     app.add_middleware(Tracing, traffic=traffic)
     return app

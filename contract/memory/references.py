@@ -41,8 +41,9 @@ class References:
 
     @classmethod
     def sampled(cls, said: Sequence[int] = ()) -> "References":
-        """Texts sampled from the model, with BOS, and what earlier edits say. At most, none ends
-        early and none occurs twice; at least, those that are preserved end at once."""
+        """Texts sampled from the model, each with the token that it begins with, and what earlier
+        edits say. At most, none ends early and none occurs twice; at least, those that are
+        preserved end at once."""
         lengths = [SAMPLED_TOKENS + 1] * SAMPLED_TEXTS
         return replace(cls.of([*lengths, *said], said=len(said)), shortest=1)
 
