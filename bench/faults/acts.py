@@ -210,10 +210,7 @@ def canceled_at(phase: Phase) -> Callable[[Injection], Aftermath]:
         service = injection.service
         edit_id = service.client.edits.create(CALIBRATED).id
         wait_until(lambda: _phase_of(service, edit_id) is phase)
-        began_s = time.monotonic()
-        service.client.edits.cancel(edit_id)
-        view = service.ended(edit_id)
-        took_s = time.monotonic() - began_s
+        view, took_s = service.cancel(edit_id)
         canceled = view is not None and view.status is EditStatus.CANCELED
         return Aftermath(
             edit_ids=[service.submit()],

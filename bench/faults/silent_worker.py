@@ -39,10 +39,7 @@ def canceled_while_stopped(injection: Injection) -> Aftermath:
     service = injection.service
     edit_id = injection.stopped_at("write")
     with _asleep(service):
-        began_s = time.monotonic()
-        service.client.edits.cancel(edit_id)
-        view = service.ended(edit_id)
-        took_s = time.monotonic() - began_s
+        view, took_s = service.cancel(edit_id)
     done = view is not None and view.status is EditStatus.CANCELED
     return Aftermath(
         edit_ids=[service.submit()],

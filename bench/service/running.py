@@ -158,6 +158,12 @@ class RunningService:
     def submit(self) -> str:
         return self.client.edits.create(REQUEST).id
 
+    def cancel(self, edit_id: str) -> tuple[EditView | None, float]:
+        """Cancel an edit; what `ended` gives, and after how many seconds."""
+        began_s = time.monotonic()
+        self.client.edits.cancel(edit_id)
+        return self.ended(edit_id), time.monotonic() - began_s
+
     def ended(self, edit_id: str, *, within_s: float = PATIENCE_S) -> EditView | None:
         """The edit once it is final, read from Redis; None if it is not final in time."""
         found: list[EditView] = []
