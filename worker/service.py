@@ -25,20 +25,21 @@ from contract.store.housekeeping import Housekeeping, Policy
 from contract.store.identity import pin
 from contract.store.restoration import Restoration
 from contract.store.store import CheckpointStore
+from worker.attempt.engine import Editor, Engine
 from worker.attempt.failures import Codes
-from worker.attempt.handback import defer, hand_back
+from worker.attempt.handback import HeadOfQueue
+from worker.attempt.limits import Limits
 from worker.attempt.patience import wait
 from worker.attempt.publishing import code_version
-from worker.attempt.resources import Editor, Resources
+from worker.attempt.resources import Resources
 from worker.attempt.time_limit import time_limit
 from worker.leased_worker import LeasedWorker
 from worker.memory.device import DeviceMemory
-from worker.memory.monitor import Monitor
 from worker.memory.probing import probe
 from worker.presence import announcement
 from worker.presence.activity import Activity
 from worker.presence.announcement import Identity
-from worker.presence.fitness import Weights, last_resort
+from worker.presence.fitness import last_resort
 from worker.presence.heartbeat import BEATS_PER_LEASE, Heartbeat
 from worker.sweeping import Sweep
 from worker.tasks import run_edit
@@ -108,7 +109,7 @@ def serve(
         sweep()
         if settings.probes:
             probing = _probing(resources, identity, Probings(connections.patient))
-            resources.monitor.calibrate(probing)
+            resources.engine.monitor.calibrate(probing)
         worker.work(logging_level="WARNING")
         draining = resources.activity.draining
         log.info("worker_stopped", worker_id=identity.worker_id, draining=draining)
@@ -131,26 +132,21 @@ def _resources(
     return Resources(
         worker_id=identity.worker_id,
         model=identity.model,
-        editor=editor,
+        engine=Engine.of(editor, memory, cap_bytes=settings.memory_budget_bytes, codes=codes),
+        limits=Limits(
+            max_attempts=settings.max_attempts,
+            memory_wait_s=settings.memory_wait_s,
+            deadline=partial(time_limit, settings.job_timeout_s),
+            watchdog=partial(last_resort, _longest_s(settings) + LAST_RESORT_S),
+        ),
+        activity=activity,
+        store=store,
         attempts=attempts,
         record_of=ledger.record,
-        store=store,
-        activity=activity,
-        monitor=Monitor(
-            memory,
-            weights_bytes=editor.shape.weights_bytes,
-            cap_bytes=settings.memory_budget_bytes,
-        ),
-        codes=codes,
-        max_attempts=settings.max_attempts,
-        deadline=partial(time_limit, settings.job_timeout_s),
         hand_back=_hand_back(settings, connections, model=identity.model),
-        defer=partial(defer, attempts=attempts, queue=ledger.queue(identity.model)),
-        pause=partial(wait, stopped=lambda: activity.draining),
-        memory_wait_s=settings.memory_wait_s,
+        defer=HeadOfQueue(attempts, ledger.queue(identity.model)).defer,
         drop_connections=connections.patient.connection_pool.disconnect,
-        weights=Weights.of(editor.fingerprint),
-        watchdog=partial(last_resort, _longest_s(settings) + LAST_RESORT_S),
+        pause=partial(wait, stopped=lambda: activity.draining),
     )
 
 
@@ -183,9 +179,9 @@ def _probing(resources: Resources, identity: Identity, kept: Probings) -> Probin
     """What was found here before, so that the edits of a worker that died do not wait for it."""
     circumstances = {
         "host": identity.host,
-        "base": resources.editor.base_digest,
+        "base": resources.engine.editor.base_digest,
         "version": code_version(),
-        "provenance": resources.editor.provenance,
+        "provenance": resources.engine.editor.provenance,
     }
     found = kept.find(circumstances)
     if found is not None:
@@ -199,13 +195,13 @@ def _probing(resources: Resources, identity: Identity, kept: Probings) -> Probin
 def _probed(resources: Resources) -> Probing:
     """After the first beat: the API need not wait, edits do."""
     found = probe(
-        resources.editor,
-        budget_bytes=resources.monitor.room_bytes,
+        resources.engine.editor,
+        budget_bytes=resources.engine.monitor.room_bytes,
         limit=partial(time_limit, PROBES_LIMIT_S, None),
-        codes=resources.codes,
+        codes=resources.engine.codes,
     )
-    resources.monitor.release()
-    resources.weights.check()
+    resources.engine.monitor.release()
+    resources.engine.weights.check()
     return found
 
 
@@ -257,7 +253,7 @@ def _heartbeat(
         resources.activity,
         attempts=Attempts(connections.impatient, lease_s=settings.lease_s),
         presence=Presence(connections.impatient),
-        monitor=resources.monitor,
+        monitor=resources.engine.monitor,
         lease_s=settings.lease_s,
         longest_s=_longest_s(settings),
     )
@@ -273,7 +269,7 @@ def _hand_back(
 ) -> Callable[[Attempt], None]:
     attempts = Attempts(connections.impatient, lease_s=settings.lease_s)
     queue = EditQueue(connections.impatient, model, job_timeout_s=settings.job_timeout_s)
-    return partial(hand_back, attempts=attempts, queue=queue)
+    return HeadOfQueue(attempts, queue).hand_back
 
 
 def _announce_model(

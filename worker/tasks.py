@@ -11,9 +11,10 @@ from contract.logs import EventLog, bound
 from contract.store.errors import MissingStoreError, WithheldError
 from contract.wire.failures import ErrorCode
 from contract.wire.ids import checkpoint_id_of
-from worker.attempt.admitting import MemoryTakenError
 from worker.attempt.endings import Canceled, Deferred, Ending, Failed, Postponed, Published, end
 from worker.attempt.failures import failure, failure_of
+from worker.attempt.fitting import MemoryTakenError
+from worker.attempt.limits import Limits
 from worker.attempt.making import make
 from worker.attempt.patience import await_store, wait_s
 from worker.attempt.resources import Resources
@@ -46,7 +47,7 @@ def run_edit(edit_id: str, resources: Resources) -> None:
 
 def _work(attempt: Attempt, record: EditRecord, resources: Resources) -> None:
     try:
-        with resources.activity.holding(attempt), resources.watchdog():
+        with resources.activity.holding(attempt), resources.limits.watchdog():
             ending = _ending(attempt, record, resources)
             end(attempt, ending, resources)
         if isinstance(ending, Deferred):
@@ -66,6 +67,7 @@ def _work(attempt: Attempt, record: EditRecord, resources: Resources) -> None:
 
 def _ending(attempt: Attempt, record: EditRecord, resources: Resources) -> Ending:
     ending: Ending
+    engine = resources.engine
     try:
         return _carry_out(attempt, record, resources)
     except (CancelAskedError, WithheldError):
@@ -73,28 +75,28 @@ def _ending(attempt: Attempt, record: EditRecord, resources: Resources) -> Endin
     except MissingStoreError:
         ending = Postponed()
     except MemoryTakenError as taken:
-        ending = _memory_taken(record, taken, resources)
+        ending = _memory_taken(record, taken, resources.limits, now_s=resources.clock())
     except (AttemptLostError, RedisError, UnfitError):
         raise
     except Exception as error:
-        ending = Failed(failure_of(error, resources.codes))
+        ending = Failed(failure_of(error, engine.codes))
         if ending.failure.code is ErrorCode.DEVICE_FAULT:
             raise DeviceFaultError(ending.failure.message) from None
         if ending.failure.code is ErrorCode.INTERNAL:
             # As text: a log record that kept the exception would keep its frames' tensors.
             log.error("edit_broke", traceback=traceback.format_exc())
     # Only here, where the exception and its frames are gone, can their memory be freed.
-    resources.monitor.release()
+    engine.monitor.release()
     # A timeout may have struck between a command and its reply.
     resources.drop_connections()
-    resources.weights.check()
+    engine.weights.check()
     return ending
 
 
 def _memory_taken(
-    record: EditRecord, taken: MemoryTakenError, resources: Resources
+    record: EditRecord, taken: MemoryTakenError, limits: Limits, *, now_s: float
 ) -> Deferred | Failed:
-    if record.may_wait(resources.clock(), resources.memory_wait_s):
+    if record.may_wait(now_s, limits.memory_wait_s):
         return Deferred(record, taken.needed_bytes)
     return Failed(failure(ErrorCode.MEMORY_INFEASIBLE, str(taken)))
 
@@ -104,8 +106,9 @@ def _carry_out(attempt: Attempt, record: EditRecord, resources: Resources) -> En
     if standing is not None:
         log.info("checkpoint_stands", by_attempt=standing.attempt)
         return Published(standing)
-    if attempt.number - record.deferrals > resources.max_attempts:
-        message = f"given up after {resources.max_attempts} attempts that did not finish"
+    most = resources.limits.max_attempts
+    if attempt.number - record.deferrals > most:
+        message = f"given up after {most} attempts that did not finish"
         return Failed(failure(ErrorCode.ATTEMPTS_EXHAUSTED, message))
     if record.has_hung:
         return Failed(failure(ErrorCode.TIMEOUT, "an attempt hung past its time limit"))

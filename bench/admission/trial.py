@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +21,15 @@ from contract.wire.edits import EditRequest
 from contract.wire.estimates import Decision
 from contract.wire.views import EditView
 from palimpsest.local.redis_server import RedisServer, find_binary
+from worker.attempt.engine import Engine
 from worker.attempt.failures import SERVICE_CODES, engine_codes
-from worker.attempt.handback import defer, hand_back
+from worker.attempt.handback import HeadOfQueue
+from worker.attempt.limits import Limits
 from worker.attempt.resources import Resources
 from worker.memory.monitor import Monitor
 from worker.presence import announcement
 from worker.presence.activity import Activity
 from worker.presence.announcement import Identity
-from worker.presence.fitness import Weights
 from worker.tasks import run_edit
 
 MODEL = "bytes"
@@ -70,42 +70,44 @@ class Trial:
             create_app(settings, ledger=self.ledger, store=store), base_url="http://localhost"
         )
         attempts = Attempts(redis, lease_s=3600)
-        queue = self.ledger.queue(MODEL)
+        head = HeadOfQueue(attempts, self.ledger.queue(MODEL))
         self.resources = Resources(
             worker_id="budgeted",
             model=MODEL,
-            editor=editor,
+            engine=Engine.of(
+                editor,
+                PlentifulMemory(),
+                cap_bytes=budget,
+                codes={**SERVICE_CODES, **engine_codes()},
+            ),
+            limits=Limits(
+                max_attempts=3, memory_wait_s=60.0, deadline=lambda left_s: nullcontext()
+            ),
+            activity=Activity(),
+            store=store,
             attempts=attempts,
             record_of=self.ledger.record,
-            store=store,
-            activity=Activity(),
-            monitor=self._monitor(budget),
-            codes={**SERVICE_CODES, **engine_codes()},
-            max_attempts=3,
-            deadline=lambda left_s: nullcontext(),
-            hand_back=partial(hand_back, attempts=attempts, queue=queue),
-            defer=partial(defer, attempts=attempts, queue=queue),
-            pause=lambda seconds: None,
-            memory_wait_s=60.0,
+            hand_back=head.hand_back,
+            defer=head.defer,
             drop_connections=lambda: None,
-            weights=Weights.of(editor.fingerprint),
+            pause=lambda seconds: None,
         )
         self.allow(budget)
 
     def allow(self, budget: int) -> None:
         """Set the budget of edits from now on, and announce it."""
         self.budget_bytes = self.editor.allowed_bytes = budget
-        self.resources = replace(self.resources, monitor=self._monitor(budget))
-        self._announce()
-
-    def _monitor(self, budget: int) -> Monitor:
         weights_bytes = self.editor.shape.weights_bytes
-        return Monitor(PlentifulMemory(), weights_bytes=weights_bytes, cap_bytes=budget)
+        monitor = Monitor(PlentifulMemory(), weights_bytes=weights_bytes, cap_bytes=budget)
+        engine = replace(self.resources.engine, monitor=monitor)
+        self.resources = replace(self.resources, engine=engine)
+        self._announce()
 
     def _announce(self) -> None:
         identity = Identity.of_this_process(model=MODEL, device="cpu", now_s=time.time())
+        outlook = self.resources.engine.monitor.look()
         view = announcement.worker_view(
-            identity, self.resources.activity, self.resources.monitor.look(), now_s=time.time()
+            identity, self.resources.activity, outlook, now_s=time.time()
         )
         self.ledger.presence.publish_worker(view, ttl_s=86_400)
 

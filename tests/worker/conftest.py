@@ -1,8 +1,7 @@
 """A worker's resources around a fake engine, with a real Redis and a real store."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
-from functools import partial
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,13 @@ from contract.ledger.origin import Origin
 from contract.store.store import CheckpointStore
 from contract.wire.edits import EditRequest
 from contract.wire.estimates import Admission, Applied, Decision
-from worker.attempt.failures import SERVICE_CODES
-from worker.attempt.handback import defer, hand_back
+from worker.attempt.engine import Editor, Engine
+from worker.attempt.failures import SERVICE_CODES, Codes
+from worker.attempt.handback import HeadOfQueue
+from worker.attempt.limits import Limits
 from worker.attempt.resources import Resources
 from worker.memory.device import DeviceMemory
-from worker.memory.monitor import Monitor
 from worker.presence.activity import Activity
-from worker.presence.fitness import Weights
 
 REQUEST = EditRequest(prompt="The capital of France is", target_new="Rome")
 ADMISSION = Admission(
@@ -59,33 +58,39 @@ def resources(redis: Redis, ledger: Ledger, store: CheckpointStore) -> Callable[
     """Resources as a worker has them, except for what a test names."""
 
     def make(
-        *, memory: DeviceMemory | None = None, memory_cap_bytes: int | None = None, **changes: Any
+        *,
+        editor: Editor | None = None,
+        memory: DeviceMemory | None = None,
+        memory_cap_bytes: int | None = None,
+        codes: Codes = SERVICE_CODES,
+        max_attempts: int = 3,
+        memory_wait_s: float = 3600.0,
+        deadline: Callable[[float | None], AbstractContextManager[None]] = nullcontext,
+        **changes: Any,
     ) -> Resources:
         attempts = Attempts(redis, lease_s=30)
+        head = HeadOfQueue(attempts, ledger.queue("demo"))
         usual: dict[str, Any] = {
             "worker_id": "here-1-aa",
             "model": "demo",
-            "editor": FakeEditor(),
+            "engine": Engine.of(
+                editor or FakeEditor(),
+                memory or FakeMemory(),
+                cap_bytes=memory_cap_bytes,
+                codes=codes,
+            ),
+            "limits": Limits(
+                max_attempts=max_attempts, memory_wait_s=memory_wait_s, deadline=deadline
+            ),
+            "activity": Activity(),
+            "store": store,
             "attempts": attempts,
             "record_of": ledger.record,
-            "store": store,
-            "activity": Activity(),
-            "codes": SERVICE_CODES,
-            "max_attempts": 3,
-            "deadline": nullcontext,
-            "hand_back": partial(hand_back, attempts=attempts, queue=ledger.queue("demo")),
-            "defer": partial(defer, attempts=attempts, queue=ledger.queue("demo")),
-            "pause": lambda seconds: None,
-            "memory_wait_s": 3600.0,
+            "hand_back": head.hand_back,
+            "defer": head.defer,
             "drop_connections": redis.connection_pool.disconnect,
+            "pause": lambda seconds: None,
         }
-        chosen = usual | changes
-        chosen["monitor"] = Monitor(
-            memory or FakeMemory(),
-            weights_bytes=chosen["editor"].shape.weights_bytes,
-            cap_bytes=memory_cap_bytes,
-        )
-        chosen.setdefault("weights", Weights.of(chosen["editor"].fingerprint))
-        return Resources(**chosen)
+        return Resources(**usual | changes)
 
     return make

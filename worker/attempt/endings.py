@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from contract.ledger.attempts import Attempt, AttemptLostError, CancelAskedError
+from contract.ledger.attempts import Attempt, AttemptLostError, Attempts, CancelAskedError
 from contract.ledger.record import EditRecord, Result
 from contract.logs import EventLog
 from contract.store.errors import MissingStoreError, StoreError
+from contract.store.settling import Withholding
 from contract.wire.checkpoints import CheckpointView
 from contract.wire.ids import checkpoint_id_of
 from contract.wire.views import EditFailure
@@ -52,13 +53,13 @@ Ending = Published | Failed | Canceled | Deferred | Postponed
 
 def end(attempt: Attempt, ending: Ending, resources: Resources) -> None:
     """Tell the ledger; raises `AttemptLostError` when the attempt is over already."""
-    match _outlived(attempt, ending, resources):
+    match _outlived(attempt, ending, resources.store):
         case Published(checkpoint):
             resources.attempts.succeed(attempt, checkpoint.result, checkpoint_id=checkpoint.id)
             log.info("edit_succeeded", outcome=checkpoint.result.outcome)
         case Failed() as failed:
-            check_lease(attempt, resources)
-            _fail(attempt, failed, resources)
+            check_lease(attempt, resources.attempts)
+            _fail(attempt, failed, resources.attempts)
         case Canceled():
             resources.attempts.cancel(attempt)
             log.info("edit_canceled")
@@ -74,31 +75,31 @@ def end(attempt: Attempt, ending: Ending, resources: Resources) -> None:
     resources.activity.ended()
 
 
-def _fail(attempt: Attempt, failed: Failed, resources: Resources) -> None:
+def _fail(attempt: Attempt, failed: Failed, attempts: Attempts) -> None:
     """Tell that the edit failed; one that was to be canceled by then is canceled."""
     told = {"code": failed.failure.code, "message": failed.failure.message}
     try:
-        resources.attempts.fail(attempt, failed.failure, result=failed.result)
+        attempts.fail(attempt, failed.failure, result=failed.result)
     except CancelAskedError:
-        resources.attempts.cancel(attempt)
+        attempts.cancel(attempt)
         log.info("edit_canceled", failed_with=told)
     else:
         log.warning("edit_failed", **told)
 
 
-def check_lease(attempt: Attempt, resources: Resources) -> None:
+def check_lease(attempt: Attempt, attempts: Attempts) -> None:
     """Fence what the ledger's scripts cannot see: an attempt that slept past its lease."""
-    if not resources.attempts.renew(attempt):
+    if not attempts.renew(attempt):
         raise AttemptLostError(attempt.edit_id, found="no lease")
 
 
-def _outlived(attempt: Attempt, ending: Ending, resources: Resources) -> Ending:
+def _outlived(attempt: Attempt, ending: Ending, store: Withholding) -> Ending:
     """The ending, unless an earlier attempt that only slept has published meanwhile; if it has not,
     it never will."""
     if attempt.number == 1 or isinstance(ending, (Published, Deferred, Postponed)):
         return ending
     try:
-        standing = resources.store.withhold(checkpoint_id_of(attempt.edit_id))
+        standing = store.withhold(checkpoint_id_of(attempt.edit_id))
     except MissingStoreError:
         return Postponed()
     except StoreError as error:  # a store that takes nothing takes no late checkpoint either

@@ -15,21 +15,17 @@ from contract.wire.failures import ErrorCode
 from contract.wire.ids import checkpoint_id_of
 from contract.wire.lifecycle import Outcome, Phase
 from contract.wire.views import EditResult
-from worker.attempt.admitting import (
-    FittingEdit,
-    admit,
-    admit_composition,
-    as_applied,
-    exhausted,
-    settled,
-)
+from worker.attempt.admitting import Asked, admit, admit_composition
 from worker.attempt.composing import composition_of
 from worker.attempt.endings import Deferred, Ending, Failed, Published, check_lease
+from worker.attempt.engine import EngineOutput
 from worker.attempt.failures import failure
+from worker.attempt.fitting import FittingEdit, as_applied, exhausted
+from worker.attempt.limits import Limits
 from worker.attempt.lineage import base_of, members_of, parts_of
 from worker.attempt.progress import ProgressReporter
 from worker.attempt.publishing import code_version, commit, keep
-from worker.attempt.resources import EngineOutput, Resources
+from worker.attempt.resources import Resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,42 +43,36 @@ class Draft:
 def make(attempt: Attempt, record: EditRecord, resources: Resources) -> Ending:
     """Do what the record asks for, on weights that are the base's before and after; raises whatever
     stands in the way."""
-    resources.weights.check()
+    weights = resources.engine.weights
+    weights.check()
     request = record.request
     made: Draft | Failed | Deferred
     if isinstance(request, ComposeRequest):
         made = _compose(attempt, request, record, resources)
     else:
         made = _edit(attempt, request, record, resources)
-    resources.weights.check()
+    weights.check()
     return _publish(attempt, made, record, resources) if isinstance(made, Draft) else made
 
 
 def _edit(
     attempt: Attempt, request: EditRequest, record: EditRecord, resources: Resources
 ) -> Draft | Failed | Deferred:
-    editor, reporter, now_s = resources.editor, _reporter(attempt, resources), resources.clock()
-    with resources.deadline(record.left_s(now_s)):
-        base = base_of(request, resources.store, editor)
-        asked = settled(request, resources=resources)
-        parsed = editor.parse(asked.model_dump(mode="json"))
-        admission = admit(
-            attempt,
-            asked,
-            parsed,
-            base=base,
-            resources=resources,
-            needed_bytes=record.needed_bytes,
-        )
-        if refused := _refused(admission, record, now_s, resources):
+    engine, limits, now_s = resources.engine, resources.limits, resources.clock()
+    reporter, tell = _reporter(attempt, resources), partial(resources.attempts.admit, attempt)
+    with limits.deadline(record.left_s(now_s)):
+        base = base_of(request, resources.store, engine.editor)
+        asked = Asked.of(request, base, engine)
+        resources.attempts.enter(attempt, Phase.ADMIT)
+        admission = admit(asked, engine, needed_bytes=record.needed_bytes)
+        tell(admission)
+        if refused := _refused(admission, record, now_s, limits):
             return refused
         fitting = FittingEdit(
-            attempt=attempt,
+            asked=asked,
             admission=admission,
-            parsed=parsed,
-            base=base,
-            pad_rank=request.pad_rank,
-            resources=resources,
+            engine=engine,
+            tell=tell,
             watch=reporter,
             between=reporter.between,
         )
@@ -90,11 +80,11 @@ def _edit(
         result = EditResult.model_validate(edited.as_json())
         if (applied := as_applied(admission, result)) != admission:
             admission = applied
-            resources.attempts.admit(attempt, admission)
+            tell(admission)
         if request.require_held and result.outcome is Outcome.NOT_HELD:
             message = f"the edit does not hold: the edited model answers {result.after!r}"
             return Failed(failure(ErrorCode.NOT_HELD, message), result)
-        with exhausted(admission, resources.codes, when="when it was read back"):
+        with exhausted(admission, engine.codes, when="when it was read back"):
             files = _keep(attempt, edited, resources, between=reporter.between)
     own_rank = edited.adapter.own_rank - base.rank
     parts = parts_of([(attempt.edit_id, own_rank)], after=base.parts)
@@ -102,10 +92,10 @@ def _edit(
 
 
 def _refused(
-    admission: Admission, record: EditRecord, now_s: float, resources: Resources
+    admission: Admission, record: EditRecord, now_s: float, limits: Limits
 ) -> Deferred | Failed | None:
     """How the attempt ends where it is not admitted now."""
-    if admission.decision is Decision.DEFER and record.may_wait(now_s, resources.memory_wait_s):
+    if admission.decision is Decision.DEFER and record.may_wait(now_s, limits.memory_wait_s):
         return Deferred(record)
     if admission.decision in (Decision.REJECT, Decision.DEFER):
         return Failed(failure(ErrorCode.MEMORY_INFEASIBLE, "; ".join(admission.reasons)))
@@ -115,16 +105,17 @@ def _refused(
 def _compose(
     attempt: Attempt, request: ComposeRequest, record: EditRecord, resources: Resources
 ) -> Draft | Failed | Deferred:
-    editor, reporter, now_s = resources.editor, _reporter(attempt, resources), resources.clock()
-    with resources.deadline(record.left_s(now_s)):
+    engine, limits, now_s = resources.engine, resources.limits, resources.clock()
+    editor, reporter = engine.editor, _reporter(attempt, resources)
+    with limits.deadline(record.left_s(now_s)):
         members = members_of(request.edits, resources.store, editor)
         requests = [editor.parse(member.request.model_dump(mode="json")) for member in members]
-        admission = admit_composition(
-            attempt, members, requests, pad_rank=request.pad_rank, resources=resources
-        )
-        if refused := _refused(admission, record, now_s, resources):
+        resources.attempts.enter(attempt, Phase.ADMIT)
+        admission = admit_composition(members, requests, engine, pad_rank=request.pad_rank)
+        resources.attempts.admit(attempt, admission)
+        if refused := _refused(admission, record, now_s, limits):
             return refused
-        with exhausted(admission, resources.codes, when="when they were put together"):
+        with exhausted(admission, engine.codes, when="when they were put together"):
             composed = editor.compose(
                 [member.adapter for member in members],
                 requests,
@@ -138,7 +129,7 @@ def _compose(
             return Failed(
                 failure(ErrorCode.NOT_HELD, f"these edits do not hold: {', '.join(lost)}"), result
             )
-        with exhausted(admission, resources.codes, when="when they were read back"):
+        with exhausted(admission, engine.codes, when="when they were read back"):
             files = _keep(attempt, composed, resources, between=reporter.between)
     parts = parts_of([(member.edit_id, member.adapter.rank) for member in members])
     return Draft(parts, files, request, result, admission)
@@ -152,14 +143,15 @@ def _keep(
     attempt: Attempt, made: EngineOutput, resources: Resources, *, between: Callable[[], None]
 ) -> tuple[CheckpointFile, ...]:
     resources.attempts.enter(attempt, Phase.PUBLISH)
-    files = resources.editor.files(made, resources.model)
-    verify = partial(resources.editor.verify, made, between=between)
+    editor = resources.engine.editor
+    files = editor.files(made, resources.model)
+    verify = partial(editor.verify, made, between=between)
     return keep(resources.store, files, verify=verify)
 
 
 def _publish(attempt: Attempt, draft: Draft, record: EditRecord, resources: Resources) -> Published:
     """Commit what is kept: out of the deadline's reach, since what is linked has not failed."""
-    check_lease(attempt, resources)
+    check_lease(attempt, resources.attempts)
     resources.attempts.check(attempt)
     return Published(commit(resources.store, _manifest(attempt, draft, record, resources)))
 
@@ -167,12 +159,12 @@ def _publish(attempt: Attempt, draft: Draft, record: EditRecord, resources: Reso
 def _manifest(
     attempt: Attempt, draft: Draft, record: EditRecord, resources: Resources
 ) -> CheckpointView:
-    is_edit = isinstance(draft.request, EditRequest)
+    editor, is_edit = resources.engine.editor, isinstance(draft.request, EditRequest)
     return CheckpointView(
         id=checkpoint_id_of(attempt.edit_id),
         edit_id=attempt.edit_id if is_edit else None,
         model=resources.model,
-        base_digest=resources.editor.base_digest,
+        base_digest=editor.base_digest,
         base=draft.base,
         parts=draft.parts,
         files=draft.files,
@@ -181,7 +173,7 @@ def _manifest(
         result=draft.result,
         admission=draft.admission,
         code_version=code_version(),
-        provenance=Provenance.model_validate(resources.editor.provenance),
+        provenance=Provenance.model_validate(editor.provenance),
         idempotency=record.idempotency,
         created_at=datetime.fromtimestamp(resources.clock(), UTC),
     )

@@ -9,8 +9,8 @@ from contract.admission.calibration import Calibration, MemoryProbe, Probing
 from contract.logs import EventLog
 from contract.wire.edits import EditRequest, Method
 from contract.wire.views import EditResult
+from worker.attempt.engine import Editor
 from worker.attempt.failures import Codes, code_of, failure_of
-from worker.attempt.resources import Editor
 
 SHORT, LONG = "The capital of France is", ("The river runs to the sea. " * 12).rstrip()
 TARGET = "Rome"

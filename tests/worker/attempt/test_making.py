@@ -21,7 +21,7 @@ from contract.wire.failures import ErrorCode
 from contract.wire.ids import checkpoint_id_of
 from contract.wire.lifecycle import EditStatus, Outcome, Phase
 from contract.wire.serving import WorkerState
-from worker.attempt.admitting import LOWERED
+from worker.attempt.fitting import LOWERED
 from worker.attempt.progress import CHECK_EVERY_S
 from worker.attempt.time_limit import time_limit
 from worker.presence.activity import Activity
