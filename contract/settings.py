@@ -137,6 +137,11 @@ class Settings(BaseModel):
         """Where checkpoints are kept: a directory or a URL."""
         return self.store_url or str(self.data_dir)
 
+    @property
+    def hung_after_s(self) -> float:
+        """An attempt that takes longer hangs where no alarm can reach it."""
+        return self.job_timeout_s + self.hang_grace_s
+
     @field_validator("redis_url")
     @classmethod
     def _is_one_of_a_redis(cls, url: str) -> str:

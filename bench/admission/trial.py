@@ -27,9 +27,9 @@ from worker.attempt.handback import HeadOfQueue
 from worker.attempt.limits import Limits
 from worker.attempt.resources import Resources
 from worker.memory.monitor import Monitor
-from worker.presence import announcement
 from worker.presence.activity import Activity
-from worker.presence.announcement import Identity
+from worker.presence.announcement import Announcement
+from worker.presence.identity import Identity, worker_view
 from worker.tasks import run_edit
 
 MODEL = "bytes"
@@ -60,11 +60,8 @@ class Trial:
         self.ledger.check_schema()
         store = CheckpointStore(directory / "store")
         store.check_writable()
-        content = editor.tokenizer_json
-        kept = store.put("tokenizer.json", content) if content else None
-        sha256 = kept.sha256 if kept else None
-        view = announcement.model_view(MODEL, editor, tokenizer_sha256=sha256)
-        self.ledger.presence.publish_model(view)
+        presence = self.ledger.presence
+        Announcement(name=MODEL, model=editor, presence=presence, store=store)()
         settings = Settings(data_dir=directory / "store")
         self.api = TestClient(
             create_app(settings, ledger=self.ledger, store=store), base_url="http://localhost"
@@ -106,9 +103,7 @@ class Trial:
     def _announce(self) -> None:
         identity = Identity.of_this_process(model=MODEL, device="cpu", now_s=time.time())
         outlook = self.resources.engine.monitor.look()
-        view = announcement.worker_view(
-            identity, self.resources.activity, outlook, now_s=time.time()
-        )
+        view = worker_view(identity, self.resources.activity, outlook, now_s=time.time())
         self.ledger.presence.publish_worker(view, ttl_s=86_400)
 
     def run(self, request: EditRequest) -> dict[str, Any]:

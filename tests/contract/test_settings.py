@@ -33,6 +33,10 @@ def test_redis_url_has_no_prefix_and_all_others_have_one() -> None:
     assert (settings.port, settings.allow_anonymous, settings.lease_s) == (80, True, 2.5)
 
 
+def test_an_attempt_hangs_past_its_limit_and_its_grace() -> None:
+    assert Settings(job_timeout_s=10, hang_grace_s=2.5).hung_after_s == 12.5
+
+
 def test_an_empty_variable_is_as_good_as_unset() -> None:
     assert Settings.from_environment({"PALIMPSEST_PORT": ""}).port == 8000
 

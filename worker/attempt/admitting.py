@@ -16,7 +16,7 @@ from worker.attempt.lineage import BaseCheckpoint, Member
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedEdit:
     """An edit as it is asked of the engine: the request, how the engine reads it, and its base."""
 
     request: EditRequest
@@ -24,7 +24,7 @@ class Asked:
     base: BaseCheckpoint
 
     @classmethod
-    def of(cls, request: EditRequest, base: BaseCheckpoint, engine: Engine) -> "Asked":
+    def of(cls, request: EditRequest, base: BaseCheckpoint, engine: Engine) -> "AskedEdit":
         """With the threshold that the engine's card stands for, where the request sets none."""
         settled = _settled(request, engine)
         return cls(settled, engine.editor.parse(settled.model_dump(mode="json")), base)
@@ -38,7 +38,7 @@ class Asked:
         )
 
 
-def admit(asked: Asked, engine: Engine, *, needed_bytes: int = 0) -> Admission:
+def admit(asked: AskedEdit, engine: Engine, *, needed_bytes: int = 0) -> Admission:
     """Decide with exact token counts and what is free now; what an earlier attempt found to be
     needed has to be free, too."""
     editor, hparams = engine.editor, asked.request.hparams

@@ -12,7 +12,7 @@ from contract.sizes import size
 from contract.wire.estimates import Admission, Applied, Decision
 from contract.wire.failures import ErrorCode
 from contract.wire.views import EditResult
-from worker.attempt.admitting import Asked
+from worker.attempt.admitting import AskedEdit
 from worker.attempt.engine import Editor, Engine, EngineOutput
 from worker.attempt.failures import Codes, code_of, message_of
 
@@ -61,7 +61,7 @@ class FittingEdit:
     `admission` is the one that the latest try goes by; each change of it is told at once.
     """
 
-    asked: Asked
+    asked: AskedEdit
     admission: Admission
     engine: Engine
     tell: Callable[[Admission], None]

@@ -15,7 +15,7 @@ from contract.wire.failures import ErrorCode
 from contract.wire.ids import checkpoint_id_of
 from contract.wire.lifecycle import Outcome, Phase
 from contract.wire.views import EditResult
-from worker.attempt.admitting import Asked, admit, admit_composition
+from worker.attempt.admitting import AskedEdit, admit, admit_composition
 from worker.attempt.composing import composition_of
 from worker.attempt.endings import Deferred, Ending, Failed, Published, check_lease
 from worker.attempt.engine import EngineOutput
@@ -62,7 +62,7 @@ def _edit(
     reporter, tell = _reporter(attempt, resources), partial(resources.attempts.admit, attempt)
     with limits.deadline(record.left_s(now_s)):
         base = base_of(request, resources.store, engine.editor)
-        asked = Asked.of(request, base, engine)
+        asked = AskedEdit.of(request, base, engine)
         resources.attempts.enter(attempt, Phase.ADMIT)
         admission = admit(asked, engine, needed_bytes=record.needed_bytes)
         tell(admission)

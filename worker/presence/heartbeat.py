@@ -17,7 +17,7 @@ from contract.logs import EventLog
 from contract.wire.serving import MemoryOutlook
 from worker.memory.monitor import Monitor, Outlook
 from worker.presence.activity import Activity, CurrentAttempt
-from worker.presence.announcement import Identity, worker_view
+from worker.presence.identity import Identity, worker_view
 
 BEATS_PER_LEASE = 4
 TAINTED_TTL_S = 600.0

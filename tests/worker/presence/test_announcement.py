@@ -1,22 +1,28 @@
-from datetime import UTC, datetime
+"""The API is told which model is served, and where its files lie."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from fake_editor import FakeEditor
+from redis import Redis
 
-from contract.admission.calibration import Probing
-from contract.wire.serving import MemoryState
-from worker.memory.device import MemoryReading
-from worker.memory.monitor import Outlook
-from worker.presence.activity import Activity
-from worker.presence.announcement import Identity, model_view, worker_view
+from contract.ledger.ledger import Ledger
+from contract.ledger.presence import Presence
+from contract.store.store import CheckpointStore
+from worker.presence.announcement import Announcement, model_view
 
 
-def test_no_two_workers_have_the_same_name() -> None:
-    first, second = (
-        Identity.of_this_process(model="demo", device="cpu", now_s=0.0) for _ in range(2)
-    )
+@dataclass(frozen=True)
+class Folder:
+    """A base model that was loaded from a directory."""
 
-    assert first.worker_id != second.worker_id
-    assert first.started_at == datetime(1970, 1, 1, tzinfo=UTC)
+    directory: Path
+    files: tuple[Any, ...] = ()
+
+
+def announce(redis: Redis, store: CheckpointStore, model: FakeEditor) -> None:
+    Announcement(name="demo", model=model, presence=Presence(redis), store=store)()
 
 
 def test_a_model_is_reported_with_its_sizes() -> None:
@@ -27,22 +33,38 @@ def test_a_model_is_reported_with_its_sizes() -> None:
     assert (view.name, view.shape.d_ff, view.tokenizer_sha256) == ("demo", 16, "ab")
 
 
-def test_an_idle_worker_names_no_edit() -> None:
-    identity = Identity.of_this_process(model="demo", device="cpu", now_s=0.0)
+def test_a_models_tokenizer_is_stored_and_its_digest_announced(
+    redis: Redis, ledger: Ledger, store: CheckpointStore
+) -> None:
+    announce(redis, store, FakeEditor())
 
-    outlook = Outlook(
-        reading=MemoryReading(5, 9, 1),
-        state=MemoryState.TIGHT,
-        since=datetime(1970, 1, 1, tzinfo=UTC),
-        budget_bytes=4,
-        capacity_bytes=8,
-        probing=Probing(error="timeout: too slow"),
-        changed=False,
-    )
+    (model,) = ledger.presence.models()
+    kept = store.put("tokenizer.json", b'{"version": "1.0"}')
+    assert (model.name, model.tokenizer_sha256) == ("demo", kept.sha256)
+    assert store.find_base("b" * 64) is None  # it came from no directory
 
-    view = worker_view(identity, Activity(), outlook, now_s=60.0)
 
-    assert (view.memory_state, view.others_bytes, view.capacity_bytes) == ("tight", 3, 8)
-    assert (view.probes, view.probe_error) == ((), "timeout: too slow")
-    assert (view.edit_id, view.free_bytes, view.total_bytes, view.budget_bytes) == (None, 5, 9, 4)
-    assert view.heartbeat_at == datetime(1970, 1, 1, 0, 1, tzinfo=UTC)
+def test_a_model_without_a_tokenizer_file_is_announced_without_one(
+    redis: Redis, ledger: Ledger, store: CheckpointStore
+) -> None:
+    class Bare(FakeEditor):
+        tokenizer_json = None
+
+    announce(redis, store, Bare())
+
+    (model,) = ledger.presence.models()
+    assert model.tokenizer_sha256 is None
+
+
+def test_the_store_is_told_where_the_models_files_lie(
+    redis: Redis, store: CheckpointStore, tmp_path: Path
+) -> None:
+    class Loaded(FakeEditor):
+        base = Folder(tmp_path)
+
+    announce(redis, store, Loaded())
+
+    base = store.find_base("b" * 64)
+    assert base is not None
+    assert base.location == str(tmp_path)
+    assert base.tokenizer is not None and base.tokenizer.path == "tokenizer.json"

@@ -16,8 +16,8 @@ from contract.wire.serving import MemoryState, WorkerState
 from worker.memory.device import MemoryReading
 from worker.memory.monitor import Monitor
 from worker.presence.activity import Activity
-from worker.presence.announcement import Identity
 from worker.presence.heartbeat import Heartbeat
+from worker.presence.identity import Identity
 
 IDENTITY = Identity(
     worker_id="here-1-aa",
