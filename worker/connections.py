@@ -19,7 +19,7 @@ IMPATIENT_RETRIES = 1
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """The ledger over one connection, both its sides."""
+    """The ledger over one connection: the API's side of it, and the worker's."""
 
     redis: Redis
     ledger: Ledger

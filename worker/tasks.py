@@ -75,7 +75,7 @@ def _ending(attempt: Attempt, record: EditRecord, resources: Resources) -> Endin
     except MissingStoreError:
         ending = Postponed()
     except MemoryTakenError as taken:
-        ending = _memory_taken(record, taken, resources.limits, now_s=resources.clock())
+        ending = _memory_taken(record, taken, limits=resources.limits, now_s=resources.clock())
     except (AttemptLostError, RedisError, UnfitError):
         raise
     except Exception as error:
@@ -94,7 +94,7 @@ def _ending(attempt: Attempt, record: EditRecord, resources: Resources) -> Endin
 
 
 def _memory_taken(
-    record: EditRecord, taken: MemoryTakenError, limits: Limits, *, now_s: float
+    record: EditRecord, taken: MemoryTakenError, *, limits: Limits, now_s: float
 ) -> Deferred | Failed:
     if record.may_wait(now_s, limits.memory_wait_s):
         return Deferred(record, taken.needed_bytes)

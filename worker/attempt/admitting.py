@@ -55,7 +55,7 @@ def admit(asked: AskedEdit, engine: Engine, *, needed_bytes: int = 0) -> Admissi
 
 
 def admit_composition(
-    members: Sequence[Member], requests: Sequence[Any], engine: Engine, *, pad_rank: int | None
+    members: Sequence[Member], requests: Sequence[Any], *, engine: Engine, pad_rank: int | None
 ) -> Admission:
     """Decide on several edits together."""
     editor = engine.editor

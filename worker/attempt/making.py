@@ -66,7 +66,7 @@ def _edit(
         resources.attempts.enter(attempt, Phase.ADMIT)
         admission = admit(asked, engine, needed_bytes=record.needed_bytes)
         tell(admission)
-        if refused := _refused(admission, record, now_s, limits):
+        if refused := _refused(admission, record, limits=limits, now_s=now_s):
             return refused
         fitting = FittingEdit(
             asked=asked,
@@ -92,7 +92,7 @@ def _edit(
 
 
 def _refused(
-    admission: Admission, record: EditRecord, now_s: float, limits: Limits
+    admission: Admission, record: EditRecord, *, limits: Limits, now_s: float
 ) -> Deferred | Failed | None:
     """How the attempt ends where it is not admitted now."""
     if admission.decision is Decision.DEFER and record.may_wait(now_s, limits.memory_wait_s):
@@ -111,9 +111,9 @@ def _compose(
         members = members_of(request.edits, resources.store, editor)
         requests = [editor.parse(member.request.model_dump(mode="json")) for member in members]
         resources.attempts.enter(attempt, Phase.ADMIT)
-        admission = admit_composition(members, requests, engine, pad_rank=request.pad_rank)
+        admission = admit_composition(members, requests, engine=engine, pad_rank=request.pad_rank)
         resources.attempts.admit(attempt, admission)
-        if refused := _refused(admission, record, now_s, limits):
+        if refused := _refused(admission, record, limits=limits, now_s=now_s):
             return refused
         with exhausted(admission, engine.codes, when="when they were put together"):
             composed = editor.compose(
