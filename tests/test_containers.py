@@ -138,12 +138,12 @@ def test_an_edit_posted_to_the_published_port_takes(finished: dict[str, Any]) ->
 @pytest.mark.docker
 def test_the_adapter_of_an_edit_is_served(stack: httpx.Client, finished: dict[str, Any]) -> None:
     checkpoint = stack.get(f"/checkpoints/{finished['checkpoint_id']}").json()
-    [adapter] = [file for file in checkpoint["files"] if file["path"].endswith(".safetensors")]
+    files = {file["path"]: file for file in checkpoint["files"]}
 
-    served = stack.get(f"/checkpoints/{checkpoint['id']}/files/{adapter['path']}")
+    served = stack.get(f"/checkpoints/{checkpoint['id']}/files/adapter_model.safetensors")
 
     assert served.status_code == 200
-    assert len(served.content) == adapter["size_bytes"]
+    assert len(served.content) == files["adapter_model.safetensors"]["size_bytes"]
     assert checkpoint["code_version"] != "0+unknown"
 
 

@@ -15,12 +15,10 @@ from contract.memory.writing import adapter, columns_stage, saved_columns
 def evaluate_stages(shape: ModelShape, work: Workload) -> Iterator[Stage]:
     """Every moment of the second evaluation, with both edited and original columns in memory."""
     whole = whole_of(shape, work)
-    edited: tuple[Item, ...] = (saved_columns(shape, whole), adapter(shape, whole))
-    if whole is not work:
-        own = replace(adapter(shape, work), name="own_adapter")
-        written = columns_stage(shape, whole, name="evaluate_columns")
-        yield replace(written, items=(*written.items, own))
-        edited = (*edited, own)
+    own = () if whole is work else (replace(adapter(shape, work), name="own_adapter"),)
+    written = columns_stage(shape, whole, name="evaluate_columns")
+    yield replace(written, items=(*written.items, *own))
+    edited = (saved_columns(shape, whole), adapter(shape, whole), *own)
     for length, prompts in _together(work).items():
         S = min(prompts, PROMPTS_PER_BATCH)
         read = _passing(shape, S * length)

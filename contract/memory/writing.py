@@ -257,13 +257,15 @@ def columns_stage(shape: ModelShape, work: Workload, *, name: str) -> Stage:
 
 
 def delta(shape: ModelShape, work: Workload) -> Item:
-    """The change of one layer, from rank 2 on first computed for all columns, and the columns."""
-    chosen, d, rank = chosen_of(shape, work), shape.d_model, rank_of(shape, work)
-    columns = d * chosen.widest
-    whole = d * shape.d_ff + max(columns, rank * shape.d_ff) if rank > 1 else 0
+    """The change of one layer, from rank 2 on first computed for all columns, or its sum with the
+    columns; in half precision the sum is rounded from float32, to which the columns are copied."""
+    chosen, rank, b = chosen_of(shape, work), rank_of(shape, work), shape.dtype_bytes
+    columns, wide = shape.d_model * chosen.widest, shape.wide_bytes
+    whole = shape.d_model * shape.d_ff + max(columns, rank * shape.d_ff) if rank > 1 else 0
+    summed = columns * (3 * wide + b if b < wide else 2 * wide)
     return Item(
         name="delta",
-        n_bytes=max(whole, 3 * columns) * FLOAT32_BYTES,
+        n_bytes=max(whole * wide, summed),
         depends_on="answer tokens, max_neurons",
         on_host=True,
     )
