@@ -9,9 +9,11 @@ from itertools import accumulate
 from math import inf
 from typing import NamedTuple
 
+from pydantic import FiniteFloat, TypeAdapter, ValidationError
 from redis import Redis
 
 from contract.ledger import names
+from contract.logs import EventLog
 from contract.wire.ids import EDIT_PREFIX
 from contract.wire.views import MemoryView
 
@@ -19,6 +21,8 @@ MIB = 2**20
 BYTES_UP_TO = (*(float(4**n * MIB) for n in range(10)), inf)  # 1 MiB to 256 GiB
 RATIOS_UP_TO = (0.25, 0.5, 0.75, 0.9, 0.94, 0.97, 0.99, 1.0, 1.01, 1.03, 1.06, 1.1, 1.5, inf)
 LATEST = 20
+
+log = EventLog(__name__)
 
 
 class Quantity(StrEnum):
@@ -32,6 +36,11 @@ class Quantity(StrEnum):
     def up_to(self) -> tuple[float, ...]:
         """The upper bounds of its buckets."""
         return RATIOS_UP_TO if self is Quantity.RATIO else BYTES_UP_TO
+
+
+FIELD = TypeAdapter(tuple[str, str, Quantity, str])
+"""A name in the tally: model, method, quantity, and a bucket's bound or `sum`."""
+AMOUNT = TypeAdapter(FiniteFloat)
 
 
 class Edited(NamedTuple):
@@ -85,11 +94,16 @@ def increments(edited: Edited, memory: MemoryView) -> dict[str, float]:
 
 
 def read_tally(redis: Redis) -> dict[Quantity, dict[Edited, Buckets]]:
-    """All that ended since Redis was empty."""
+    """All that ended since Redis was empty; what cannot be read is left out."""
     found: dict[tuple[Quantity, Edited], dict[str, float]] = {}
     for raw, value in redis.hgetall(names.TALLY).items():
-        model, method, quantity, part = json.loads(raw)
-        found.setdefault((Quantity(quantity), Edited(model, method)), {})[part] = float(value)
+        try:
+            model, method, quantity, part = FIELD.validate_json(raw)
+            grown = AMOUNT.validate_json(value)
+        except ValidationError:
+            log.warning("tally_not_read", field=raw.decode(errors="replace"))
+        else:
+            found.setdefault((quantity, Edited(model, method)), {})[part] = grown
     told: dict[Quantity, dict[Edited, Buckets]] = {quantity: {} for quantity in Quantity}
     for quantity, edited in sorted(found):
         told[quantity][edited] = _buckets(quantity, found[quantity, edited])
@@ -97,7 +111,8 @@ def read_tally(redis: Redis) -> dict[Quantity, dict[Edited, Buckets]]:
 
 
 def read_latest(redis: Redis) -> list[Taken]:
-    """The latest edits that ended with a result, newest first."""
+    """The latest edits that ended with a result, newest first; those whose records cannot be read
+    are left out."""
     ended = redis.zrevrange(names.FINISHED, 0, 5 * LATEST)
     ids = [raw.decode().rsplit(" ", 1)[1] for raw in ended]
     edits = [edit_id for edit_id in ids if edit_id.startswith(EDIT_PREFIX)]
@@ -111,8 +126,15 @@ def read_latest(redis: Redis) -> list[Taken]:
 def _taken(records: Iterator[tuple[str, list[bytes | None]]]) -> Iterator[Taken]:
     for edit_id, (model, request, result) in records:
         if model and request and result:
-            edited, told = Edited(model.decode(), method_of(request)), json.loads(result)["memory"]
-            yield Taken(edit_id, edited, MemoryView.model_validate(told, extra="ignore"))
+            try:
+                yield _of(edit_id, model, request, result)
+            except (KeyError, TypeError, ValueError) as error:
+                log.warning("record_not_read", edit_id=edit_id, reason=type(error).__name__)
+
+
+def _of(edit_id: str, model: bytes, request: bytes, result: bytes) -> Taken:
+    edited, told = Edited(model.decode(), method_of(request)), json.loads(result)["memory"]
+    return Taken(edit_id, edited, MemoryView.model_validate(told, extra="ignore"))
 
 
 def _buckets(quantity: Quantity, parts: Mapping[str, float]) -> Buckets:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from contract.ledger import names
 from contract.ledger.attempts import Attempt, AttemptLostError, Attempts
 from contract.ledger.ledger import Ledger
 from contract.ledger.tally import LATEST, Edited, Quantity, increments, read_latest, read_tally
@@ -119,3 +120,38 @@ def test_the_latest_come_newest_first_and_are_few(
 
     assert [one.edit_id for one in latest] == ended[:1:-1]
     assert latest[0].edited == Edited("demo", "paper")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("garbage", "1"),
+        ("\xff", "1"),
+        ('["demo"]', "1"),
+        ("7", "1"),
+        ('["demo", "paper", "colour", "sum"]', "1"),
+        ('[["demo"], "paper", "ratio", "sum"]', "1"),
+        ('["demo", "paper", "ratio", ["sum"]]', "1"),
+        ('["demo", "paper", "ratio", "sum"]', "many"),
+        ('["demo", "paper", "ratio", "1.0"]', "nan"),
+    ],
+)
+def test_what_cannot_be_read_of_a_tally_hides_nothing_else(
+    redis: Redis, work: Work, request_: EditRequest, result: EditResult, field: str, value: str
+) -> None:
+    work.finish(request_, result)
+    redis.hset(names.TALLY, field.encode("latin-1"), value)
+
+    tally = read_tally(redis)
+
+    assert tally[Quantity.PREDICTED_BYTES][DEMO].up_to[inf] == 1
+
+
+@pytest.mark.parametrize("part", ["request", "result"])
+def test_a_record_that_cannot_be_read_hides_no_other(
+    redis: Redis, work: Work, request_: EditRequest, result: EditResult, part: str
+) -> None:
+    damaged, sound = work.finish(request_, result), work.finish(request_, result)
+    redis.hset(names.edit(damaged), part, "[")
+
+    assert [one.edit_id for one in read_latest(redis)] == [sound]
