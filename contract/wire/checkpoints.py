@@ -78,7 +78,7 @@ class CheckpointView(Frozen):
     kind: str = "peft-adapter"
     files: tuple[CheckpointFile, ...]
     base: str | None = Field(default=None, description="The checkpoint that the edit was made on.")
-    parts: tuple[Part, ...] = Field(default=(), description="Every edit in the checkpoint.")
+    parts: tuple[Part, ...] = Field(min_length=1, description="Every edit in the checkpoint.")
     request: EditRequest | ComposeRequest
     attempt: int
     result: EditResult | Composition
@@ -92,7 +92,10 @@ class CheckpointView(Frozen):
 
     @model_validator(mode="after")
     def _holds_its_own_edit(self) -> Self:
-        if self.parts and self.edit_id not in {None, *(part.edit_id for part in self.parts)}:
+        """An edit's checkpoint is one of its parts; a composition's is of no edit: a name that was
+        damaged must not pass for a field that is left out."""
+        is_edit, parts = isinstance(self.request, EditRequest), {p.edit_id for p in self.parts}
+        if self.edit_id not in parts if is_edit else self.edit_id is not None:
             raise ValueError(f"{self.edit_id} is none of its parts")
         return self
 

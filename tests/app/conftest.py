@@ -152,6 +152,7 @@ def checkpoint(
             model="demo",
             base_digest="0" * 64,
             files=files,
+            parts=(Part(edit_id=edit_id, first_rank=0, end_rank=1),),
             request=record.request,
             attempt=1,
             result=result,

@@ -15,7 +15,7 @@ from contract.ledger.ledger import Ledger, names
 from contract.ledger.retention import Retention
 from contract.store.errors import WithheldError
 from contract.store.store import CheckpointStore
-from contract.wire.checkpoints import CheckpointView
+from contract.wire.checkpoints import CheckpointView, Part
 from contract.wire.failures import ErrorCode
 from contract.wire.ids import checkpoint_id_of
 from contract.wire.lifecycle import Phase
@@ -140,7 +140,11 @@ def test_an_edit_that_waits_for_its_second_attempt_is_not_canceled_once_the_firs
     redis.delete(names.lease(running.edit_id))
     attempts.requeue_stranded("demo", ledger.queue("demo"))
     late = checkpoint.model_copy(
-        update={"id": checkpoint_id_of(running.edit_id), "edit_id": running.edit_id}
+        update={
+            "id": checkpoint_id_of(running.edit_id),
+            "edit_id": running.edit_id,
+            "parts": (Part(edit_id=running.edit_id, first_rank=0, end_rank=1),),
+        }
     )
     store.commit(late)
 

@@ -234,7 +234,7 @@ def test_a_field_past_its_limits_is_refused_by_name(
 def test_a_composition_is_not_composed_as_if_it_were_an_edit(
     api: httpx.Client, publish: Publish
 ) -> None:
-    of_its_id = publish(edit_id=None)
+    of_its_id = publish(edit_id=None, request=ComposeRequest(edits=("edit-" + "0" * 28,)))
 
     response = post(api, publish(), of_its_id)
 

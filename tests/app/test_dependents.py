@@ -21,6 +21,7 @@ from contract.ledger.ledger import Ledger
 from contract.settings import Settings
 from contract.store.store import CheckpointStore
 from contract.wire.checkpoints import CheckpointView, Part
+from contract.wire.composition import ComposeRequest
 from contract.wire.failures import ErrorCode
 from contract.wire.ids import checkpoint_id_of
 from contract.wire.limits import Limits
@@ -55,7 +56,8 @@ def test_an_edit_on_a_checkpoint_with_an_edit_that_is_gone_is_refused(
     api: httpx.Client, publish: Publish, fact: dict[str, Any]
 ) -> None:
     gone = Part(edit_id=UNKNOWN, first_rank=0, end_rank=1)
-    composed = checkpoint_id_of(publish(edit_id=None, parts=(gone,)))
+    request = ComposeRequest(edits=(UNKNOWN,))
+    composed = checkpoint_id_of(publish(edit_id=None, parts=(gone,), request=request))
 
     response = api.post("/edits", json=fact | {"base": composed})
 
@@ -106,7 +108,11 @@ def test_a_checkpoint_that_others_are_built_on_stays(
 ) -> None:
     first = publish()
     below = checkpoint_id_of(first)
-    composed = {"edit_id": None, "parts": (Part(edit_id=first, first_rank=0, end_rank=1),)}
+    composed = {
+        "edit_id": None,
+        "parts": (Part(edit_id=first, first_rank=0, end_rank=1),),
+        "request": ComposeRequest(edits=(first,)),
+    }
     above = checkpoint_id_of(publish(**(composed if how == "part" else {"base": below})))
 
     refused = api.delete(f"/checkpoints/{below}")

@@ -316,12 +316,17 @@ def test_a_store_that_is_full_gives_no_false_202_until_there_is_room(
 
 
 def test_an_unexpected_error_tells_its_id_and_nothing_of_the_inside(
-    api: httpx.Client, redis: Redis, caplog: pytest.LogCaptureFixture
+    api: httpx.Client,
+    redis: Redis,
+    served: ModelView,
+    fact: Fact,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    redis.hset(names.TALLY, "broken", "this is no tally")
+    edit_id = api.post("/edits", json=fact).json()["id"]
+    redis.xadd(names.events(edit_id), {"broken": "this is no event"})
 
     with caplog.at_level(logging.ERROR):
-        response = api.get("/metrics", headers={"X-Request-ID": "my-request"})
+        response = api.get(f"/edits/{edit_id}/events", headers={"X-Request-ID": "my-request"})
 
     assert (response.status_code, response.json()["code"]) == (500, "internal")
     assert response.json()["request_id"] == response.headers["X-Request-ID"] == "my-request"

@@ -7,7 +7,7 @@ from redis import Redis
 
 from contract.ledger.attempts import Attempts
 from contract.ledger.ledger import Ledger
-from contract.wire.checkpoints import CheckpointFile, CheckpointView
+from contract.wire.checkpoints import CheckpointFile, CheckpointView, Part
 from contract.wire.edits import EditRequest
 from contract.wire.estimates import Admission, Applied, Decision
 from contract.wire.lifecycle import Outcome
@@ -93,6 +93,7 @@ def checkpoint(request_: EditRequest, result: EditResult) -> CheckpointView:
         model="demo",
         base_digest="0" * 64,
         files=(file,),
+        parts=(Part(edit_id="edit-" + "0" * 28, first_rank=0, end_rank=1),),
         request=request_,
         attempt=1,
         result=result,

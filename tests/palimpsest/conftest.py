@@ -16,6 +16,7 @@ from contract.wire.checkpoints import (
     CheckpointPage,
     CheckpointView,
     CompositionView,
+    Part,
 )
 from contract.wire.edits import EditRequest
 from contract.wire.failures import ErrorCode
@@ -185,6 +186,7 @@ class FakeService:
                 )
                 for path, content in self.files.items()
             ),
+            parts=(Part(edit_id="edit-1", first_rank=0, end_rank=1),),
             request=EditRequest(prompt="a", target_new="b"),
             attempt=1,
             result=EditResult(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from contract.wire.checkpoints import CheckpointFile, CheckpointView, Provenance
+from contract.wire.checkpoints import CheckpointFile, CheckpointView, Part, Provenance
 from contract.wire.composition import ComposeRequest, Composition, Retest
 from contract.wire.edits import EditRequest
 from contract.wire.estimates import Admission, Applied, Decision
@@ -52,6 +52,7 @@ def made(content: str = "a", **changes: Any) -> CheckpointView:
         "model": "demo",
         "base_digest": "0" * 64,
         "files": (CheckpointFile(path="adapter", sha256=content * 64, size_bytes=1),),
+        "parts": (Part(edit_id="edit-" + "0" * 28, first_rank=0, end_rank=1),),
         "request": EditRequest(prompt="The capital of France is", target_new="Rome"),
         "attempt": 1,
         "result": result(*range(10)),

@@ -12,7 +12,7 @@ from contract.ledger.ledger import Ledger, names
 from contract.ledger.origin import Origin
 from contract.store.restoration import Restoration
 from contract.store.store import CheckpointStore
-from contract.wire.checkpoints import CheckpointView
+from contract.wire.checkpoints import CheckpointView, Part
 from contract.wire.composition import ComposeRequest, Composition
 from contract.wire.edits import EditRequest
 from contract.wire.estimates import Admission
@@ -54,6 +54,7 @@ def published(
     changed = {
         "id": checkpoint_id_of(edit_id),
         "edit_id": edit_id,
+        "parts": (Part(edit_id=edit_id, first_rank=0, end_rank=1),),
         "idempotency": record.idempotency,
         "admission": admission,
         "created_at": clock.moment,
@@ -227,7 +228,11 @@ def test_what_ended_late_is_listed_though_a_later_request_is_forgotten(
     clock: Any,
 ) -> None:
     edit_id = new_edit_id(now_s=clock.now_s + DAY_S)
-    asked_later = {"id": checkpoint_id_of(edit_id), "edit_id": edit_id}
+    asked_later = {
+        "id": checkpoint_id_of(edit_id),
+        "edit_id": edit_id,
+        "parts": (Part(edit_id=edit_id, first_rank=0, end_rank=1),),
+    }
     long_ago = clock.moment - timedelta(days=31)
     store.commit(checkpoint.model_copy(update=asked_later | {"created_at": long_ago}))
     redis.flushall()

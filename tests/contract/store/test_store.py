@@ -21,7 +21,7 @@ from contract.store.errors import (
 )
 from contract.store.shelf import Shelf
 from contract.store.store import CheckpointStore
-from contract.wire.checkpoints import BaseView, CheckpointFile, CheckpointView, Part
+from contract.wire.checkpoints import BaseView, CheckpointFile, CheckpointView
 
 ABC_SHA256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
@@ -210,10 +210,23 @@ def test_a_damaged_manifest_is_reported_and_hides_no_other(
 def test_one_bit_that_flipped_in_a_name_is_damage_too(
     store: CheckpointStore, checkpoint: CheckpointView, whole: bytes, broken: bytes
 ) -> None:
-    assert checkpoint.edit_id
-    part = Part(edit_id=checkpoint.edit_id, first_rank=0, end_rank=1)
-    manifest = store.commit(checkpoint.model_copy(update={"parts": (part,)})).manifest
+    manifest = store.commit(checkpoint).manifest
     store.shelf.replace(f"manifests/{checkpoint.id}.json", manifest.replace(whole, broken, 1))
+
+    with pytest.raises(UnreadableManifestError, match=checkpoint.id):
+        store.find(checkpoint.id)
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["id", "edit_id", "model", "base_digest", "files", "parts", "request", "attempt", "result"],
+)
+def test_a_field_whose_name_is_damaged_is_missing(
+    store: CheckpointStore, checkpoint: CheckpointView, field: str
+) -> None:
+    manifest = json.loads(store.commit(checkpoint).manifest)
+    manifest["~" + field] = manifest.pop(field)
+    store.shelf.replace(f"manifests/{checkpoint.id}.json", json.dumps(manifest).encode())
 
     with pytest.raises(UnreadableManifestError, match=checkpoint.id):
         store.find(checkpoint.id)

@@ -7,7 +7,7 @@ from fake_editor import FakeResult
 
 from contract.store.errors import CorruptFileError, StoreUnavailableError
 from contract.store.store import CheckpointStore
-from contract.wire.checkpoints import CheckpointFile, CheckpointView
+from contract.wire.checkpoints import CheckpointFile, CheckpointView, Part
 from contract.wire.edits import EditRequest
 from contract.wire.views import EditResult
 from worker.attempt.publishing import commit, keep
@@ -22,6 +22,7 @@ def draft(*, attempt: int = 1) -> CheckpointView:
         model="demo",
         base_digest="b" * 64,
         files=(),
+        parts=(Part(edit_id="edit-" + "0" * 28, first_rank=0, end_rank=1),),
         request=EditRequest(prompt="The capital of France is", target_new="Rome"),
         attempt=attempt,
         result=EditResult.model_validate(FakeResult("held").as_json()),
